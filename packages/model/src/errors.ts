@@ -1,0 +1,75 @@
+/**
+ * Every error that Portolan can answer with. The set is closed: REST, GraphQL, the CLI and the agents
+ * all speak these codes, each with its HTTP status and with what the reader can do about it.
+ */
+export const errorCatalogue = {
+  'invalid-document': { status: 400, fix: 'Correct the value at the named path; the OpenAPI document at /docs shows every field.' },
+  'unknown-field': { status: 400, fix: 'Remove the field, or correct its spelling.' },
+  'invalid-address': { status: 400, fix: 'Write an IPv4 address in dotted form, such as 10.0.0.20.' },
+  'invalid-subnet': { status: 400, fix: 'Write an IPv4 subnet as ADDRESS/LENGTH, such as 10.0.0.0/24.' },
+  'host-bits-set': { status: 400, fix: 'Use the network address: every bit behind the prefix length must be zero.' },
+  'duplicate-name': { status: 409, fix: 'Names are unique within a cluster and kind: choose another name, or change the existing object.' },
+  'duplicate-id': { status: 409, fix: 'Leave out the id and let Portolan choose one.' },
+  'subnet-overlap': { status: 409, fix: 'Choose a subnet that no other network of the cluster uses, or leave it out.' },
+  'address-taken': { status: 409, fix: 'Choose a free address, or leave it out and let Portolan allocate one.' },
+  'address-outside-network': { status: 422, fix: 'Choose an address inside the subnet of the network, neither its first nor its last.' },
+  'mark-taken': { status: 409, fix: 'Choose a free mark, or leave it out and let Portolan allocate one.' },
+  'vni-taken': { status: 409, fix: 'Choose a free VNI, or leave it out and let Portolan allocate one.' },
+  'port-taken': { status: 409, fix: 'Publish another port: a published port is unique in a cluster for each protocol.' },
+  'ingress-missing': { status: 422, fix: 'Create a network with "ingress": true before publishing a port.' },
+  'ingress-exists': { status: 409, fix: 'A cluster has at most one ingress network: change the existing one.' },
+  'unknown-reference': { status: 422, fix: 'Create the object that is named first, or correct the name.' },
+  'in-use': { status: 409, fix: 'Delete or move what still uses it first.' },
+  'immutable-field': { status: 409, fix: 'Delete the object and create it again with the new value.' },
+  'pool-exhausted': { status: 409, fix: 'Free something in the pool that is named, or configure a larger one.' },
+  'not-found': { status: 404, fix: 'List the collection to see what exists.' },
+  'precondition-failed': { status: 412, fix: 'Read the object again and repeat the change on its new version (ETag).' },
+  'wait-timeout': { status: 504, fix: 'The change is committed; read the node states to see which node has not applied it and why.' },
+  unauthorized: { status: 401, fix: 'Send the header "Authorization: Bearer TOKEN" with the token of this control plane.' },
+  'store-unavailable': { status: 503, fix: 'Try again: the service that is named cannot be reached at the moment. Nothing was changed.' },
+  'stale-generation': { status: 409, fix: 'The node holds a newer generation already; nothing needs to be done.' },
+  'tool-missing': { status: 500, fix: 'Install the package that is named on the node.' },
+  'kernel-feature-missing': { status: 500, fix: 'Load the kernel module that is named on the node, or run a kernel that has it.' },
+  'apply-failed': { status: 500, fix: 'Read the output of the command in the job; the agent tries again by itself.' },
+  internal: { status: 500, fix: 'This is a fault of Portolan: please report it with the log line.' },
+} as const satisfies Record<string, { status: number; fix: string }>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** One thing that is wrong. `path` is a JSON pointer into the document that was sent, '' for the whole of it. */
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly path: string;
+  readonly message: string;
+  /** What to do about it; the catalogue's advice unless something more exact is known. */
+  readonly fix: string;
+}
+
+export function problem(code: ErrorCode, path: string, message: string, fix: string = errorCatalogue[code].fix): Problem {
+  return { code, path, message, fix };
+}
+
+/** The one error class that crosses rooms. It carries at least one problem; the first gives code and status. */
+export class PortolanError extends Error {
+  override readonly name = 'PortolanError';
+  readonly problems: readonly [Problem, ...Problem[]];
+
+  constructor(problems: Problem | readonly [Problem, ...Problem[]], options?: ErrorOptions) {
+    const all: readonly [Problem, ...Problem[]] = 'code' in problems ? [problems] : problems;
+    super(all[0].path === '' ? all[0].message : `${all[0].path}: ${all[0].message}`, options);
+    this.problems = all;
+  }
+
+  get code(): ErrorCode {
+    return this.problems[0].code;
+  }
+
+  get status(): number {
+    return errorCatalogue[this.code].status;
+  }
+}
+
+/** Shorthand for the usual case of a single problem. */
+export function portolanError(code: ErrorCode, path: string, message: string, options?: ErrorOptions & { fix?: string }): PortolanError {
+  return new PortolanError(problem(code, path, message, options?.fix), options);
+}

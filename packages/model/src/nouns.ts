@@ -1,0 +1,171 @@
+import { type Static, Type } from 'typebox';
+import { IPV4_PATTERN } from './ipv4.js';
+
+/** 25 characters of base 36, as Swarm's own ids. */
+export const IdSchema = Type.String({ pattern: '^[a-z0-9]{25}$', description: 'Identity of an object: 25 characters a-z0-9.' });
+export type Id = string;
+
+export const NameSchema = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$',
+  description: 'Unique within a cluster and kind; 1 to 63 letters, digits, "_", "." and "-", starting with a letter or digit.',
+});
+export const Ipv4Schema = Type.String({ pattern: IPV4_PATTERN, description: 'An IPv4 address, such as 10.0.0.20.' });
+export const CidrSchema = Type.String({ minLength: 9, maxLength: 18, description: 'An IPv4 subnet without host bits, such as 10.0.0.0/24.' });
+export const MarkSchema = Type.Integer({ minimum: 1, maximum: 0x7fffffff, description: 'Firewall mark (fwmark) that IPVS balances by.' });
+export const VniSchema = Type.Integer({ minimum: 1, maximum: 0xffffff, description: 'VXLAN network identifier, 24 bit.' });
+export const PortSchema = Type.Integer({ minimum: 1, maximum: 65535 });
+export const LabelsSchema = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 256 }));
+const closed = { additionalProperties: false } as const;
+
+export const protocols = ['tcp', 'udp', 'sctp'] as const;
+export type Protocol = (typeof protocols)[number];
+export const ProtocolSchema = Type.Union(
+  protocols.map((p) => Type.Literal(p)) as [
+    ReturnType<typeof Type.Literal<'tcp'>>,
+    ReturnType<typeof Type.Literal<'udp'>>,
+    ReturnType<typeof Type.Literal<'sctp'>>,
+  ],
+);
+
+// ── cluster ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const ClusterSettingsSchema = Type.Object(
+  {
+    addressPools: Type.Array(CidrSchema, { minItems: 1, maxItems: 64, default: ['10.0.0.0/8'], description: 'Pools that subnets are taken from.' }),
+    subnetPrefixLength: Type.Integer({ minimum: 8, maximum: 29, default: 24, description: 'Length of an allocated subnet, in bits.' }),
+    vniRange: Type.Tuple([VniSchema, VniSchema], {
+      default: [4096, 0xffffff],
+      description: 'First and last VNI to allocate; below 4096 collides with VLAN ids on Windows.',
+    }),
+    markRange: Type.Tuple([MarkSchema, MarkSchema], {
+      default: [256, 0xffff],
+      description: 'First and last mark to allocate; Swarm counts from 256, Kubernetes uses 0x4000 and 0x8000.',
+    }),
+    dynamicPortRange: Type.Tuple([PortSchema, PortSchema], { default: [30000, 32767], description: 'Published ports that are left out are taken from here.' }),
+    dataPathPort: Type.Integer({ minimum: 1024, maximum: 49151, default: 4789, description: 'UDP port of the VXLAN data path.' }),
+    underlayMtu: Type.Integer({ minimum: 576, maximum: 9216, default: 1500, description: 'MTU between the hosts; overlays get 50 bytes less.' }),
+    gatewaySubnet: Type.String({
+      default: '192.168.240.0/20',
+      description: 'Host-local subnet between a host and its ingress sandbox; the same on every host.',
+    }),
+  },
+  closed,
+);
+export type ClusterSettings = Static<typeof ClusterSettingsSchema>;
+
+export const ClusterSpecSchema = Type.Object({ name: NameSchema, settings: Type.Optional(Type.Partial(ClusterSettingsSchema, closed)) }, closed);
+export type ClusterSpec = Static<typeof ClusterSpecSchema>;
+
+// ── node ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const RoleSchema = Type.Union([Type.Literal('manager'), Type.Literal('worker')], { default: 'worker' });
+export const AvailabilitySchema = Type.Union([Type.Literal('active'), Type.Literal('pause'), Type.Literal('drain')], {
+  default: 'active',
+  description: 'pause: no new endpoints; drain: its endpoints receive no traffic.',
+});
+export const NodeSpecSchema = Type.Object(
+  {
+    name: NameSchema,
+    role: Type.Optional(RoleSchema),
+    availability: Type.Optional(AvailabilitySchema),
+    address: Type.String({ pattern: IPV4_PATTERN, description: 'Address of the host on the underlay: the other hosts send VXLAN packets there (VTEP).' }),
+    labels: Type.Optional(LabelsSchema),
+  },
+  closed,
+);
+export type NodeSpec = Static<typeof NodeSpecSchema>;
+
+// ── network ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const NetworkSpecSchema = Type.Object(
+  {
+    name: NameSchema,
+    id: Type.Optional(IdSchema),
+    ingress: Type.Optional(Type.Boolean({ default: false, description: 'The network of the routing mesh; one a cluster.' })),
+    vni: Type.Optional(VniSchema),
+    subnet: Type.Optional(CidrSchema),
+    gateway: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'Address of the bridge br0; the first of the subnet unless given.' })),
+    mtu: Type.Optional(Type.Integer({ minimum: 576, maximum: 9216, description: 'MTU inside the overlay in bytes; underlay MTU - 50 unless given.' })),
+    labels: Type.Optional(LabelsSchema),
+  },
+  closed,
+);
+export type NetworkSpec = Static<typeof NetworkSpecSchema>;
+
+// ── service ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const SchedulerSchema = Type.Union([Type.Literal('rr'), Type.Literal('wrr'), Type.Literal('lc'), Type.Literal('wlc'), Type.Literal('sh')], {
+  default: 'rr',
+  description: 'IPVS scheduler.',
+});
+export const ServiceNetworkSpecSchema = Type.Object({ network: NameSchema, vip: Type.Optional(Ipv4Schema), mark: Type.Optional(MarkSchema) }, closed);
+export const PublishedPortSpecSchema = Type.Object(
+  {
+    published: Type.Optional(PortSchema),
+    target: PortSchema,
+    protocol: Type.Optional(ProtocolSchema),
+  },
+  closed,
+);
+export const ServiceSpecSchema = Type.Object(
+  {
+    name: NameSchema,
+    networks: Type.Optional(
+      Type.Array(ServiceNetworkSpecSchema, {
+        maxItems: 64,
+        description: 'Networks with a VIP each. The ingress network is added by itself when a port is published.',
+      }),
+    ),
+    ports: Type.Optional(Type.Array(PublishedPortSpecSchema, { maxItems: 256 })),
+    scheduler: Type.Optional(SchedulerSchema),
+    labels: Type.Optional(LabelsSchema),
+  },
+  closed,
+);
+export type ServiceSpec = Static<typeof ServiceSpecSchema>;
+
+// ── endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How an agent finds the network namespace of an endpoint on its host. */
+export const AttachmentSchema = Type.Union(
+  [
+    Type.Object({ netns: Type.String({ pattern: '^/', maxLength: 4096, description: 'Path of a network namespace, such as /run/netns/web-1.' }) }, closed),
+    Type.Object({ pid: Type.Integer({ minimum: 2, maximum: 4194304, description: 'A process of the container.' }) }, closed),
+    Type.Object(
+      { container: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$', description: 'Name or id of a Docker or podman container.' }) },
+      closed,
+    ),
+  ],
+  { description: 'Where the network namespace of the endpoint is: exactly one of netns, pid and container.' },
+);
+export type Attachment = Static<typeof AttachmentSchema>;
+
+export const EndpointSpecSchema = Type.Object(
+  {
+    name: NameSchema,
+    service: NameSchema,
+    node: NameSchema,
+    attachment: AttachmentSchema,
+    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 1, description: 'IPVS weight; 0 takes no new connections.' })),
+    addresses: Type.Optional(Type.Array(Type.Object({ network: NameSchema, address: Ipv4Schema }, closed), { maxItems: 64 })),
+  },
+  closed,
+);
+export type EndpointSpec = Static<typeof EndpointSpecSchema>;
+
+// ── manifest ───────────────────────────────────────────────────────────────────────────────────────────────────────
+/**
+ * A whole cluster as one document. A section that is present is complete: what it does not name is deleted.
+ * A section that is left out is left alone. Values that are left out keep what was allocated before.
+ */
+export const ManifestSchema = Type.Object(
+  {
+    settings: Type.Optional(Type.Partial(ClusterSettingsSchema, closed)),
+    nodes: Type.Optional(Type.Array(NodeSpecSchema)),
+    networks: Type.Optional(Type.Array(NetworkSpecSchema)),
+    services: Type.Optional(Type.Array(ServiceSpecSchema)),
+    endpoints: Type.Optional(Type.Array(EndpointSpecSchema)),
+  },
+  closed,
+);
+export type Manifest = Static<typeof ManifestSchema>;
+
+export const nounKinds = ['node', 'network', 'service', 'endpoint'] as const;
+/** The kinds of object inside a cluster. */
+export type NounKind = (typeof nounKinds)[number];
+export const nounSchemas = { node: NodeSpecSchema, network: NetworkSpecSchema, service: ServiceSpecSchema, endpoint: EndpointSpecSchema } as const;

@@ -1,0 +1,110 @@
+import type { Id } from '@portolan/model';
+import xxhash from 'xxhash-wasm';
+import {
+  type KernelObject,
+  type NodeState,
+  type ObjectBody,
+  type ObjectKind,
+  type ObservedObject,
+  type ObservedState,
+  type Origin,
+  objectKinds,
+  type Space,
+} from './objects.js';
+
+const { h64ToString } = await xxhash();
+
+/** A 64-bit hash as 16 hexadecimal digits. It recognises change; it is no protection against forgery. */
+export function hashText(text: string): string {
+  return h64ToString(text);
+}
+
+/** The part of a key behind kind and space, by kind. */
+const identities: { readonly [K in ObjectKind]: (body: Extract<ObjectBody, { kind: K }>) => string } = {
+  namespace: () => '',
+  bridge: (b) => b.name,
+  vxlan: (b) => b.name,
+  veth: (b) => b.name,
+  address: (b) => `${b.link}/${b.address}`,
+  sysctl: (b) => b.name,
+  route: (b) => b.destination,
+  neighbour: (b) => `${b.link}/${b.address}`,
+  fdb: (b) => `${b.link}/${b.mac}`,
+  'virtual-server': (b) => String(b.mark),
+  'real-server': (b) => `${b.mark}/${b.address}`,
+  mark: (b) => (b.match.stage === 'input' ? `input/${b.match.destination}` : `prerouting/${b.match.protocol}/${b.match.port}`),
+  'source-rewrite': (b) => b.destination,
+  'port-redirect': (b) => `${b.destination}/${b.protocol}/${b.port}`,
+  'endpoint-filter': (b) => b.address,
+  'gateway-policy': (b) => b.link,
+  'port-forward': (b) => `${b.protocol}/${b.port}`,
+};
+
+/** `KIND/SPACE/REST`, or `KIND/SPACE` where a space holds one such object. */
+export function objectKey(space: Space, body: ObjectBody): string {
+  const identity = (identities[body.kind] as (body: ObjectBody) => string)(body);
+  return identity === '' ? `${body.kind}/${space}` : `${body.kind}/${space}/${identity}`;
+}
+
+/** JSON with sorted keys, so that equal bodies are equal as text whoever made them. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const entries = Object.entries(value)
+      .filter(([, v]) => v !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+export function bodyHash(body: ObjectBody): string {
+  return hashText(canonicalJson(body));
+}
+
+export function kernelObject<B extends ObjectBody>(space: Space, body: B, origin: Origin): KernelObject<B> {
+  return { key: objectKey(space, body), hash: bodyHash(body), space, body, origin };
+}
+
+/** An object as it was read from a kernel with its whole body. */
+export function observedObject(space: Space, body: ObjectBody): ObservedObject {
+  return { key: objectKey(space, body), hash: bodyHash(body), space, kind: body.kind, body };
+}
+
+const rank: Readonly<Record<ObjectKind, number>> = Object.fromEntries(objectKinds.map((kind, i) => [kind, i])) as Record<ObjectKind, number>;
+
+export function kindRank(kind: ObjectKind): number {
+  return rank[kind];
+}
+
+/** Kind of an object from its key. */
+export function kindOfKey(key: string): ObjectKind {
+  return key.slice(0, key.indexOf('/')) as ObjectKind;
+}
+
+/** Canonical order: by kind in the order of making, then by key. */
+export function compareKeys(a: string, b: string): number {
+  return rank[kindOfKey(a)] - rank[kindOfKey(b)] || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function stateHash(objects: readonly { readonly key: string; readonly hash: string }[], rest: unknown): string {
+  return hashText(`${objects.map((o) => `${o.key} ${o.hash}`).join('\n')}\n${canonicalJson(rest)}`);
+}
+
+/** Sorts, refuses two objects of one key (a fault of compute), and hashes. */
+export function nodeState(cluster: string, node: string, endpoints: NodeState['endpoints'], objects: readonly KernelObject[]): NodeState {
+  const sorted = [...objects].sort((a, b) => compareKeys(a.key, b.key));
+  for (let i = 1; i < sorted.length; i++) {
+    if (sorted[i]?.key === sorted[i - 1]?.key) throw new Error(`two objects have the key ${sorted[i]?.key}`);
+  }
+  return { cluster, node, endpoints, objects: sorted, hash: stateHash(sorted, endpoints) };
+}
+
+export function observedState(
+  objects: readonly ObservedObject[],
+  endpoints: Readonly<Record<Id, 'present' | 'absent'>>,
+  foreign: ObservedState['foreign'],
+): ObservedState {
+  const sorted = [...objects].sort((a, b) => compareKeys(a.key, b.key));
+  return { objects: sorted, endpoints, foreign, hash: stateHash(sorted, null) };
+}

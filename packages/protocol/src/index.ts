@@ -1,0 +1,111 @@
+import type { NodeState } from '@portolan/node-state';
+import { type Static, Type } from 'typebox';
+
+/** Version of everything in this package; an agent sends it with each request, a control plane refuses what it cannot read. */
+export const PROTOCOL_VERSION = 1;
+
+/** Paths of the agents' API below the base URL of a control plane. */
+export const agentPaths = {
+  state: (cluster: string, node: string): string => `/v1/agents/${encodeURIComponent(cluster)}/${encodeURIComponent(node)}/state`,
+  reports: (cluster: string, node: string): string => `/v1/agents/${encodeURIComponent(cluster)}/${encodeURIComponent(node)}/reports`,
+} as const;
+
+/** BullMQ queue of a node. Names hold no ":", which BullMQ uses itself. */
+export function nodeQueueName(cluster: string, node: string): string {
+  return `portolan.${cluster}.${node}`;
+}
+
+/** Keys in etcd. */
+export const etcdKeys = {
+  /** Holds the newest computed revision of a cluster; agents watch it. Value: decimal revision. */
+  revision: (cluster: string): string => `/portolan/v1/${cluster}/revision`,
+  /** Prefix of the liveness keys of a cluster. */
+  alivePrefix: (cluster: string): string => `/portolan/v1/${cluster}/alive/`,
+  /** Held by an agent with a lease of `LIVENESS_TTL_SECONDS`; gone means down. Value: JSON Liveness. */
+  alive: (cluster: string, node: string): string => `/portolan/v1/${cluster}/alive/${node}`,
+} as const;
+
+/** A dead agent shows as down at most this many seconds after its last keep-alive. */
+export const LIVENESS_TTL_SECONDS = 6;
+
+export interface Liveness {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly pid: number;
+}
+
+/** Payload of a job: a hint that there is something newer, never the truth. `jobId` is the row in Postgres. */
+export interface SyncHint {
+  readonly jobId: string;
+  readonly generation: number;
+  readonly revision: number;
+}
+
+/** Answer of `GET state`. ETag is the hash of the state; with If-None-Match an equal state answers 304 with the headers only. */
+export interface DesiredState {
+  readonly protocol: number;
+  /** Grows by one each time the state of this node changes. Agents refuse older ones. */
+  readonly generation: number;
+  /** Revision of the intent that the state was computed from. */
+  readonly revision: number;
+  readonly state: NodeState;
+}
+
+const CommandSchema = Type.Object({
+  space: Type.String({ description: 'Network namespace it ran in.' }),
+  command: Type.String({ description: 'Command line.' }),
+  input: Type.String({ description: 'Standard input, cut after 64 KiB.' }),
+  exitCode: Type.Integer(),
+  stdout: Type.String(),
+  stderr: Type.String(),
+  milliseconds: Type.Number(),
+});
+export type CommandRecord = Static<typeof CommandSchema>;
+
+const ObservedObjectSchema = Type.Object({
+  key: Type.String(),
+  hash: Type.String(),
+  space: Type.String(),
+  kind: Type.String(),
+  body: Type.Optional(Type.Any()),
+});
+
+/** What an agent says after each run of its loop in which something changed or was asked for. */
+export const ReportSchema = Type.Object({
+  protocol: Type.Integer(),
+  agentVersion: Type.String(),
+  /** Job that asked for it, if one did. */
+  jobId: Type.Optional(Type.String()),
+  generation: Type.Integer({ minimum: 0 }),
+  revision: Type.Integer({ minimum: 0 }),
+  /** Hash of the node state that was applied. */
+  stateHash: Type.String(),
+  /** applied: everything is there. failed: something is not; see errors. */
+  status: Type.Union([Type.Literal('applied'), Type.Literal('failed')]),
+  startedAt: Type.String(),
+  finishedAt: Type.String(),
+  /** Steps of the plan that ran, by key and action, with the reason. Empty when nothing had to be written. */
+  steps: Type.Array(Type.Object({ action: Type.String(), key: Type.String(), reason: Type.String() })),
+  commands: Type.Array(CommandSchema),
+  errors: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), fix: Type.String(), key: Type.Optional(Type.String()) })),
+  /** Keys that wait for a namespace that is absent. */
+  waiting: Type.Array(Type.String()),
+  endpoints: Type.Record(Type.String(), Type.Union([Type.Literal('present'), Type.Literal('absent')])),
+  observed: Type.Object({
+    hash: Type.String(),
+    /** Left out when the hash is that of the report before. */
+    objects: Type.Optional(Type.Array(ObservedObjectSchema)),
+    foreign: Type.Array(Type.Object({ space: Type.String(), text: Type.String() })),
+  }),
+  /** Kernel release, tools and their versions, backend of iptables; what is missing is in errors. */
+  facts: Type.Record(Type.String(), Type.String()),
+});
+export type Report = Static<typeof ReportSchema>;
+
+/** Answer to a report. */
+export interface ReportAnswer {
+  /** The newest generation that the control plane has for the node; larger than the report's: ask again. */
+  readonly generation: number;
+  /** True when the control plane does not hold the observed objects of this hash: send them next time. */
+  readonly wantsObjects: boolean;
+}

@@ -1,0 +1,20 @@
+import type { Space } from '@portolan/node-state';
+
+/** The tools that a node needs. Each reads a whole batch from standard input, so one process does one namespace. */
+export type Tool = 'netns' | 'ip' | 'bridge' | 'sysctl' | 'iptables-restore' | 'ipvsadm';
+
+/** Text for one tool in one namespace. */
+export interface Batch {
+  readonly space: Space;
+  readonly tool: Tool;
+  /** Standard input of the tool; for `netns` and `sysctl` lines of our own: `add NAME`, `delete NAME`, `NAME = VALUE`. */
+  readonly text: string;
+  /** Keys of the objects that it makes, changes or removes. */
+  readonly keys: readonly string[];
+}
+
+/** Where the namespaces are on this host; rendered text names paths. */
+export interface Layout {
+  /** Absolute path of the namespace file of a space other than the host. */
+  readonly pathOf: (space: Exclude<Space, 'host'>) => string;
+}

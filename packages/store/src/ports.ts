@@ -1,0 +1,157 @@
+import type { Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
+import type { NodeState, ObservedObject } from '@portolan/node-state';
+import type { Plan } from '@portolan/plan';
+import type { Liveness, Report, SyncHint } from '@portolan/protocol';
+
+/** Who changed what, for the audit trail. */
+export interface ChangeNote {
+  /** 'rest', 'graphql', 'agent:NODE' … */
+  readonly actor: string;
+  /** What was done, for people: "apply manifest", "delete endpoint web.1". */
+  readonly summary: string;
+}
+
+export interface Committed {
+  readonly snapshot: Snapshot;
+  /** False when the edit changed nothing: no revision was made. */
+  readonly changed: boolean;
+}
+
+export interface RevisionRow {
+  readonly revision: number;
+  readonly actor: string;
+  readonly summary: string;
+  readonly createdAt: string /** Names of what was created, changed and deleted, by kind. */;
+  readonly changes: readonly { readonly action: 'create' | 'change' | 'delete'; readonly kind: string; readonly name: string }[];
+}
+
+export interface NodeStateRow {
+  readonly nodeId: Id;
+  readonly generation: number;
+  /** Revision that first gave this state. */
+  readonly revision: number;
+  readonly state: NodeState;
+  readonly createdAt: string;
+}
+
+/** Progress of one node. The three integers of which everything else follows. */
+export interface NodeProgress {
+  readonly nodeId: Id;
+  readonly generation: number;
+  /** Hash of the newest computed state. */
+  readonly stateHash: string;
+  /** Newest revision whose state for this node is computed. */
+  readonly computedRevision: number;
+  /** Newest revision that the node has applied. */
+  readonly appliedRevision: number;
+  readonly lastReportAt: string | null;
+  readonly lastStatus: 'applied' | 'failed' | null;
+  readonly lastErrors: Report['errors'];
+}
+
+export interface JobRow {
+  readonly id: string;
+  readonly nodeId: Id;
+  readonly generation: number;
+  readonly revision: number;
+  /** queued: committed, maybe not yet in Redis; superseded: a newer generation was applied instead. */
+  readonly status: 'queued' | 'applied' | 'failed' | 'superseded';
+  readonly plan: Plan;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  /** The last report that named this job. */
+  readonly report: Report | null;
+}
+
+export interface ObservedRow {
+  readonly nodeId: Id;
+  readonly hash: string;
+  readonly objects: readonly ObservedObject[];
+  readonly foreign: Report['observed']['foreign'];
+  readonly observedAt: string;
+}
+
+/** What compute made for one node out of one revision. */
+export interface ComputedState {
+  readonly nodeId: Id;
+  /** Missing when the hash equals the node's newest state: only computedRevision moves. */
+  readonly changed?: { readonly state: NodeState; readonly plan: Plan };
+}
+
+export interface OutboxMessage {
+  readonly id: string;
+  readonly cluster: string;
+  readonly node: string;
+  readonly hint: SyncHint;
+}
+
+/**
+ * The truth. Every method fails with `store-unavailable` when the database cannot be reached, and then nothing
+ * was changed.
+ */
+export interface IntentStore {
+  /** Brings the schema up to date; safe when several control planes start at once. Returns the migrations applied. */
+  migrate(): Promise<readonly string[]>;
+  close(): Promise<void>;
+  ping(): Promise<void>;
+
+  listClusters(): Promise<readonly Cluster[]>;
+  /** Fails with `duplicate-name`. */
+  createCluster(cluster: { readonly id: Id; readonly name: string; readonly settings: ClusterSettings }): Promise<Cluster>;
+  /** Deletes a cluster and all that belongs to it. Fails with `not-found`. */
+  deleteCluster(name: string): Promise<void>;
+  /** The newest snapshot; answers from memory when the revision has not moved. Fails with `not-found`. */
+  snapshot(cluster: string): Promise<Snapshot>;
+  /**
+   * The only way to change intent. Serialised for each cluster (row lock), so `edit` sees the newest snapshot; it is
+   * pure and may run again after a serialisation conflict. Writes exactly the difference, the revision, the audit
+   * rows; all or nothing. What `edit` throws is passed on and nothing is written. The database's own constraints
+   * answer with the codes of the model (`address-taken`, `vni-taken`, `mark-taken`, `port-taken`, `duplicate-name`,
+   * `subnet-overlap`) even where the edit did not see it.
+   */
+  commit(cluster: string, note: ChangeNote, edit: (snapshot: Snapshot) => Snapshot): Promise<Committed>;
+  revisions(cluster: string, page: { readonly limit: number; readonly before?: number }): Promise<readonly RevisionRow[]>;
+
+  /** Saves what was computed from `revision`, with a job and an outbox message for each changed node, in one transaction. Older revisions than a node's computedRevision are ignored for that node. */
+  saveComputed(cluster: Id, revision: number, states: readonly ComputedState[]): Promise<void>;
+  nodeState(nodeId: Id, generation?: number): Promise<NodeStateRow | null>;
+  progress(cluster: Id): Promise<readonly NodeProgress[]>;
+  /** Stores a report, moves appliedRevision when its hash is that of the node's newest state and it is applied, closes its jobs. */
+  saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;
+  observed(nodeId: Id): Promise<ObservedRow | null>;
+  jobs(
+    cluster: Id,
+    filter: { readonly nodeId?: Id; readonly status?: JobRow['status']; readonly limit: number; readonly before?: string },
+  ): Promise<readonly JobRow[]>;
+  job(id: string): Promise<JobRow | null>;
+
+  /** Hands unpublished messages to `publish`, oldest first, and marks them published when it returns. At least once. */
+  drainOutbox(limit: number, publish: (messages: readonly OutboxMessage[]) => Promise<void>): Promise<number>;
+}
+
+/** Jobs on their way to agents. Losing all of it costs latency only. */
+export interface HintQueue {
+  publish(messages: readonly OutboxMessage[]): Promise<void>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The agent's end of its queue. */
+export interface HintSource {
+  /** Calls `take` for each hint; a rejected promise makes the queue try again with back-off. */
+  start(take: (hint: SyncHint) => Promise<void>): void;
+  close(): Promise<void>;
+}
+
+/** What both ends need of etcd. Calls have a deadline of 3 s and fail with `store-unavailable`. */
+export interface Coordination {
+  publishRevision(cluster: string, revision: number): Promise<void>;
+  /** Calls `onRevision` with the current value and each newer one; survives restarts and compaction of etcd. */
+  watchRevision(cluster: string, onRevision: (revision: number) => void): Promise<() => Promise<void>>;
+  /** Keeps the node's liveness key while the process lives; takes a new lease by itself when one was lost. */
+  keepAlive(cluster: string, node: string, liveness: Liveness): Promise<() => Promise<void>>;
+  /** Calls `onChange` with all live nodes, first with the present ones; survives restarts and compaction of etcd. */
+  watchAlive(cluster: string, onChange: (alive: ReadonlyMap<string, Liveness>) => void): Promise<() => Promise<void>>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
