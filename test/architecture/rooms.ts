@@ -1,0 +1,29 @@
+/**
+ * Who may enter which room: for each workspace the workspaces it may import. This table is the rule; a test
+ * compares it with the imports, the dependencies of each package.json and the references of each tsconfig.
+ */
+export const rooms: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  ipam: ['model'],
+  'node-state': ['model'],
+  check: ['model'],
+  intent: ['model', 'ipam', 'check'],
+  compute: ['model', 'node-state'],
+  plan: ['model', 'node-state'],
+  render: ['model', 'node-state', 'plan'],
+  protocol: ['model', 'node-state', 'plan'],
+  store: ['model', 'node-state', 'plan', 'protocol'],
+  kernel: ['model', 'node-state', 'plan', 'render'],
+  testkit: ['model', 'ipam', 'check', 'intent', 'node-state', 'compute', 'plan'],
+  harness: ['model'],
+  'control-plane': ['model', 'check', 'intent', 'node-state', 'compute', 'plan', 'protocol', 'store'],
+  agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
+  cli: ['model'],
+  lab: ['model', 'harness'],
+};
+
+/** Pure rooms: nothing of Node, no clock, no randomness. */
+export const pureRooms: readonly string[] = ['model', 'ipam', 'node-state', 'check', 'intent', 'compute', 'plan', 'render', 'protocol', 'testkit'];
+
+/** Ports that a room opens beside its front door; an agent must not load the database client with its queue. */
+export const doors: Readonly<Record<string, readonly string[]>> = { store: ['postgres', 'queue', 'etcd', 'memory'] };
