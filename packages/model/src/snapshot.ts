@@ -127,3 +127,29 @@ export function isEmptyDifference(difference: SnapshotDifference): boolean {
   const { cluster, ...nouns } = difference;
   return !cluster && Object.values(nouns).every((noun) => noun.created.length + noun.changed.length + noun.deleted.length === 0);
 }
+
+/** One line of an audit trail or of a dry run. */
+export interface Change {
+  readonly action: 'create' | 'change' | 'delete';
+  readonly kind: 'cluster' | 'node' | 'network' | 'service' | 'endpoint';
+  readonly name: string;
+}
+
+/** The difference as lines, by kind and then by name; the cluster itself counts only when its settings changed. */
+export function changesOf(before: Snapshot, after: Snapshot, difference: SnapshotDifference = diffSnapshots(before, after)): readonly Change[] {
+  const nouns = [
+    ['node', difference.nodes],
+    ['network', difference.networks],
+    ['service', difference.services],
+    ['endpoint', difference.endpoints],
+  ] as const;
+  const changes = nouns.flatMap(([kind, noun]) =>
+    [
+      ...noun.created.map(({ name }) => ({ action: 'create' as const, kind, name })),
+      ...noun.changed.map(({ after: { name } }) => ({ action: 'change' as const, kind, name })),
+      ...noun.deleted.map(({ name }) => ({ action: 'delete' as const, kind, name })),
+    ].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
+  );
+  const settings = before.cluster.settings !== after.cluster.settings;
+  return settings ? [{ action: 'change', kind: 'cluster', name: after.cluster.name }, ...changes] : changes;
+}

@@ -1,4 +1,4 @@
-import type { Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
+import type { Change, Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
 import type { NodeState, ObservedObject } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
 import type { Liveness, Report, SyncHint } from '@portolan/protocol';
@@ -21,8 +21,9 @@ export interface RevisionRow {
   readonly revision: number;
   readonly actor: string;
   readonly summary: string;
-  readonly createdAt: string /** Names of what was created, changed and deleted, by kind. */;
-  readonly changes: readonly { readonly action: 'create' | 'change' | 'delete'; readonly kind: string; readonly name: string }[];
+  readonly createdAt: string;
+  /** What was created, changed and deleted (`changesOf` of the model). */
+  readonly changes: readonly Change[];
 }
 
 export interface NodeStateRow {
@@ -47,6 +48,17 @@ export interface NodeProgress {
   readonly lastReportAt: string | null;
   readonly lastStatus: 'applied' | 'failed' | null;
   readonly lastErrors: Report['errors'];
+  /** Keys that wait for an absent namespace, by the last report. */
+  readonly lastWaiting: Report['waiting'];
+  /** Kernel, tools and versions, by the last report; {} before the first. */
+  readonly facts: Report['facts'];
+}
+
+/** How much is under way, over all clusters. */
+export interface StoreCounts {
+  /** Outbox messages that are not yet published. */
+  readonly outbox: number;
+  readonly jobs: Readonly<Record<JobRow['status'], number>>;
 }
 
 export interface JobRow {
@@ -115,7 +127,8 @@ export interface IntentStore {
   /** Saves what was computed from `revision`, with a job and an outbox message for each changed node, in one transaction. Older revisions than a node's computedRevision are ignored for that node. */
   saveComputed(cluster: Id, revision: number, states: readonly ComputedState[]): Promise<void>;
   nodeState(nodeId: Id, generation?: number): Promise<NodeStateRow | null>;
-  progress(cluster: Id): Promise<readonly NodeProgress[]>;
+  /** Progress of every node of the cluster that has any, or of one node alone. */
+  progress(cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]>;
   /** Stores a report, moves appliedRevision when its hash is that of the node's newest state and it is applied, closes its jobs. */
   saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;
   observed(nodeId: Id): Promise<ObservedRow | null>;
@@ -127,6 +140,8 @@ export interface IntentStore {
 
   /** Hands unpublished messages to `publish`, oldest first, and marks them published when it returns. At least once. */
   drainOutbox(limit: number, publish: (messages: readonly OutboxMessage[]) => Promise<void>): Promise<number>;
+  /** For metrics. */
+  counts(): Promise<StoreCounts>;
 }
 
 /** Jobs on their way to agents. Losing all of it costs latency only. */
