@@ -34,6 +34,7 @@ const identities: { readonly [K in ObjectKind]: (body: Extract<ObjectBody, { kin
   'real-server': (b) => `${b.mark}/${b.address}`,
   mark: (b) => (b.match.stage === 'input' ? `input/${b.match.destination}` : `prerouting/${b.match.protocol}/${b.match.port}`),
   'source-rewrite': (b) => b.destination,
+  'rule-entry': (b) => `${b.table}/${b.stage}`,
   'port-redirect': (b) => `${b.destination}/${b.protocol}/${b.port}`,
   'endpoint-filter': (b) => b.address,
   'gateway-policy': (b) => b.link,

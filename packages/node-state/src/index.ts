@@ -1,2 +1,3 @@
 export * from './build.js';
 export * from './objects.js';
+export * from './sysctls.js';

@@ -30,6 +30,7 @@ export const objectKinds = [
   'real-server',
   'mark',
   'source-rewrite',
+  'rule-entry',
   'port-redirect',
   'endpoint-filter',
   'gateway-policy',
@@ -139,6 +140,16 @@ export interface SourceRewriteBody {
   readonly source: Ipv4;
 }
 
+/**
+ * In a namespace that is not ours alone: a point at which packets visit our rules. Without it our rules are there but
+ * without effect, as after another program has emptied the tables; so it is an object that can be missing.
+ */
+export interface RuleEntryBody {
+  readonly kind: 'rule-entry';
+  readonly table: 'nat' | 'filter';
+  readonly stage: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+}
+
 /** In an endpoint's namespace: what arrives on the published port goes to the target port. */
 export interface PortRedirectBody {
   readonly kind: 'port-redirect';
@@ -187,6 +198,7 @@ export type ObjectBody =
   | RealServerBody
   | MarkBody
   | SourceRewriteBody
+  | RuleEntryBody
   | PortRedirectBody
   | EndpointFilterBody
   | GatewayPolicyBody

@@ -17,4 +17,6 @@ export interface Batch {
 export interface Layout {
   /** Absolute path of the namespace file of a space other than the host. */
   readonly pathOf: (space: Exclude<Space, 'host'>) => string;
+  /** False where the kernel runs without IPv6 (no /proc/net/if_inet6); true unless given. Links get no IPv6 address. */
+  readonly ipv6?: boolean;
 }

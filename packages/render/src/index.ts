@@ -1,2 +1,3 @@
 export * from './batch.js';
 export * from './scan.js';
+export * from './signatures.js';

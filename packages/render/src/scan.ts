@@ -1,3 +1,4 @@
+import type { Mac } from '@portolan/model';
 import type { ObservedObject, Space } from '@portolan/node-state';
 
 /** What a scanner recognised in the output of one tool in one namespace. */
@@ -8,3 +9,24 @@ export interface Scan {
 }
 
 export type Scanner = (space: Space, output: string) => Scan;
+
+/**
+ * One end of a veth of ours, in the namespace in which it was found. `joinVeths` makes objects of the ends of all
+ * namespaces; the pair of an end that was not found is damaged, so read both namespaces of a pair or neither.
+ */
+export interface VethHalf {
+  readonly space: Space;
+  /** Key of the veth object, from the link's alias. */
+  readonly key: string;
+  readonly name: string;
+  readonly master: string | undefined;
+  readonly mtu: number;
+  readonly mac: Mac;
+  readonly up: boolean;
+  readonly index: number;
+  readonly peerIndex: number;
+}
+
+export interface LinkScan extends Scan {
+  readonly halves: readonly VethHalf[];
+}
