@@ -144,8 +144,18 @@ export interface IntentStore {
   counts(): Promise<StoreCounts>;
 }
 
+/** Where an adapter says that its server went away and came back: once each, not once a failed call. pino fits. */
+export interface StoreLog {
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+}
+
 /** Jobs on their way to agents. Losing all of it costs latency only. */
 export interface HintQueue {
+  /**
+   * Leaves at most one waiting hint a node: the newest. A queue of a node that never comes back stays that short. Fails with
+   * `store-unavailable` within 3 s; then some of the messages may have arrived, and all may be published again.
+   */
   publish(messages: readonly OutboxMessage[]): Promise<void>;
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -158,12 +168,20 @@ export interface HintSource {
   close(): Promise<void>;
 }
 
-/** What both ends need of etcd. Calls have a deadline of 3 s and fail with `store-unavailable`. */
+/**
+ * What both ends need of etcd. `publishRevision` and `ping` have a deadline of 3 s and fail with `store-unavailable`. The three
+ * that last (watchRevision, watchAlive, keepAlive) do not fail in an outage: they resolve after the first attempt, go on
+ * trying, and are ended by the function that they return or by `close`.
+ */
 export interface Coordination {
+  /** Never moves the revision backwards: an older one than is published changes nothing. */
   publishRevision(cluster: string, revision: number): Promise<void>;
   /** Calls `onRevision` with the current value and each newer one; survives restarts and compaction of etcd. */
   watchRevision(cluster: string, onRevision: (revision: number) => void): Promise<() => Promise<void>>;
-  /** Keeps the node's liveness key while the process lives; takes a new lease by itself when one was lost. */
+  /**
+   * Keeps the node's liveness key while the process lives; takes a new lease by itself when one was lost. Of two holders of the
+   * same node the one with the later `startedAt` has the key.
+   */
   keepAlive(cluster: string, node: string, liveness: Liveness): Promise<() => Promise<void>>;
   /** Calls `onChange` with all live nodes, first with the present ones; survives restarts and compaction of etcd. */
   watchAlive(cluster: string, onChange: (alive: ReadonlyMap<string, Liveness>) => void): Promise<() => Promise<void>>;

@@ -1,0 +1,23 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Outage } from '../outage.js';
+
+/** A connection that comes back by itself within 1 s of its server's return, and whose errors have a listener. */
+export function connectRedis(redisUrl: string, outage: Outage, options: Pick<RedisOptions, 'maxRetriesPerRequest' | 'commandTimeout'>): Redis {
+  const redis = new Redis(redisUrl, {
+    retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 1_000),
+    // A reconnect meets a server that is still reading its log: wait for it, do not fail on -LOADING.
+    enableReadyCheck: true,
+    connectTimeout: 2_000,
+    // A peer that vanished without a word: seconds, not the quarter of an hour that TCP takes. BullMQ blocks for up to 10 s.
+    socketTimeout: 15_000,
+    ...options,
+  });
+  redis.on('error', (error) => outage.failed(error));
+  redis.on('ready', () => outage.recovered());
+  return redis;
+}
+
+/** Ends a connection at once, without a word to a server that may not listen. */
+export function disconnectRedis(redis: Redis): void {
+  redis.disconnect();
+}
