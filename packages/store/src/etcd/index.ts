@@ -1,0 +1,1 @@
+export { type CoordinationOptions, openCoordination } from './coordination.js';

@@ -1,0 +1,63 @@
+import type { Etcd3, IWatchResponse, Range } from 'etcd3';
+import type { Outage } from '../outage.js';
+import { answerOf } from './client.js';
+import { type Lasting, repeat } from './lasting.js';
+
+/** Values by key. */
+export type Values = ReadonlyMap<string, string>;
+
+/**
+ * Follows the keys from `start` up to `end`: list, then watch from the listed revision, and from the beginning whenever the
+ * watch ends, for whatever reason: a lost server, a compaction, an etcd that came back empty. So what is delivered is a state,
+ * not a history: values that were overwritten in between may be skipped.
+ *
+ * It speaks the watch stream itself. etcd3's Watcher goes on from its last revision, which a server that lost its data
+ * reaches only much later, and it dies for good behind a compaction.
+ */
+export function followKeys(etcd: Etcd3, range: Range, outage: Outage, onValues: (values: Values) => void): Lasting {
+  return repeat(
+    async ({ signal, begun }) => {
+      const listed = await answerOf(etcd.getAll().inRange(range).exec());
+      const values = new Map(listed.kvs.map((kv) => [kv.key.toString(), kv.value.toString()]));
+      if (signal.aborted) return;
+      outage.recovered();
+      onValues(new Map(values));
+      begun();
+      await watchUntilItEnds(etcd, range, listed.header.revision, signal, (response) => {
+        for (const { type, kv } of response.events) {
+          if (type === 'Delete') values.delete(kv.key.toString());
+          else values.set(kv.key.toString(), kv.value.toString());
+        }
+        if (response.events.length > 0) onValues(new Map(values));
+      });
+    },
+    // A watch that ends at once, each time, must not become a busy loop.
+    100,
+    (cause) => outage.failed(cause),
+  );
+}
+
+/** Revisions are 64-bit; they stay exact as bigint. */
+async function watchUntilItEnds(etcd: Etcd3, range: Range, listed: string, signal: AbortSignal, onEvents: (response: IWatchResponse) => void): Promise<void> {
+  const stream = await etcd.watchClient.watch();
+  return new Promise((resolve, reject) => {
+    const end = (cause?: Error): void => {
+      signal.removeEventListener('abort', stop);
+      stream.cancel();
+      if (cause === undefined) resolve();
+      else reject(cause);
+    };
+    const stop = (): void => end();
+    signal.addEventListener('abort', stop);
+    stream.on('error', (cause) => end(cause));
+    stream.on('end', () => end());
+    stream.on('data', (response) => {
+      if (signal.aborted) return;
+      // Not an outage: compacted in between, or no longer the server that was listed. List again.
+      if (response.canceled || (response.created && BigInt(response.header.revision) < BigInt(listed))) return end();
+      onEvents(response);
+    });
+    stream.write({ create_request: { key: range.start, range_end: range.end, start_revision: String(BigInt(listed) + 1n) } });
+    if (signal.aborted) stop();
+  });
+}

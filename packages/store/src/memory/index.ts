@@ -1,0 +1,1 @@
+export { createMemoryCoordination, createMemoryQueue, type MemoryQueue } from './coordination.js';
