@@ -1,1 +1,2 @@
-export {};
+export * from './check.js';
+export * from './finding.js';

@@ -1,1 +1,5 @@
-export {};
+export * from './allocate.js';
+export * from './drafts.js';
+export * from './faults.js';
+export { type Ledger, ledgerOf, shareLedger } from './ledger.js';
+export { sameNoun } from './same.js';

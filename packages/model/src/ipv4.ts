@@ -21,11 +21,27 @@ const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
 export const IPV4_PATTERN = `^${OCTET}(\\.${OCTET}){3}$`;
 const ipv4Expression = new RegExp(IPV4_PATTERN);
 
+/** The address as an unsigned 32-bit number, undefined for anything but the canonical form. */
+export function ipv4Value(text: string): number | undefined {
+  if (!ipv4Expression.test(text)) return undefined;
+  let value = 0;
+  let octet = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      value = value * 256 + octet;
+      octet = 0;
+    } else octet = octet * 10 + code - DIGIT_0;
+  }
+  return value * 256 + octet;
+}
+const DOT = 46;
+const DIGIT_0 = 48;
+
 /** The address as an unsigned 32-bit number. Throws `invalid-address`, naming `path`. */
 export function parseIpv4(text: string, path = ''): number {
-  if (!ipv4Expression.test(text)) throw portolanError('invalid-address', path, `"${text}" is not an IPv4 address`);
-  let value = 0;
-  for (const octet of text.split('.')) value = value * 256 + Number(octet);
+  const value = ipv4Value(text);
+  if (value === undefined) throw portolanError('invalid-address', path, `"${text}" is not an IPv4 address`);
   return value;
 }
 

@@ -42,7 +42,7 @@ export const ClusterSettingsSchema = Type.Object(
     }),
     dynamicPortRange: Type.Tuple([PortSchema, PortSchema], { default: [30000, 32767], description: 'Published ports that are left out are taken from here.' }),
     dataPathPort: Type.Integer({ minimum: 1024, maximum: 49151, default: 4789, description: 'UDP port of the VXLAN data path.' }),
-    underlayMtu: Type.Integer({ minimum: 576, maximum: 9216, default: 1500, description: 'MTU between the hosts; overlays get 50 bytes less.' }),
+    underlayMtu: Type.Integer({ minimum: 626, maximum: 9216, default: 1500, description: 'MTU between the hosts; overlays get 50 bytes less.' }),
     gatewaySubnet: Type.String({
       default: '192.168.240.0/20',
       description: 'Host-local subnet between a host and its ingress sandbox; the same on every host.',
@@ -51,6 +51,18 @@ export const ClusterSettingsSchema = Type.Object(
   closed,
 );
 export type ClusterSettings = Static<typeof ClusterSettingsSchema>;
+
+/** What a cluster has that was made without settings. */
+export const defaultClusterSettings: ClusterSettings = {
+  addressPools: ['10.0.0.0/8'],
+  subnetPrefixLength: 24,
+  vniRange: [4096, 0xffffff],
+  markRange: [256, 0xffff],
+  dynamicPortRange: [30000, 32767],
+  dataPathPort: 4789,
+  underlayMtu: 1500,
+  gatewaySubnet: '192.168.240.0/20',
+};
 
 export const ClusterSpecSchema = Type.Object({ name: NameSchema, settings: Type.Optional(Type.Partial(ClusterSettingsSchema, closed)) }, closed);
 export type ClusterSpec = Static<typeof ClusterSpecSchema>;

@@ -1,5 +1,5 @@
 import type { Cidr, Ipv4 } from './ipv4.js';
-import type { Attachment, ClusterSettings, Id, Protocol } from './nouns.js';
+import type { Attachment, ClusterSettings, Id, NounKind, Protocol } from './nouns.js';
 
 /**
  * The whole intent of one cluster at one revision, with everything allocated. Immutable: an edit makes a new
@@ -82,6 +82,12 @@ export interface Endpoint extends Stored {
    */
   readonly presence: 'unknown' | 'present' | 'absent';
 }
+
+/** The map of a snapshot that holds a kind of object. */
+export const nounCollections = { node: 'nodes', network: 'networks', service: 'services', endpoint: 'endpoints' } as const satisfies Record<
+  NounKind,
+  keyof Snapshot
+>;
 
 /** What an edit changed, by object identity. The store writes exactly these rows. */
 export interface SnapshotDifference {
