@@ -1,1 +1,1 @@
-export {};
+export { computeNodeState } from './graph.js';

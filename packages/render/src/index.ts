@@ -1,3 +1,7 @@
 export * from './batch.js';
+export { renderPlan } from './render-plan.js';
 export * from './scan.js';
-export * from './signatures.js';
+export { scanIpvsadm } from './scan-ipvsadm.js';
+export { joinVeths, scanLinks } from './scan-links.js';
+export { scanFdb, scanNeighbours, scanRoutes, scanSysctls } from './scan-peers.js';
+export { scanIptablesSave } from './scan-rules.js';

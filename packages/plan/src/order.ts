@@ -1,0 +1,65 @@
+import { type KernelObject, kindRank, type ObservedObject } from '@portolan/node-state';
+import { isLink, isRule } from './place.js';
+import type { Step } from './plan.js';
+
+/**
+ * Phases of a plan. Make before break: what replaces something is there before that goes, except where both cannot be
+ * there at once (`early`).
+ *
+ *     early ─► namespaces, links, addresses, sysctls, peers ─► servers ─► servers that go ─► rules ─► rules that go ─► the rest that goes
+ */
+const phases = ['early', 'make', 'make-servers', 'remove-servers', 'make-rules', 'remove-rules', 'remove'] as const;
+type Phase = (typeof phases)[number];
+const position = Object.fromEntries(phases.map((phase, i) => [phase, i])) as Record<Phase, number>;
+
+function isServer(kind: ObservedObject['kind']): boolean {
+  return kind === 'virtual-server' || kind === 'real-server';
+}
+
+/** The steps in the order of execution. `early` holds the keys that must go before anything is made. */
+export function inOrder(steps: readonly Step[], early: ReadonlySet<string>): Step[] {
+  // Nothing new is let in by the host's rules: then what no longer is comes first, so that no packet enters for it.
+  const hostIsWritten = steps.some((step) => step.action !== 'delete' && step.object.space === 'host' && isRule(step.object.body.kind));
+  const phaseOf = (step: Step): Phase => {
+    if (step.action !== 'delete') {
+      const { kind } = step.object.body;
+      return isServer(kind) ? 'make-servers' : isRule(kind) ? 'make-rules' : 'make';
+    }
+    const { kind, key, space } = step.observed;
+    if (early.has(key)) return 'early';
+    if (isServer(kind)) return 'remove-servers';
+    if (isRule(kind)) return space === 'host' && !hostIsWritten ? 'early' : 'remove-rules';
+    return 'remove';
+  };
+  return steps
+    .map((step) => {
+      const key = step.action === 'delete' ? step.observed.key : step.object.key;
+      const rank = step.action === 'delete' ? -kindRank(step.observed.kind) : kindRank(step.object.body.kind);
+      return { step, key, rank, phase: position[phaseOf(step)] };
+    })
+    .sort((a, b) => a.phase - b.phase || a.rank - b.rank || (a.key < b.key ? -1 : 1))
+    .map(({ step }) => step);
+}
+
+/**
+ * Keys of links that must go before any link is made: their VNI or a name of theirs is needed again. An end that was
+ * not found may have any name.
+ */
+export function conflictingLinks(
+  made: readonly KernelObject[],
+  removed: readonly ObservedObject[],
+  endsOf: (object: ObservedObject) => readonly string[],
+): string[] {
+  if (made.length === 0) return [];
+  const ends = new Set(made.flatMap((object) => endsOf({ ...object, kind: object.body.kind })));
+  const sockets = new Set(made.flatMap(({ body }) => (body.kind === 'vxlan' ? [`${body.vni} ${body.port}`] : [])));
+  return removed
+    .filter((observed) => {
+      const { kind, body } = observed;
+      if (!isLink(kind)) return false;
+      if (kind === 'vxlan' && sockets.size > 0) return body?.kind !== 'vxlan' || sockets.has(`${body.vni} ${body.port}`);
+      if (kind === 'veth' && body === undefined) return true;
+      return endsOf(observed).some((end) => ends.has(end));
+    })
+    .map(({ key }) => key);
+}

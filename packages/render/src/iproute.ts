@@ -1,0 +1,62 @@
+import { portolanError } from '@portolan/model';
+
+/** The parts that we read of one entry of `ip -j -d addr show`. Fields that a version does not print are missing. */
+export interface LinkEntry {
+  readonly ifindex: number;
+  readonly link_index?: number;
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly mtu: number;
+  readonly master?: string;
+  readonly address?: string;
+  readonly ifalias?: string;
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_data?: {
+      readonly id?: number;
+      readonly port?: number;
+      readonly learning?: boolean;
+      readonly proxy?: boolean;
+      readonly l2miss?: boolean;
+      readonly l3miss?: boolean;
+      readonly vlan_default_pvid?: number;
+    };
+  };
+  readonly addr_info?: readonly { readonly family?: string; readonly local?: string; readonly prefixlen?: number; readonly scope?: string }[];
+}
+
+export interface RouteEntry {
+  readonly type?: string;
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly dev?: string;
+  readonly protocol?: string;
+  readonly metric?: number;
+}
+
+export interface NeighbourEntry {
+  readonly dst: string;
+  readonly dev: string;
+  readonly lladdr?: string;
+  readonly state?: readonly string[];
+}
+
+export interface FdbEntry {
+  readonly mac: string;
+  readonly ifname: string;
+  readonly dst?: string;
+  readonly flags?: readonly string[];
+  readonly state?: string;
+}
+
+/** The entries that a tool of iproute2 printed with -j; it prints nothing, or empty objects, for what it left out. Throws `apply-failed`. */
+export function parseEntries<T extends object>(tool: string, json: string): T[] {
+  if (json.trim() === '') return [];
+  try {
+    const parsed: unknown = JSON.parse(json);
+    if (Array.isArray(parsed)) return parsed.filter((entry): entry is T => typeof entry === 'object' && entry !== null && Object.keys(entry).length > 0);
+  } catch (cause) {
+    throw portolanError('apply-failed', '', `${tool} printed no JSON: ${json.slice(0, 200)}`, { cause });
+  }
+  throw portolanError('apply-failed', '', `${tool} printed no list: ${json.slice(0, 200)}`);
+}

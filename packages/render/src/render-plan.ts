@@ -1,0 +1,50 @@
+import type { KernelObject, NodeState, Space } from '@portolan/node-state';
+import { isRule, type Plan, type Step } from '@portolan/plan';
+import type { Batch, Layout } from './batch.js';
+import { makeObject } from './make.js';
+import { removeObject } from './remove.js';
+import { Sheet } from './sheet.js';
+import { renderTables } from './tables.js';
+
+/**
+ * The text of a plan for the tools of Linux, in the order of execution: one batch for each tool and namespace, and a
+ * second of `ip` where something must go before, or can go only after. Rules of a namespace are written whole, so the
+ * node state is needed beside the plan. Run each batch so that it stops at its first error.
+ */
+export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batch[] {
+  const sheet = new Sheet();
+  const rules = new Map<Space, Step[]>();
+  const firstMade = plan.steps.findIndex((step) => step.action !== 'delete');
+  for (const [i, step] of plan.steps.entries()) {
+    const { kind, space } = step.action === 'delete' ? step.observed : { kind: step.object.body.kind, space: step.object.space };
+    if (isRule(kind)) {
+      const known = rules.get(space) ?? [];
+      known.push(step);
+      rules.set(space, known);
+    } else if (step.action === 'delete') {
+      removeObject(step.observed, sheet, i < firstMade ? 'remove-first' : 'remove');
+    } else {
+      makeObject(step.object, step.action === 'replace' ? step.observed : undefined, layout, sheet);
+    }
+  }
+  const wanted = wantedRules(desired, new Set(rules.keys()));
+  for (const [space, steps] of rules) {
+    const lets = steps.some((step) => step.action !== 'delete');
+    const slot = space === 'host' ? (lets ? 'host-rules' : 'host-rules-first') : 'rules';
+    const text = renderTables(space, wanted.get(space) ?? [], steps);
+    for (const [i, step] of steps.entries())
+      sheet.add(slot, space, step.action === 'delete' ? step.observed.key : step.object.key, ...(i === 0 ? [text.trimEnd()] : []));
+  }
+  return sheet.batches();
+}
+
+function wantedRules(desired: NodeState, spaces: ReadonlySet<Space>): Map<Space, KernelObject[]> {
+  const wanted = new Map<Space, KernelObject[]>();
+  for (const object of desired.objects) {
+    if (!spaces.has(object.space) || !isRule(object.body.kind)) continue;
+    const known = wanted.get(object.space) ?? [];
+    known.push(object);
+    wanted.set(object.space, known);
+  }
+  return wanted;
+}

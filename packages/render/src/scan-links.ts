@@ -1,0 +1,120 @@
+import { type ObjectBody, type ObservedObject, observedObject, type Space } from '@portolan/node-state';
+import { type LinkEntry, parseEntries } from './iproute.js';
+import { isOwnSpace } from './rules.js';
+import type { LinkScan, VethHalf } from './scan.js';
+import { keyOfAlias } from './tag.js';
+
+/**
+ * Output of `ip -j -d addr show`. Gives the namespace object of an own space (damaged when lo is down), bridges,
+ * VTEPs and addresses as objects, and the ends of veths as halves for `joinVeths`. On the host and in endpoints only
+ * links with an alias of ours, and the addresses on them, are ours.
+ */
+export function scanLinks(space: Space, json: string): LinkScan {
+  const own = isOwnSpace(space);
+  const objects: ObservedObject[] = [];
+  const halves: VethHalf[] = [];
+  const foreign: string[] = [];
+  for (const link of parseEntries<LinkEntry>('ip', json)) {
+    const key = keyOfAlias(link.ifalias);
+    if (link.ifname === 'lo') {
+      if (own) objects.push(damagedIf(!isUp(link), observedObject(space, { kind: 'namespace' })));
+      continue;
+    }
+    if (!own && key === undefined) continue;
+    if (link.linkinfo?.info_kind === 'veth' && key !== undefined) halves.push(halfOf(space, key, link));
+    else {
+      const object = objectOf(space, link);
+      if (object === undefined) foreign.push(`${link.linkinfo?.info_kind ?? 'link'} ${link.ifname}`);
+      else objects.push(object);
+    }
+    objects.push(...addressesOf(space, link));
+  }
+  return { objects, halves, foreign: own ? foreign : [] };
+}
+
+function isUp({ flags }: LinkEntry): boolean {
+  return flags.includes('UP');
+}
+
+function damagedIf(damaged: boolean, object: ObservedObject): ObservedObject {
+  return damaged ? { ...object, hash: '' } : object;
+}
+
+function objectOf(space: Space, link: LinkEntry): ObservedObject | undefined {
+  const { ifname: name, mtu, master, linkinfo } = link;
+  const settings = linkinfo?.info_data;
+  if (linkinfo?.info_kind === 'bridge') {
+    return damagedIf(!isUp(link) || (settings?.vlan_default_pvid ?? 0) !== 0, observedObject(space, { kind: 'bridge', name, mtu }));
+  }
+  if (linkinfo?.info_kind !== 'vxlan') return undefined;
+  const object = observedObject(space, { kind: 'vxlan', name, vni: settings?.id ?? 0, port: settings?.port ?? 0, mtu, master: master ?? '' });
+  const answers = settings?.learning === true && settings.proxy === true && settings.l2miss === true && settings.l3miss === true;
+  // These cannot be set on a link that exists; without a body the plan makes it anew.
+  return answers ? damagedIf(!isUp(link), object) : { key: object.key, hash: '', space, kind: 'vxlan' };
+}
+
+function halfOf(space: Space, key: string, link: LinkEntry): VethHalf {
+  return {
+    space,
+    key,
+    name: link.ifname,
+    master: link.master,
+    mtu: link.mtu,
+    mac: link.address ?? '',
+    up: isUp(link),
+    index: link.ifindex,
+    peerIndex: link.link_index ?? 0,
+  };
+}
+
+function addressesOf(space: Space, { ifname: link, addr_info = [] }: LinkEntry): ObservedObject[] {
+  const found = new Map<string, ObservedObject>();
+  for (const { family, local, prefixlen } of addr_info) {
+    if (family !== 'inet' || local === undefined || prefixlen === undefined) continue;
+    const body: ObjectBody = { kind: 'address', link, address: local, prefixLength: prefixlen };
+    const object = observedObject(space, body);
+    // The same address with two prefix lengths: one of them is not what anybody wants.
+    found.set(object.key, damagedIf(found.has(object.key), object));
+  }
+  return [...found.values()];
+}
+
+/**
+ * One object for each pair, by the key in the alias. A pair of which only the first end was found has no body; one of
+ * which only the other end was found has a body as seen from there, with `space` where it is. Both are damaged, so
+ * they are made anew or removed from the end that is there.
+ */
+export function joinVeths(halves: readonly VethHalf[]): ObservedObject[] {
+  const pairs = new Map<string, VethHalf[]>();
+  for (const half of halves) {
+    const known = pairs.get(half.key);
+    if (known === undefined) pairs.set(half.key, [half]);
+    else known.push(half);
+  }
+  return [...pairs].map(([key, ends]) => pairOf(key, ends));
+}
+
+function pairOf(key: string, ends: readonly VethHalf[]): ObservedObject {
+  const near = ends.find((end) => key === `veth/${end.space}/${end.name}`);
+  const far = ends.find((end) => end !== near);
+  if (near === undefined) return strayOf(key, ends);
+  if (far === undefined) return { key, hash: '', space: near.space, kind: 'veth' };
+  const object = observedObject(near.space, {
+    kind: 'veth',
+    name: near.name,
+    ...(near.master === undefined ? {} : { master: near.master }),
+    mtu: near.mtu,
+    peer: { space: far.space, name: far.name, mac: far.mac },
+  });
+  const joined = ends.length === 2 && near.peerIndex === far.index && far.peerIndex === near.index;
+  if (!joined) return { key, hash: '', space: near.space, kind: 'veth' };
+  return damagedIf(!near.up || !far.up || near.mtu !== far.mtu || far.master !== undefined, object);
+}
+
+function strayOf(key: string, ends: readonly VethHalf[]): ObservedObject {
+  const [end] = ends;
+  const [, first = 'host', name = ''] = key.split('/');
+  if (end === undefined) return { key, hash: '', space: 'host', kind: 'veth' };
+  const peer = { space: first as Space, name, mac: '' };
+  return { key, hash: '', space: end.space, kind: 'veth', body: { kind: 'veth', name: end.name, mtu: end.mtu, peer } };
+}

@@ -1,0 +1,70 @@
+import type { Space } from '@portolan/node-state';
+import type { Batch, Tool } from './batch.js';
+
+/**
+ * The batches of a plan in the order of execution: at most one for each of these and namespace. The host's links are
+ * one batch with its addresses and routes; the others' come into being in it too, so that VXLAN sockets stay in the
+ * host's namespace.
+ */
+const slots = {
+  'host-rules-first': 'iptables-restore',
+  'remove-first': 'ip',
+  namespaces: 'netns',
+  'host-links': 'ip',
+  'set-up': 'ip',
+  peers: 'bridge',
+  sysctls: 'sysctl',
+  servers: 'ipvsadm',
+  rules: 'iptables-restore',
+  'host-rules': 'iptables-restore',
+  'remove-peers': 'bridge',
+  remove: 'ip',
+  'remove-namespaces': 'netns',
+} as const satisfies Record<string, Tool>;
+export type Slot = keyof typeof slots;
+
+/** Lines for one namespace, with the keys of the objects that they are for. */
+interface Page {
+  readonly lines: string[];
+  readonly keys: Set<string>;
+  readonly single: Set<string>;
+}
+
+/** Collects lines by slot and namespace. */
+export class Sheet {
+  private readonly pages = new Map<Slot, Map<Space, Page>>();
+
+  add(slot: Slot, space: Space, key: string, ...lines: readonly string[]): void {
+    const page = this.page(slot, space);
+    page.keys.add(key);
+    page.lines.push(...lines);
+  }
+
+  /** Like `add`, for a line that a namespace needs once only. */
+  addOnce(slot: Slot, space: Space, key: string, line: string): void {
+    const page = this.page(slot, space);
+    page.keys.add(key);
+    if (page.single.has(line)) return;
+    page.single.add(line);
+    page.lines.push(line);
+  }
+
+  private page(slot: Slot, space: Space): Page {
+    const ofSlot = this.pages.get(slot) ?? new Map<Space, Page>();
+    this.pages.set(slot, ofSlot);
+    const page = ofSlot.get(space) ?? { lines: [], keys: new Set(), single: new Set() };
+    ofSlot.set(space, page);
+    return page;
+  }
+
+  batches(): Batch[] {
+    return (Object.keys(slots) as Slot[]).flatMap((slot) =>
+      [...(this.pages.get(slot) ?? [])].map(([space, { lines, keys }]) => ({
+        space,
+        tool: slots[slot],
+        text: lines.map((line) => `${line}\n`).join(''),
+        keys: [...keys],
+      })),
+    );
+  }
+}

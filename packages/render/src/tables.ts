@@ -1,0 +1,102 @@
+import { bodyHash, type KernelObject, type ObjectKind, type RuleEntryBody, type Space } from '@portolan/node-state';
+import type { Step } from '@portolan/plan';
+import { chainOfEntry, chainsOfKind, isOwnSpace, rulesOf, type Table } from './rules.js';
+import { restOfKey, ruleComment } from './tag.js';
+
+/**
+ * Text for `iptables-restore --noflush` that makes the rules of one namespace what is wanted: each table in one
+ * transaction, whole and in canonical order, whatever was there.
+ *
+ * ```
+ * own namespace           -F, -X, then every rule in the built-in chains, as Swarm has them
+ * host, endpoint          :PORTOLAN-… (made or emptied), then every rule; jumps only as their entries' steps say
+ * ```
+ * `wanted` are the objects of this namespace that are rules, `steps` those of the plan for them.
+ */
+export function renderTables(space: Space, wanted: readonly KernelObject[], steps: readonly Step[]): string {
+  const rules = new Map<Table, string[]>();
+  for (const object of [...wanted].sort(byPlaceInChain)) {
+    if (object.body.kind === 'rule-entry') continue;
+    for (const { table, line } of ruleLines(object)) append(rules, table, `-A ${line}`);
+  }
+  if (isOwnSpace(space)) return (['mangle', 'nat'] as const).map((table) => transaction(table, ['-F', '-X', ...(rules.get(table) ?? [])])).join('');
+
+  const chains = new Map<Table, Set<string>>();
+  const needed = new Set<string>();
+  const head = new Map<Table, string[]>();
+  const doubled = new Set<string>();
+  for (const { body } of wanted) {
+    if (body.kind !== 'rule-entry') continue;
+    chainSet(chains, body.table).add(chainOfEntry(body));
+    needed.add(`${body.table} ${chainOfEntry(body)}`);
+  }
+  for (const step of steps) {
+    const kind = step.action === 'delete' ? step.observed.kind : step.object.body.kind;
+    for (const [table, chain] of chainsOfKind[kind] ?? []) chainSet(chains, table).add(chain);
+    if (kind !== 'rule-entry') continue;
+    const { body, jump } = entryOf(space, step);
+    chainSet(chains, body.table).add(chainOfEntry(body));
+    if (step.action !== 'create') append(head, body.table, `-D ${jump(step.observed.hash)}`);
+    // Of an entry that is there twice one goes at a time, for how often it is there nobody has counted.
+    if (step.action !== 'create' && step.observed.hash === '') doubled.add(`${body.table} ${chainOfEntry(body)}`);
+    else if (step.action !== 'delete') append(head, body.table, `-I ${jump(step.object.hash)}`);
+  }
+  return (['nat', 'filter'] as const)
+    .filter((table) => chains.has(table))
+    .map((table) => {
+      const names = [...chainSet(chains, table)].sort();
+      const unneeded = names.filter((chain) => !needed.has(`${table} ${chain}`) && !doubled.has(`${table} ${chain}`));
+      return transaction(table, [
+        ...names.map((chain) => `:${chain} - [0:0]`),
+        ...(head.get(table) ?? []),
+        ...(rules.get(table) ?? []),
+        ...unneeded.map((chain) => `-X ${chain}`),
+      ]);
+    })
+    .join('');
+}
+
+/** What accepts comes before the policies that close the rest. */
+const placeInChain: Partial<Record<ObjectKind, number>> = { 'endpoint-filter': 1, 'gateway-policy': 1 };
+
+function byPlaceInChain(a: KernelObject, b: KernelObject): number {
+  return (placeInChain[a.body.kind] ?? 0) - (placeInChain[b.body.kind] ?? 0);
+}
+
+function ruleLines({ space, key, hash, body }: Pick<KernelObject, 'space' | 'key' | 'hash' | 'body'>): { table: Table; line: string }[] {
+  const rules = rulesOf(body);
+  return rules.map(({ table, chain, match, target }, i) => ({
+    table,
+    line: [chain, match, ruleComment(space, key, hash, i + 1, rules.length), '-j', target].filter((part) => part !== '').join(' '),
+  }));
+}
+
+/** The body of an entry, which its key tells, and the text of its jump for a hash in the comment. */
+function entryOf(space: Space, step: Step): { body: RuleEntryBody; jump: (hash: string) => string } {
+  const key = step.action === 'delete' ? step.observed.key : step.object.key;
+  const [table, stage] = restOfKey(space, key).split('/') as [RuleEntryBody['table'], RuleEntryBody['stage']];
+  const body: RuleEntryBody = { kind: 'rule-entry', table, stage };
+  return {
+    body,
+    jump: (hash) =>
+      ruleLines({ space, key, hash: hash === '' ? bodyHash(body) : hash, body })
+        .map(({ line }) => line)
+        .join(''),
+  };
+}
+
+function transaction(table: Table, lines: readonly string[]): string {
+  return `*${table}\n${lines.map((line) => `${line}\n`).join('')}COMMIT\n`;
+}
+
+function append<K>(map: Map<K, string[]>, key: K, line: string): void {
+  const lines = map.get(key);
+  if (lines === undefined) map.set(key, [line]);
+  else lines.push(line);
+}
+
+function chainSet(chains: Map<Table, Set<string>>, table: Table): Set<string> {
+  const known = chains.get(table) ?? new Set();
+  chains.set(table, known);
+  return known;
+}
