@@ -14,7 +14,11 @@ function codeOf(run: () => unknown): string {
 
 describe('addresses', () => {
   it('parses what it formats', () => {
-    fc.assert(fc.property(fc.nat(0xffffffff), (value) => expect(parseIpv4(formatIpv4(value))).toBe(value)));
+    fc.assert(
+      fc.property(fc.nat(0xffffffff), (value) => {
+        expect(parseIpv4(formatIpv4(value))).toBe(value);
+      }),
+    );
   });
 
   it.each(['', '10.0.0', '10.0.0.256', '10.0.0.01', ' 10.0.0.1', '10.0.0.1/24', '::1'])('refuses %j', (text) => {
