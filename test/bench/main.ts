@@ -1,0 +1,21 @@
+import { arch, cpus, release } from 'node:os';
+import type { Bench } from './bench.js';
+
+/** The benches by name, each loaded only when it is asked for. */
+const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  api: async () => (await import('./api.js')).api,
+  apply: async () => (await import('./apply.js')).apply,
+  compute: async () => (await import('./compute.js')).compute,
+  converge: async () => (await import('./converge.js')).converge,
+};
+
+const name = process.argv[2] ?? '';
+const load = benches[name];
+if (load === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')}`);
+  process.exit(2);
+}
+const bench = await load();
+const comparisons = await bench((progress) => console.error(progress));
+console.log(JSON.stringify({ bench: name, machine: { cpus: cpus().length, model: cpus()[0]?.model, kernel: release(), arch: arch(), node: process.version }, comparisons }, null, 2));
+process.exit(0);
