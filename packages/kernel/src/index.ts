@@ -1,1 +1,3 @@
+export * from './fake.js';
+export * from './linux.js';
 export * from './ports.js';

@@ -1,4 +1,4 @@
-import type { Attachment, Id } from '@portolan/model';
+import type { Attachment, Id, Problem } from '@portolan/model';
 import type { NodeState, ObservedState, Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 
@@ -22,17 +22,38 @@ export interface AppliedBatch extends Executed {
   readonly batch: Batch;
 }
 
+/** The namespace of an endpoint. */
+export interface FoundNamespace {
+  /** Path that tools open it by. */
+  readonly path: string;
+  /** Changes when another namespace stands behind the same attachment. */
+  readonly incarnation: string;
+}
+
+export interface ResolvedEndpoints {
+  /** Those that are there; the others are absent. */
+  readonly found: Readonly<Record<Id, FoundNamespace>>;
+  /** Those that are there but must not or cannot be attached, such as one in the host's own namespace. Treated as absent. */
+  readonly refused: Readonly<Record<Id, Problem>>;
+}
+
+export type Attachments = Readonly<Record<Id, { readonly attachment: Attachment }>>;
+
 /** A host's kernel, or a fake of one. */
 export interface Kernel {
   readonly layout: Layout;
   /** What the host has: kernel release, versions of tools. Throws `tool-missing` or `kernel-feature-missing`, naming it and the package to install. */
   probe(): Promise<Readonly<Record<string, string>>>;
-  /** Finds the namespaces of endpoints; absent ones are missing in the answer. */
-  resolve(endpoints: Readonly<Record<Id, { readonly attachment: Attachment }>>): Promise<Readonly<Record<Id, string>>>;
-  /** Reads back everything that is recognisably ours; `spaces` limits it to some namespaces. */
+  /** Finds the namespaces of endpoints. Of two endpoints in one namespace the first is found and the other refused. */
+  resolve(endpoints: Attachments): Promise<ResolvedEndpoints>;
+  /**
+   * Reads back everything that is recognisably ours; `spaces` limits it to some namespaces, and then both ends of a
+   * veth that was written must be among them. Resolves the endpoints first. Fails with `apply-failed` when a
+   * namespace cannot be read.
+   */
   observe(endpoints: NodeState['endpoints'], spaces?: ReadonlySet<Space>): Promise<ObservedState>;
-  /** Runs the batches in order and stops at the first that fails. */
+  /** Runs the batches in order and stops at the first that fails, which is the last of the answer then. */
   apply(batches: readonly Batch[]): Promise<readonly AppliedBatch[]>;
-  /** Removes everything of ours from this host, endpoints' namespaces included. */
+  /** Removes everything of ours from this host, endpoints' namespaces included. Fails with `apply-failed` when something stays. */
   purge(endpoints: NodeState['endpoints']): Promise<void>;
 }

@@ -10,6 +10,14 @@ export const agentPaths = {
   reports: (cluster: string, node: string): string => `/v1/agents/${encodeURIComponent(cluster)}/${encodeURIComponent(node)}/reports`,
 } as const;
 
+/** Headers of both answers of `GET state`, 200 and 304: the numbers may have moved where the state has not. Decimal. */
+export const agentHeaders = {
+  generation: 'portolan-generation',
+  revision: 'portolan-revision',
+  /** Header of the agent's requests: PROTOCOL_VERSION. */
+  protocol: 'portolan-protocol',
+} as const;
+
 /** BullMQ queue of a node. Names hold no ":", which BullMQ uses itself. */
 export function nodeQueueName(cluster: string, node: string): string {
   return `portolan.${cluster}.${node}`;

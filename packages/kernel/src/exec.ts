@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import { portolanError } from '@portolan/model';
+import type { Exec, Executed } from './ports.js';
+
+export interface SpawnLimits {
+  /** Kills the process after this many milliseconds; exit code 124 then, as `timeout` gives. */
+  readonly milliseconds?: number;
+  /** Kills the process when one of its outputs grows beyond this many bytes; exit code 125 then. */
+  readonly outputBytes?: number;
+}
+
+const SIGNAL_BASE = 128;
+/** Exit codes of our own for a process that was stopped, outside of what the tools use themselves. */
+const TIMED_OUT = 124;
+const TOO_MUCH_OUTPUT = 125;
+
+/** Service units often start with a PATH without sbin, where all our tools are. */
+const TOOL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The environment of every tool: untranslated messages, and the places where distributions keep network tools. */
+export function toolEnvironment(): NodeJS.ProcessEnv {
+  const { PATH } = process.env;
+  return { ...process.env, LC_ALL: 'C', PATH: PATH === undefined || PATH === '' ? TOOL_PATH : `${PATH}:${TOOL_PATH}` };
+}
+
+/**
+ * Starts real processes, without a shell. A process that fails or is stopped by a limit is an answer with its exit
+ * code, not an error; only one that cannot be started fails, with `tool-missing`.
+ */
+export function spawnExec(limits: SpawnLimits = {}): Exec {
+  const timeLimit = limits.milliseconds ?? 60_000;
+  const outputLimit = limits.outputBytes ?? 256 * 1024 * 1024;
+  let started = 0;
+  return {
+    get started() {
+      return started;
+    },
+    run: (argv, input = '') =>
+      new Promise<Executed>((resolve, reject) => {
+        const [file, ...args] = argv;
+        const begin = performance.now();
+        started += 1;
+        const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: toolEnvironment() });
+        const out = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+        let stopped: { readonly code: number; readonly why: string } | undefined;
+        const stop = (code: number, why: string): void => {
+          stopped ??= { code, why };
+          child.kill('SIGKILL');
+        };
+        const timer = setTimeout(() => stop(TIMED_OUT, `stopped after ${timeLimit} ms`), timeLimit);
+        for (const name of ['stdout', 'stderr'] as const) {
+          let bytes = 0;
+          child[name].on('data', (chunk: Buffer) => {
+            bytes += chunk.length;
+            if (bytes <= outputLimit) out[name].push(chunk);
+            else stop(TOO_MUCH_OUTPUT, `stopped: more than ${outputLimit} bytes on ${name}`);
+          });
+        }
+        // A tool that ends before it has read everything closes the pipe; its exit code says why.
+        child.stdin.on('error', () => undefined);
+        child.stdin.end(input);
+        child.on('error', (cause: NodeJS.ErrnoException) => {
+          clearTimeout(timer);
+          reject(
+            cause.code === 'ENOENT'
+              ? portolanError('tool-missing', '', `the program ${file} is not installed`, { cause })
+              : portolanError('internal', '', `cannot start ${file}: ${cause.message}`, { cause }),
+          );
+        });
+        child.on('close', (code, signal) => {
+          clearTimeout(timer);
+          const stderr = Buffer.concat(out.stderr).toString('utf8');
+          resolve({
+            command: argv.join(' '),
+            exitCode: stopped?.code ?? code ?? SIGNAL_BASE + (signal === 'SIGKILL' ? 9 : 15),
+            stdout: Buffer.concat(out.stdout).toString('utf8'),
+            stderr: stopped === undefined ? stderr : `${stderr}${stopped.why}\n`,
+            milliseconds: performance.now() - begin,
+          });
+        });
+      }),
+  };
+}

@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { portolanError } from '@portolan/model';
+import { type NodeState, nodeState } from '@portolan/node-state';
+import { diffNodeState } from '@portolan/plan';
+import { type Layout, renderPlan } from '@portolan/render';
+import { batchApplier } from './apply.js';
+import { spawnExec } from './exec.js';
+import { kernelObserver } from './observe.js';
+import type { Exec, FoundNamespace, Kernel } from './ports.js';
+import { endpointResolver } from './resolve.js';
+import { endpointIdOf, ownFolder, ownPath } from './spaces.js';
+import { chooseIptables, type Iptables, missingFeatures, missingTools, modules, throwProblems } from './tools.js';
+
+export interface LinuxKernelOptions {
+  /** Folder of this agent alone, such as /run/portolan: its namespaces and what it remembers until the next boot. */
+  readonly runDirectory: string;
+  readonly exec?: Exec;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The kernel of the host (or of the network namespace) that this process runs in. */
+export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKernelOptions): Kernel {
+  let found: Readonly<Record<string, FoundNamespace>> = {};
+  const layout: Layout = {
+    pathOf: (space) => {
+      const id = endpointIdOf(space);
+      if (id === undefined) return ownPath(runDirectory, space.slice('own:'.length));
+      const namespace = found[id];
+      if (namespace === undefined) throw portolanError('apply-failed', '', `the namespace of endpoint ${id} is absent`);
+      return namespace.path;
+    },
+    ipv6: existsSync('/proc/net/if_inet6'),
+  };
+
+  let chosen: Promise<Iptables> | undefined;
+  const iptables = (): Promise<Iptables> => {
+    chosen ??= chooseIptables(exec).catch((error: unknown) => {
+      // It is asked again: somebody may install what was missing.
+      chosen = undefined;
+      throw error;
+    });
+    return chosen;
+  };
+  const resolveEndpoints = endpointResolver(exec, runDirectory);
+  const resolve: Kernel['resolve'] = async (endpoints) => {
+    const resolved = await resolveEndpoints(endpoints);
+    found = resolved.found;
+    return resolved;
+  };
+  const observer = kernelObserver(exec, runDirectory, iptables);
+  const observe: Kernel['observe'] = async (endpoints, spaces) => observer(endpoints, await resolve(endpoints), spaces);
+  const apply = batchApplier(exec, runDirectory, layout, iptables);
+
+  async function probe(): Promise<Readonly<Record<string, string>>> {
+    throwProblems(await missingTools());
+    if (await exists('/proc/modules')) await exec.run(['modprobe', '-a', '-q', ...modules]).catch(() => undefined);
+    const tool = await iptables();
+    throwProblems(await missingFeatures(exec, tool, await exists('/proc/net/ip_vs')));
+    const [ip, ipvsadm] = [await exec.run(['ip', '-V']), await exec.run(['ipvsadm', '--version'])];
+    return {
+      kernel: release(),
+      iproute2: ip.stdout.trim(),
+      iptables: tool.version,
+      'iptables-restore': tool.restore.join(' '),
+      ipvsadm: ipvsadm.stdout.trim(),
+      ipv6: layout.ipv6 === false ? 'no' : 'yes',
+    };
+  }
+
+  async function purge(endpoints: NodeState['endpoints']): Promise<void> {
+    const nothing = nodeState('', '', endpoints, []);
+    const before = await observe(endpoints);
+    const failed = (await apply(renderPlan(diffNodeState(before, nothing), nothing, layout))).filter(({ exitCode }) => exitCode !== 0);
+    // Whatever a plan leaves in a damaged namespace of our own goes with the namespace.
+    const names = await readdir(ownFolder(runDirectory)).catch(() => [] as string[]);
+    await apply(names.map((name) => ({ space: 'host', tool: 'netns', text: `delete ${name}\n`, keys: [] })));
+    const after = await observe(endpoints);
+    const left = after.objects.filter(({ kind }) => kind !== 'sysctl').map(({ key }) => key);
+    if (left.length > 0) {
+      throw portolanError(
+        'apply-failed',
+        '',
+        `purge left ${left.slice(0, 10).join(', ')}${failed.map(({ command, stderr }) => `; ${command}: ${stderr.trim()}`).join('')}`,
+      );
+    }
+    await rm(join(runDirectory, 'attached'), { recursive: true, force: true });
+    await rm(ownFolder(runDirectory), { recursive: true, force: true });
+  }
+
+  return {
+    layout,
+    probe,
+    resolve,
+    observe: async (endpoints, spaces) => {
+      await mkdir(runDirectory, { recursive: true, mode: 0o755 });
+      return observe(endpoints, spaces);
+    },
+    apply,
+    purge,
+  };
+}
