@@ -1,1 +1,2 @@
-export {};
+export { runPortolan } from './cli.js';
+export type { Terminal } from './terminal.js';

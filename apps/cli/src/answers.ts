@@ -1,0 +1,132 @@
+import type { Attachment, Change } from '@portolan/model';
+
+/** What the REST API answers with, as far as a command reads it; /docs of a control plane has every field. */
+
+export interface Named {
+  readonly name: string;
+}
+
+export interface NodeAnswer extends Named {
+  readonly role: string;
+  readonly availability: string;
+  readonly address: string;
+}
+
+export interface NetworkAnswer extends Named {
+  readonly ingress: boolean;
+  readonly vni: number;
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly mtu: number;
+}
+
+export interface ServiceAnswer extends Named {
+  readonly scheduler: string;
+  readonly networks: readonly { readonly network: string; readonly vip: string; readonly mark: number }[];
+  readonly ports: readonly { readonly published: number; readonly target: number; readonly protocol: string }[];
+}
+
+export interface EndpointAnswer extends Named {
+  readonly service: string;
+  readonly node: string;
+  readonly weight: number;
+  readonly attachment: Attachment;
+  readonly addresses: readonly { readonly network: string; readonly address: string }[];
+  readonly presence?: string;
+}
+
+export interface ClusterAnswer extends Named {
+  readonly revision: number;
+}
+
+export interface ManifestAnswer {
+  readonly revision: number;
+  readonly changed: boolean;
+  readonly changes: readonly Change[];
+}
+
+export interface RevisionAnswer {
+  readonly revision: number;
+  readonly actor: string;
+  readonly summary: string;
+  readonly createdAt: string;
+  readonly changes: readonly Change[];
+}
+
+export interface NodeStatusAnswer extends Named {
+  readonly alive: boolean;
+  readonly generation: number;
+  readonly computedRevision: number;
+  readonly appliedRevision: number;
+  readonly lastReportAt: string | null;
+  readonly lastStatus: 'applied' | 'failed' | null;
+  readonly lastErrors: readonly { readonly code: string; readonly message: string; readonly fix: string; readonly key?: string }[];
+  readonly lastWaiting: readonly string[];
+}
+
+export interface StatusAnswer {
+  readonly cluster: string;
+  readonly intentRevision: number;
+  readonly computedRevision: number;
+  readonly appliedRevision: number;
+  readonly nodes: readonly NodeStatusAnswer[];
+}
+
+export interface KernelObjectAnswer {
+  readonly key: string;
+  readonly hash: string;
+  readonly space: string;
+  readonly kind?: string;
+  readonly body?: { readonly kind: string };
+  readonly origin?: { readonly computedBy: string; readonly network?: string; readonly service?: string; readonly endpoint?: string };
+}
+
+export interface NodeStateAnswer {
+  readonly generation: number;
+  readonly revision: number;
+  readonly state: { readonly node: string; readonly hash: string; readonly objects: readonly KernelObjectAnswer[] };
+}
+
+export interface ObservedAnswer {
+  readonly hash: string;
+  readonly observedAt: string;
+  readonly objects: readonly KernelObjectAnswer[];
+  readonly foreign: readonly { readonly space: string; readonly text: string }[];
+}
+
+export interface StepAnswer {
+  readonly action: string;
+  readonly key: string;
+  readonly reason: string;
+}
+
+export interface DriftAnswer {
+  readonly steps: readonly StepAnswer[];
+  readonly waiting: readonly string[];
+}
+
+export interface JobAnswer {
+  readonly id: string;
+  readonly node: string;
+  readonly generation: number;
+  readonly revision: number;
+  readonly status: 'queued' | 'applied' | 'failed' | 'superseded';
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  readonly plan: { readonly steps: readonly StepAnswer[]; readonly waiting: readonly string[] };
+  readonly report: {
+    readonly status: string;
+    readonly steps: readonly StepAnswer[];
+    readonly commands: readonly {
+      readonly space: string;
+      readonly command: string;
+      readonly input: string;
+      readonly exitCode: number;
+      readonly stdout: string;
+      readonly stderr: string;
+      readonly milliseconds: number;
+    }[];
+    readonly errors: NodeStatusAnswer['lastErrors'];
+    readonly waiting: readonly string[];
+  } | null;
+}

@@ -1,0 +1,82 @@
+import yargs, { type Argv } from 'yargs';
+import { addApply } from './commands/apply.js';
+import { addCluster } from './commands/cluster.js';
+import type { AddCommand } from './commands/command.js';
+import { addEndpoint } from './commands/endpoint.js';
+import { addDelete, addDescribe, addGet } from './commands/get.js';
+import { addJobs } from './commands/jobs.js';
+import { addLab, runLab } from './commands/lab.js';
+import { addNode } from './commands/node.js';
+import { addRevisions, addStatus, addWait } from './commands/progress.js';
+import { exitCodes, usageFailure } from './failure.js';
+import { reportFailure } from './report-failure.js';
+import { type GlobalArguments, outputFormats } from './session.js';
+import { DEFAULT_URL } from './target.js';
+import type { Terminal } from './terminal.js';
+
+const commands: readonly AddCommand[] = [
+  addApply,
+  addGet,
+  addDescribe,
+  addDelete,
+  addStatus,
+  addWait,
+  addNode,
+  addJobs,
+  addRevisions,
+  addEndpoint,
+  addCluster,
+  addLab,
+];
+
+const epilogue = `Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 cannot reach the control plane; 4 the wait timed out (the change is committed).
+Completion: portolan completion >> ~/.bashrc (or ~/.zshrc).`;
+
+/** Runs one command line and returns its exit code; everything that it prints goes to the terminal. */
+export async function runPortolan(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const json = argv.includes('--json') || argv.includes('--output=json');
+  try {
+    if (argv[0] === 'lab') return await runLab(argv.slice(1));
+    if (argv.length === 0) {
+      await parse(['--help'], terminal);
+      return exitCodes.usage;
+    }
+    await parse(argv, terminal);
+    return exitCodes.ok;
+  } catch (error) {
+    return reportFailure(terminal, error, json);
+  }
+}
+
+async function parse(argv: readonly string[], terminal: Terminal): Promise<void> {
+  const cli = commands.reduce((tree, add) => add(tree, terminal), globalOptions(terminal));
+  await cli.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
+    if (output !== '') terminal.write(`${output}\n`);
+  });
+}
+
+function globalOptions(terminal: Terminal): Argv<GlobalArguments> {
+  return yargs()
+    .scriptName('portolan')
+    .usage('$0 <command>\n\nCharts container networks: which address, on which host, through which rule.')
+    .options({
+      url: { type: 'string', requiresArg: true, global: true, describe: `Control plane [PORTOLAN_URL, else the running lab, else ${DEFAULT_URL}]` },
+      cluster: { alias: 'c', type: 'string', requiresArg: true, global: true, describe: "Cluster [PORTOLAN_CLUSTER, else the lab's, else the only one]" },
+      token: { type: 'string', requiresArg: true, global: true, describe: 'Token of the control plane [PORTOLAN_TOKEN]' },
+      output: { alias: 'o', choices: outputFormats, default: 'table' as const, global: true, describe: 'How to answer' },
+      json: { type: 'boolean', default: false, global: true, describe: 'The same as --output json' },
+    })
+    .completion('completion', 'Print a completion script for bash or zsh')
+    .demandCommand(1, 'No command is given.')
+    .strict()
+    .recommendCommands()
+    .version(false)
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message: string | null, error: unknown) => {
+      // A message is the parser's: the command line is wrong. An error is what a command threw.
+      throw error ?? usageFailure(message ?? 'the command line is wrong', 'See portolan --help, or --help after a command.');
+    })
+    .epilogue(epilogue)
+    .wrap(Math.min(terminal.columns ?? 120, 120));
+}

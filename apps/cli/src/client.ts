@@ -1,0 +1,124 @@
+import type { Problem } from '@portolan/model';
+import { CommandFailure, exitCodes } from './failure.js';
+import type { Target } from './target.js';
+
+/** How long an answer that waits for nothing may take, in milliseconds: a manifest of 10,000 services is one request. */
+const ANSWER_TIMEOUT_MS = 120_000;
+
+export interface Answer<T> {
+  readonly body: T;
+  /** Revision that a mutation made, from the header portolan-revision. */
+  readonly revision: number | undefined;
+}
+
+export interface Request {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  /** Milliseconds that the request itself asks the control plane to wait. */
+  readonly waits?: number;
+}
+
+/** The published REST API over HTTP. Throws CommandFailure: unreachable, refused or timed out, with the problems that were answered. */
+export class Client {
+  constructor(private readonly target: Target) {}
+
+  async send<T>(path: string, request: Request = {}): Promise<Answer<T>> {
+    const url = this.urlOf(path, request.query ?? {});
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (this.target.token !== undefined) headers.authorization = `Bearer ${this.target.token}`;
+    if (request.body !== undefined) headers['content-type'] = 'application/json';
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, {
+        method: request.method ?? 'GET',
+        headers,
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS + (request.waits ?? 0)),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw this.unreachable(reasonOf(error), error);
+    }
+    const body = parseJson(text);
+    if (!response.ok) throw this.refused(response, body);
+    if (body === undefined && text !== '') throw this.unreachable('what answers there is not a Portolan control plane');
+    const revision = response.headers.get('portolan-revision');
+    return { body: body as T, revision: revision === null ? undefined : Number(revision) };
+  }
+
+  async get<T>(path: string, query: NonNullable<Request['query']> = {}): Promise<T> {
+    return (await this.send<T>(path, { query })).body;
+  }
+
+  /** Every item of a list, page after page, at most `most`. */
+  async list<T>(path: string, query: NonNullable<Request['query']> = {}, most = Number.POSITIVE_INFINITY): Promise<readonly T[]> {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.get<{ items: readonly T[]; nextCursor?: string | null }>(path, { limit: Math.min(500, most - items.length), ...query, cursor });
+      items.push(...page.items);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined && items.length < most);
+    return items.slice(0, most);
+  }
+
+  private urlOf(path: string, query: NonNullable<Request['query']>): URL {
+    let url: URL;
+    try {
+      url = new URL(`${this.target.url}${path}`);
+    } catch (error) {
+      throw new CommandFailure(exitCodes.usage, `"${this.target.url}" is not a URL`, 'Write it as http://HOST:PORT.', [], { cause: error });
+    }
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+    return url;
+  }
+
+  private unreachable(reason: string, cause?: unknown): CommandFailure {
+    const fix = {
+      option: 'Check --url, and that the control plane runs there.',
+      environment: 'Check PORTOLAN_URL, and that the control plane runs there.',
+      lab: 'The URL is that of the lab in .portolan/lab.json: start it again with "npm run lab", or name another with --url.',
+      default: 'Start the lab with "npm run lab", or name your control plane with --url or PORTOLAN_URL.',
+    }[this.target.source];
+    return new CommandFailure(exitCodes.unreachable, `cannot reach the control plane at ${this.target.url}: ${reason}`, fix, [], { cause });
+  }
+
+  private refused(response: Response, body: unknown): CommandFailure {
+    const answer = typeof body === 'object' && body !== null ? (body as Partial<ProblemDocument>) : {};
+    if (answer.code === undefined || answer.detail === undefined) {
+      return this.unreachable(`it answered ${response.status} ${response.statusText} without a reason; it may be another server`);
+    }
+    const fix = answer.code === 'unauthorized' ? 'Pass the token of this control plane with --token or PORTOLAN_TOKEN.' : (answer.fix ?? '');
+    const problems = answer.problems ?? [];
+    return new CommandFailure(answer.code === 'wait-timeout' ? exitCodes.waitTimeout : exitCodes.refused, answer.detail, fix, problems);
+  }
+}
+
+/** Body of application/problem+json. */
+interface ProblemDocument {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly fix: string;
+  readonly problems: readonly Problem[];
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What undici hides in the cause: "fetch failed" alone says nothing. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  const cause = error.cause;
+  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
+  if (cause instanceof Error) return cause.message === '' ? cause.name : cause.message;
+  return error.message;
+}

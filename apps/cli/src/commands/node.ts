@@ -1,0 +1,83 @@
+import type { DriftAnswer, KernelObjectAnswer, NodeStateAnswer, ObservedAnswer, StepAnswer } from '../answers.js';
+import type { Session } from '../session.js';
+import { type Column, renderTable } from '../table.js';
+import { type AddCommand, inSession } from './command.js';
+
+export const addNode: AddCommand = (cli, terminal) =>
+  cli.command('node', 'What a node is meant to have in its kernel, and what it has', (command) =>
+    command.demandCommand(1, 'Name what to show: portolan node state NODE').command(
+      'state <node>',
+      'Show the computed state of a node, object by object',
+      (state) =>
+        state
+          .positional('node', { type: 'string', demandOption: true, describe: 'Name of the node' })
+          .options({
+            observed: { type: 'boolean', default: false, describe: 'Show what the agent last saw in the kernel instead' },
+            drift: { type: 'boolean', default: false, describe: 'Show what differs between the two instead' },
+          })
+          .conflicts('observed', 'drift'),
+      inSession(terminal, async (session, { node, observed, drift }) => {
+        if (drift) await showDrift(session, node);
+        else if (observed) await showObserved(session, node);
+        else await showState(session, node);
+      }),
+    ),
+  );
+
+const objectColumns: readonly Column<KernelObjectAnswer>[] = [
+  { title: 'KIND', value: (object) => object.kind ?? object.body?.kind },
+  { title: 'SPACE', value: (object) => object.space },
+  { title: 'OBJECT', value: (object) => restOfKey(object) },
+  { title: 'REASON', value: (object) => reasonOf(object.origin) },
+];
+const observedColumns: readonly Column<KernelObjectAnswer>[] = [
+  ...objectColumns.slice(0, 3),
+  { title: 'HASH', value: (object) => (object.hash === '' ? 'damaged' : object.hash), style: (object) => (object.hash === '' ? 'red' : 'dim') },
+];
+const actionStyles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = { create: 'green', replace: 'yellow', delete: 'red' };
+export const stepColumns: readonly Column<StepAnswer>[] = [
+  { title: 'ACTION', value: (step) => step.action, style: (step) => actionStyles[step.action] },
+  { title: 'OBJECT', value: (step) => step.key },
+  { title: 'REASON', value: (step) => step.reason },
+];
+
+/** A key is KIND/SPACE/REST, and the first two have columns of their own. */
+function restOfKey({ key, space }: KernelObjectAnswer): string {
+  const kind = key.slice(0, key.indexOf('/'));
+  const prefix = `${kind}/${space}/`;
+  return key.startsWith(prefix) ? key.slice(prefix.length) : key;
+}
+
+function reasonOf(origin: KernelObjectAnswer['origin']): string | undefined {
+  if (origin === undefined) return undefined;
+  const { computedBy, service, network, endpoint } = origin;
+  return [computedBy, service && `service ${service}`, network && `network ${network}`, endpoint && `endpoint ${endpoint}`].filter(Boolean).join(', ');
+}
+
+async function showState(session: Session, node: string): Promise<void> {
+  const answer = await session.client.get<NodeStateAnswer>(await session.inCluster('nodes', node, 'state'));
+  const { state, generation, revision } = answer;
+  session.show(
+    answer,
+    () =>
+      `${renderTable(session.terminal, objectColumns, state.objects)}${state.objects.length} objects, generation ${generation}, from revision ${revision}\n`,
+  );
+}
+
+async function showObserved(session: Session, node: string): Promise<void> {
+  const answer = await session.client.get<ObservedAnswer>(await session.inCluster('nodes', node, 'observed'));
+  session.show(answer, () => {
+    const foreign = answer.foreign.map(({ space, text }) => `not ours, in ${space}: ${text}\n`).join('');
+    return `${renderTable(session.terminal, observedColumns, answer.objects)}${foreign}${answer.objects.length} objects, seen ${answer.observedAt}\n`;
+  });
+}
+
+async function showDrift(session: Session, node: string): Promise<void> {
+  const answer = await session.client.get<DriftAnswer>(await session.inCluster('nodes', node, 'drift'));
+  const waiting = answer.waiting.map((key) => `waits for its namespace: ${key}\n`).join('');
+  session.show(answer, () =>
+    answer.steps.length === 0
+      ? `no drift: the kernel of ${node} is as computed\n${waiting}`
+      : `${renderTable(session.terminal, stepColumns, answer.steps)}${waiting}`,
+  );
+}

@@ -1,0 +1,35 @@
+import { CommandFailure, type ExitCode, exitCodes, type PlacedProblem } from './failure.js';
+import { styled, type Terminal } from './terminal.js';
+
+/** Prints why the command failed and what to do about it, once; returns the exit code. Programs (--json) get one JSON object. */
+export function reportFailure(terminal: Terminal, error: unknown, json: boolean): ExitCode {
+  const failure = error instanceof CommandFailure ? error : unexpected(error);
+  const { exitCode, message, fix, problems } = failure;
+  if (json) {
+    terminal.writeError(`${JSON.stringify({ error: { exitCode, message, fix, problems } }, null, 2)}\n`);
+    return exitCode;
+  }
+  const mark = styled(terminal, 'red', 'error:');
+  if (problems.length === 0) terminal.writeError(`${mark} ${message}\n${fixLine(fix)}`);
+  for (const problem of problems) terminal.writeError(`${mark} ${describeProblem(problem)}${fixLine(problem.fix)}`);
+  if (problems.length > 1) terminal.writeError(`${problems.length} problems; nothing was changed\n`);
+  return exitCode;
+}
+
+function describeProblem({ code, path, message, place }: PlacedProblem): string {
+  const where = path === '' ? '' : `${path}: `;
+  const head = `${where}${message} [${code}]\n`;
+  if (place === undefined) return head;
+  const number = String(place.line);
+  const caret = ' '.repeat(number.length + 3 + place.column - 1);
+  return `${head}  at ${place.file}:${place.line}:${place.column}\n  ${number} | ${place.text}\n  ${caret}^\n`;
+}
+
+function fixLine(fix: string): string {
+  return fix === '' ? '' : `  fix: ${fix}\n`;
+}
+
+function unexpected(error: unknown): CommandFailure {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new CommandFailure(exitCodes.refused, message, 'This is a fault of the portolan command: please report it with these lines.');
+}

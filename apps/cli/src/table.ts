@@ -1,0 +1,88 @@
+import CliTable from 'cli-table3';
+import { styled, type Terminal } from './terminal.js';
+
+export interface Column<T> {
+  readonly title: string;
+  readonly value: (row: T) => string | number | undefined;
+  readonly align?: 'right';
+  /** Colour of the cell on a screen. */
+  readonly style?: (row: T) => 'green' | 'yellow' | 'red' | 'dim' | undefined;
+}
+
+const GAP = 2;
+const NARROWEST = 8;
+const noLines = Object.fromEntries(
+  [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+    'left',
+    'left-mid',
+    'mid',
+    'mid-mid',
+    'right',
+    'right-mid',
+    'middle',
+  ].map((part) => [part, '']),
+);
+
+/** Rows under headings, aligned, without lines. On a screen that is too narrow the widest columns wrap; in a pipe nothing does. */
+export function renderTable<T>(terminal: Terminal, columns: readonly Column<T>[], rows: readonly T[]): string {
+  const cells = rows.map((row) => columns.map((column) => String(column.value(row) ?? '-')));
+  const widths = fitWidths(
+    columns.map(({ title }, index) => Math.max(title.length, ...cells.map((line) => line[index]?.length ?? 0)) + GAP),
+    terminal.columns,
+  );
+  const table = new CliTable({
+    chars: noLines,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
+    colWidths: widths,
+    colAligns: columns.map(({ align }) => align ?? 'left'),
+    wordWrap: true,
+    wrapOnWordBoundary: false,
+  });
+  table.push(columns.map(({ title }) => styled(terminal, 'bold', title)));
+  for (const [index, row] of rows.entries()) {
+    table.push(
+      columns.map((column, at) => {
+        const words = cells[index]?.[at] ?? '';
+        const style = column.style?.(row);
+        return style === undefined ? words : styled(terminal, style, words);
+      }),
+    );
+  }
+  return `${trimLines(table.toString())}\n`;
+}
+
+/** `NAME  value` pairs, one a line. */
+export function renderPairs(terminal: Terminal, pairs: readonly (readonly [string, string | number | undefined])[]): string {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${styled(terminal, 'bold', `${name}:`.padEnd(width + 1))}  ${value ?? '-'}\n`).join('');
+}
+
+/** Takes columns from the widest first, never below NARROWEST, until the table fits. */
+function fitWidths(natural: readonly number[], available: number | undefined): number[] {
+  const widths = [...natural];
+  if (available === undefined) return widths;
+  let excess = widths.reduce((sum, width) => sum + width, 0) - GAP - available;
+  while (excess > 0) {
+    const widest = widths.indexOf(Math.max(...widths));
+    const width = widths[widest] ?? 0;
+    if (width <= NARROWEST) break;
+    widths[widest] = width - 1;
+    excess -= 1;
+  }
+  return widths;
+}
+
+function trimLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Terminal } from './terminal.js';
+
+export const DEFAULT_URL = 'http://127.0.0.1:7080';
+
+/** Which control plane and cluster a command speaks to. */
+export interface Target {
+  readonly url: string;
+  /** Where the URL came from, for the error when nobody answers there. */
+  readonly source: 'option' | 'environment' | 'lab' | 'default';
+  readonly token: string | undefined;
+  /** Undefined: the only cluster of the control plane. */
+  readonly cluster: string | undefined;
+}
+
+interface Lab {
+  readonly apiUrl: string;
+  readonly cluster: string | undefined;
+  readonly token: string | undefined;
+}
+
+/** Options before environment before the running lab before the default. */
+export function chooseTarget(
+  options: { readonly url: string | undefined; readonly cluster: string | undefined; readonly token: string | undefined },
+  terminal: Terminal,
+): Target {
+  const { environment } = terminal;
+  const given = options.url ?? environment.PORTOLAN_URL;
+  const token = options.token ?? environment.PORTOLAN_TOKEN;
+  const cluster = options.cluster ?? environment.PORTOLAN_CLUSTER;
+  if (given !== undefined && given !== '') {
+    return { url: given.replace(/\/+$/, ''), source: options.url === undefined ? 'environment' : 'option', token, cluster };
+  }
+  const lab = findLab(terminal.directory);
+  if (lab === undefined) return { url: DEFAULT_URL, source: 'default', token, cluster };
+  return { url: lab.apiUrl.replace(/\/+$/, ''), source: 'lab', token: token ?? lab.token, cluster: cluster ?? lab.cluster };
+}
+
+/** The running lab that `.portolan/lab.json` describes, here or in a folder above. */
+function findLab(directory: string): Lab | undefined {
+  for (let folder = directory; ; folder = dirname(folder)) {
+    const lab = readLab(join(folder, '.portolan', 'lab.json'));
+    if (lab !== undefined || dirname(folder) === folder) return lab;
+  }
+}
+
+function readLab(file: string): Lab | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    // No file, or one that a lab is just writing.
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || !('apiUrl' in value) || typeof value.apiUrl !== 'string') return undefined;
+  return {
+    apiUrl: value.apiUrl,
+    cluster: 'cluster' in value && typeof value.cluster === 'string' ? value.cluster : undefined,
+    token: 'token' in value && typeof value.token === 'string' ? value.token : undefined,
+  };
+}
