@@ -1,41 +1,48 @@
-import type { ObservedObject } from '@portolan/node-state';
+import type { ObjectKind, ObservedObject } from '@portolan/node-state';
 import type { Sheet } from './sheet.js';
 import { ROUTE_PROTOCOL, restOfKey } from './tag.js';
 
-/** Adds what removes an object. Links and addresses go in the slot that is given: before anything is made, or at the end. */
+interface Removal {
+  readonly observed: ObservedObject;
+  /** The key behind kind and space. */
+  readonly rest: string;
+  readonly sheet: Sheet;
+  /** Where links and addresses go: before anything is made, or at the end. */
+  readonly slot: 'remove-first' | 'remove';
+}
+
+function removeLink({ observed: { space, key, body }, rest, sheet, slot }: Removal): void {
+  sheet.add(slot, space, key, `link delete dev ${body !== undefined && 'name' in body ? body.name : rest}`);
+}
+
+const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
+  namespace: ({ observed: { key, space }, sheet }) => sheet.add('remove-namespaces', 'host', key, `delete ${space.slice('own:'.length)}`),
+  bridge: removeLink,
+  vxlan: removeLink,
+  veth: removeLink,
+  address: ({ observed: { space, key, body }, rest, sheet, slot }) => {
+    const [link = '', address = ''] = rest.split('/');
+    sheet.add(slot, space, key, `address delete ${address}/${body?.kind === 'address' ? body.prefixLength : 32} dev ${link}`);
+  },
+  route: ({ observed: { space, key }, rest, sheet }) => sheet.add('remove', space, key, `route delete ${rest} proto ${ROUTE_PROTOCOL}`),
+  neighbour: ({ observed: { space, key }, rest, sheet }) => {
+    const [link = '', address = ''] = rest.split('/');
+    sheet.add('remove', space, key, `neighbour delete ${address} dev ${link}`);
+  },
+  fdb: ({ observed: { space, key }, rest, sheet }) => {
+    const [link = '', mac = ''] = rest.split('/');
+    sheet.add('remove-peers', space, key, `fdb delete ${mac} dev ${link} self`);
+    // What the bridge has learnt behind the VTEP would hold frames to the MAC there until it ages, were the address used here next.
+    sheet.addOnce('remove', space, key, `link set dev ${link} type bridge_slave fdb_flush`);
+  },
+  'virtual-server': ({ observed: { space, key }, rest, sheet }) => sheet.add('servers', space, key, `-D -f ${rest}`),
+  'real-server': ({ observed: { space, key }, rest, sheet }) => {
+    const [mark = '', address = ''] = rest.split('/');
+    sheet.add('servers', space, key, `-d -f ${mark} -r ${address}:0`);
+  },
+};
+
+/** Adds what removes an object. Sysctls stay as they are, and rules are written a namespace at a time. */
 export function removeObject(observed: ObservedObject, sheet: Sheet, slot: 'remove-first' | 'remove'): void {
-  const { kind, key, space, body } = observed;
-  const rest = restOfKey(space, key);
-  switch (kind) {
-    case 'namespace':
-      return sheet.add('remove-namespaces', 'host', key, `delete ${space.slice('own:'.length)}`);
-    case 'bridge':
-    case 'vxlan':
-    case 'veth':
-      return sheet.add(slot, space, key, `link delete dev ${body !== undefined && 'name' in body ? body.name : rest}`);
-    case 'address': {
-      const [link = '', address = ''] = rest.split('/');
-      return sheet.add(slot, space, key, `address delete ${address}/${body?.kind === 'address' ? body.prefixLength : 32} dev ${link}`);
-    }
-    case 'route':
-      return sheet.add('remove', space, key, `route delete ${rest} proto ${ROUTE_PROTOCOL}`);
-    case 'neighbour': {
-      const [link = '', address = ''] = rest.split('/');
-      return sheet.add('remove', space, key, `neighbour delete ${address} dev ${link}`);
-    }
-    case 'fdb': {
-      const [link = '', mac = ''] = rest.split('/');
-      sheet.add('remove-peers', space, key, `fdb delete ${mac} dev ${link} self`);
-      // What the bridge has learnt behind the VTEP would hold frames to the MAC there until it ages, were the address used here next.
-      return sheet.addOnce('remove', space, key, `link set dev ${link} type bridge_slave fdb_flush`);
-    }
-    case 'virtual-server':
-      return sheet.add('servers', space, key, `-D -f ${rest}`);
-    case 'real-server': {
-      const [mark = '', address = ''] = rest.split('/');
-      return sheet.add('servers', space, key, `-d -f ${mark} -r ${address}:0`);
-    }
-    default:
-      return;
-  }
+  removers[observed.kind]?.({ observed, rest: restOfKey(observed.space, observed.key), sheet, slot });
 }

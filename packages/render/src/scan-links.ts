@@ -4,10 +4,13 @@ import { isOwnSpace } from './rules.js';
 import type { LinkScan, VethHalf } from './scan.js';
 import { keyOfAlias } from './tag.js';
 
+/** Names of our links on the host start so; a link that was made but not set up has nothing else to tell it by. */
+const HOST_LINK_PREFIX = 'ptl_';
+
 /**
  * Output of `ip -j -d addr show`. Gives the namespace object of an own space (damaged when lo is down), bridges,
  * VTEPs and addresses as objects, and the ends of veths as halves for `joinVeths`. On the host and in endpoints only
- * links with an alias of ours, and the addresses on them, are ours.
+ * links with an alias or a name of ours, and the addresses on them, are ours.
  */
 export function scanLinks(space: Space, json: string): LinkScan {
   const own = isOwnSpace(space);
@@ -20,8 +23,8 @@ export function scanLinks(space: Space, json: string): LinkScan {
       if (own) objects.push(damagedIf(!isUp(link), observedObject(space, { kind: 'namespace' })));
       continue;
     }
-    if (!own && key === undefined) continue;
-    if (link.linkinfo?.info_kind === 'veth' && key !== undefined) halves.push(halfOf(space, key, link));
+    if (!own && key === undefined && !(space === 'host' && link.ifname.startsWith(HOST_LINK_PREFIX))) continue;
+    if (link.linkinfo?.info_kind === 'veth') halves.push(halfOf(space, key, link));
     else {
       const object = objectOf(space, link);
       if (object === undefined) foreign.push(`${link.linkinfo?.info_kind ?? 'link'} ${link.ifname}`);
@@ -44,7 +47,8 @@ function objectOf(space: Space, link: LinkEntry): ObservedObject | undefined {
   const { ifname: name, mtu, master, linkinfo } = link;
   const settings = linkinfo?.info_data;
   if (linkinfo?.info_kind === 'bridge') {
-    return damagedIf(!isUp(link) || (settings?.vlan_default_pvid ?? 0) !== 0, observedObject(space, { kind: 'bridge', name, mtu }));
+    const recognisable = isOwnSpace(space) || link.ifalias !== undefined;
+    return damagedIf(!recognisable || !isUp(link) || (settings?.vlan_default_pvid ?? 0) !== 0, observedObject(space, { kind: 'bridge', name, mtu }));
   }
   if (linkinfo?.info_kind !== 'vxlan') return undefined;
   const object = observedObject(space, { kind: 'vxlan', name, vni: settings?.id ?? 0, port: settings?.port ?? 0, mtu, master: master ?? '' });
@@ -53,7 +57,7 @@ function objectOf(space: Space, link: LinkEntry): ObservedObject | undefined {
   return answers ? damagedIf(!isUp(link), object) : { key: object.key, hash: '', space, kind: 'vxlan' };
 }
 
-function halfOf(space: Space, key: string, link: LinkEntry): VethHalf {
+function halfOf(space: Space, key: string | undefined, link: LinkEntry): VethHalf {
   return {
     space,
     key,
@@ -87,11 +91,18 @@ function addressesOf(space: Space, { ifname: link, addr_info = [] }: LinkEntry):
 export function joinVeths(halves: readonly VethHalf[]): ObservedObject[] {
   const pairs = new Map<string, VethHalf[]>();
   for (const half of halves) {
-    const known = pairs.get(half.key);
-    if (known === undefined) pairs.set(half.key, [half]);
+    const key = half.key ?? keyOfUnfinished(half);
+    if (key === undefined) continue;
+    const known = pairs.get(key);
+    if (known === undefined) pairs.set(key, [half]);
     else known.push(half);
   }
   return [...pairs].map(([key, ends]) => pairOf(key, ends));
+}
+
+/** The first end of a pair is on the host or in an overlay's namespace; the other is found missing there. */
+function keyOfUnfinished({ space, name }: VethHalf): string | undefined {
+  return space === 'host' || space.startsWith('own:1-') ? `veth/${space}/${name}` : undefined;
 }
 
 function pairOf(key: string, ends: readonly VethHalf[]): ObservedObject {
@@ -106,7 +117,7 @@ function pairOf(key: string, ends: readonly VethHalf[]): ObservedObject {
     mtu: near.mtu,
     peer: { space: far.space, name: far.name, mac: far.mac },
   });
-  const joined = ends.length === 2 && near.peerIndex === far.index && far.peerIndex === near.index;
+  const joined = ends.length === 2 && near.key !== undefined && near.peerIndex === far.index && far.peerIndex === near.index;
   if (!joined) return { key, hash: '', space: near.space, kind: 'veth' };
   return damagedIf(!near.up || !far.up || near.mtu !== far.mtu || far.master !== undefined, object);
 }

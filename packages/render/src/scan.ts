@@ -16,8 +16,8 @@ export type Scanner = (space: Space, output: string) => Scan;
  */
 export interface VethHalf {
   readonly space: Space;
-  /** Key of the veth object, from the link's alias. */
-  readonly key: string;
+  /** Key of the veth object, from the link's alias; undefined when it was made but not set up, as when an agent dies. */
+  readonly key: string | undefined;
   readonly name: string;
   readonly master: string | undefined;
   readonly mtu: number;

@@ -1,0 +1,146 @@
+import type { Snapshot } from '@portolan/model';
+import { canonicalJson, type NodeState } from '@portolan/node-state';
+import { describe, expect, it } from 'vitest';
+import { computeNodeState } from '../src/index.js';
+import { bjdt, type ClusterSketch, idOf, snapshotOf } from './snapshots.js';
+
+/** One line an object: key, body, origin. */
+function listed(state: NodeState): string {
+  return state.objects.map(({ key, body, origin }) => `${key}\n    ${canonicalJson(body)}\n    ${canonicalJson(origin)}\n`).join('');
+}
+
+function keys(state: NodeState, start = ''): string[] {
+  return state.objects.map(({ key }) => key).filter((key) => key.startsWith(start));
+}
+
+/** The example with one endpoint, service or node changed. */
+function changed(change: { endpoints?: Record<string, object>; services?: Record<string, object>; nodes?: Record<string, object> }): Snapshot {
+  const apply = <T extends { name: string }>(nouns: readonly T[], changes: Record<string, object> = {}) =>
+    nouns.map((noun) => ({ ...noun, ...changes[noun.name] }));
+  const sketch: ClusterSketch = {
+    ...bjdt,
+    endpoints: apply(bjdt.endpoints, change.endpoints),
+    services: apply(bjdt.services, change.services),
+    nodes: apply(bjdt.nodes, change.nodes),
+  };
+  return snapshotOf(sketch);
+}
+
+describe('the example', () => {
+  it.each(['node1', 'node2', 'node3'])('%s is as in its golden file', async (node) => {
+    await expect(listed(computeNodeState(snapshotOf(bjdt), idOf(node)))).toMatchFileSnapshot(`golden/bjdt.${node}.txt`);
+  });
+
+  it('has one load balancer namespace for both services, and the mark 0x149 on the VIP 10.0.0.20', () => {
+    const state = computeNodeState(snapshotOf(bjdt), idOf('node3'));
+    expect(keys(state, 'namespace/')).toEqual([
+      'namespace/own:1-0fkrpfqbcp',
+      'namespace/own:1-5mckih8b5j',
+      'namespace/own:ingress_sbox',
+      'namespace/own:lb_5mckih8b5',
+    ]);
+    const mark = state.objects.find(({ key }) => key === 'mark/own:lb_5mckih8b5/input/10.0.0.20');
+    expect(mark?.body).toEqual({ kind: 'mark', match: { stage: 'input', destination: '10.0.0.20' }, mark: 329 });
+  });
+
+  it('makes peers of other nodes only', () => {
+    expect(keys(computeNodeState(snapshotOf(bjdt), idOf('node3')), 'neighbour/own:1-5mckih8b5j')).toEqual(
+      ['10.0.0.21', '10.0.0.22', '10.0.0.31', '10.0.0.32', '10.0.0.5', '10.0.0.6'].map((a) => `neighbour/own:1-5mckih8b5j/vxlan0/${a}`),
+    );
+  });
+});
+
+describe('who is sent traffic', () => {
+  const servers = (snapshot: Snapshot, node = 'node1') => keys(computeNodeState(snapshot, idOf(node)), 'real-server/own:lb_5mckih8b5/329/');
+
+  it('nobody whose namespace is absent, and nobody is told where it was', () => {
+    const snapshot = changed({ endpoints: { 'dzwl-2': { presence: 'absent' } } });
+    expect(servers(snapshot)).toEqual(['real-server/own:lb_5mckih8b5/329/10.0.0.21', 'real-server/own:lb_5mckih8b5/329/10.0.0.23']);
+    expect(keys(computeNodeState(snapshot, idOf('node1'))).filter((key) => key.includes('10.0.0.22'))).toEqual([]);
+  });
+
+  it('an absent endpoint keeps everything of its own on its node, for the day it is back', () => {
+    const own = (snapshot: Snapshot) => keys(computeNodeState(snapshot, idOf('node2'))).filter((key) => key.includes(`endpoint:${idOf('dzwl-2')}`));
+    expect(own(changed({ endpoints: { 'dzwl-2': { presence: 'absent' } } }))).toEqual(own(snapshotOf(bjdt)));
+    expect(own(snapshotOf(bjdt)).length).toBeGreaterThan(3);
+  });
+
+  it('an endpoint of which nothing is known yet counts as present', () => {
+    expect(servers(changed({ endpoints: { 'dzwl-2': { presence: 'unknown' } } }))).toHaveLength(3);
+  });
+
+  it('nobody on a drained node, but a paused one keeps its own', () => {
+    expect(servers(changed({ nodes: { node2: { availability: 'drain' } } }))).toHaveLength(2);
+    expect(servers(changed({ nodes: { node2: { availability: 'pause' } } }))).toHaveLength(3);
+  });
+
+  it('by weight', () => {
+    const state = computeNodeState(changed({ endpoints: { 'dzwl-2': { weight: 7 } } }), idOf('node1'));
+    expect(state.objects.find(({ key }) => key === 'real-server/own:lb_5mckih8b5/329/10.0.0.22')?.body).toMatchObject({ weight: 7 });
+  });
+});
+
+describe('where a network is', () => {
+  const withoutWeb2: ClusterSketch = { ...bjdt, endpoints: bjdt.endpoints.filter(({ node }) => node !== 'node2') };
+
+  it('nothing of it on a node without an endpoint on it, and no peer for that node; ingress is everywhere', () => {
+    const snapshot = snapshotOf(withoutWeb2);
+    const node2 = computeNodeState(snapshot, idOf('node2'));
+    expect(keys(node2).filter((key) => key.includes('5mckih8b5'))).toEqual([]);
+    expect(keys(node2, 'port-forward/')).toEqual(['port-forward/host/tcp/8000', 'port-forward/host/tcp/8080']);
+    const node1 = keys(computeNodeState(snapshot, idOf('node1')), 'neighbour/');
+    expect(node1).not.toContain('neighbour/own:1-5mckih8b5j/vxlan0/10.0.0.6');
+    expect(node1).toContain('neighbour/own:1-0fkrpfqbcp/vxlan0/10.255.0.3');
+  });
+
+  it('without an ingress network the host is left alone', () => {
+    const services = bjdt.services.map((service) => ({ ...service, ports: [], on: { bjdt_overlay: ['10.0.0.20', 329] as const } }));
+    const state = computeNodeState(
+      snapshotOf({ ...bjdt, networks: bjdt.networks.filter(({ ingress }) => ingress !== true), services: services.slice(0, 1) }),
+      idOf('node1'),
+    );
+    expect(state.objects.filter(({ space }) => space === 'host')).toEqual([]);
+    expect(keys(state, 'namespace/')).toEqual(['namespace/own:1-5mckih8b5j', 'namespace/own:lb_5mckih8b5']);
+  });
+
+  it('a service without a VIP makes nothing', () => {
+    const before = keys(computeNodeState(snapshotOf(bjdt), idOf('node1')));
+    const after = keys(computeNodeState(snapshotOf({ ...bjdt, services: [...bjdt.services, { name: 'bare', on: {} }] }), idOf('node1')));
+    expect(after).toEqual(before);
+  });
+
+  it('an unknown node is refused', () => {
+    expect(() => computeNodeState(snapshotOf(bjdt), idOf('elsewhere'))).toThrow(expect.objectContaining({ code: 'not-found' }));
+  });
+});
+
+describe('the state', () => {
+  it('does not depend on the order in which the snapshot holds its nouns', () => {
+    const turned = (sketch: ClusterSketch): ClusterSketch => ({
+      ...sketch,
+      nodes: sketch.nodes.toReversed(),
+      networks: sketch.networks.toReversed(),
+      services: sketch.services.toReversed(),
+      endpoints: sketch.endpoints.toReversed(),
+    });
+    expect(computeNodeState(snapshotOf(turned(bjdt)), idOf('node1'))).toEqual(computeNodeState(snapshotOf(bjdt), idOf('node1')));
+  });
+
+  it('shares what does not depend on the node', () => {
+    const snapshot = snapshotOf(bjdt);
+    const find = (node: string) => computeNodeState(snapshot, idOf(node)).objects.find(({ key }) => key === 'virtual-server/own:lb_5mckih8b5/329');
+    expect(find('node1')).toBe(find('node2'));
+  });
+
+  it('opens a target once that two published ports lead to', () => {
+    const ports = [
+      { protocol: 'tcp', published: 8000, target: 80 },
+      { protocol: 'tcp', published: 8001, target: 80 },
+    ];
+    const state = computeNodeState(changed({ services: { 'bjdt_bjdt-dzwl-web': { ports } } }), idOf('node1'));
+    expect(keys(state, 'port-redirect/')).toHaveLength(3);
+    expect(state.objects.find(({ key }) => key === `endpoint-filter/endpoint:${idOf('web-1')}/10.255.0.61`)?.body).toMatchObject({
+      open: [{ protocol: 'tcp', port: 80 }],
+    });
+  });
+});

@@ -1,0 +1,104 @@
+import type { Cluster, ClusterSettings, Endpoint, Network, Node, Service, Snapshot } from '@portolan/model';
+
+/** What a test says of a cluster; the rest is filled in. Ids are names, stretched. */
+export interface ClusterSketch {
+  readonly settings?: Partial<ClusterSettings>;
+  readonly nodes: readonly (Pick<Node, 'name' | 'address'> & Partial<Node> & { readonly on: Readonly<Record<string, string>> })[];
+  readonly networks: readonly (Pick<Network, 'name' | 'vni' | 'subnet' | 'gateway'> & Partial<Network>)[];
+  readonly services: readonly (Pick<Service, 'name'> & Partial<Service> & { readonly on: Readonly<Record<string, readonly [vip: string, mark: number]>> })[];
+  readonly endpoints: readonly (Pick<Endpoint, 'name'> &
+    Partial<Endpoint> & { readonly service: string; readonly node: string; readonly on: Readonly<Record<string, string>> })[];
+}
+
+const settings: ClusterSettings = {
+  addressPools: ['10.0.0.0/8'],
+  subnetPrefixLength: 24,
+  vniRange: [4096, 0xffffff],
+  markRange: [256, 0xffff],
+  dynamicPortRange: [30000, 32767],
+  dataPathPort: 4789,
+  underlayMtu: 1500,
+  gatewaySubnet: '192.168.240.0/20',
+};
+
+/** An id of 25 characters that starts with what tells names apart. */
+export function idOf(name: string): string {
+  return name
+    .replace(/[^a-z0-9]/g, '')
+    .padEnd(25, '0')
+    .slice(0, 25);
+}
+
+export function snapshotOf(sketch: ClusterSketch): Snapshot {
+  const cluster: Cluster = { id: idOf('cluster'), name: 'lab', settings: { ...settings, ...sketch.settings }, revision: 1 };
+  const stored = (name: string) => ({ id: idOf(name), name, version: 1, labels: {} });
+  const networkIds = new Map(sketch.networks.map(({ name, id }) => [name, id ?? idOf(name)]));
+  const networkId = (name: string) => networkIds.get(name) ?? idOf(name);
+  const addresses = (on: Readonly<Record<string, string>>) => Object.entries(on).map(([name, address]) => ({ networkId: networkId(name), address }));
+  return {
+    cluster,
+    nodes: byId(
+      sketch.nodes.map(({ on, ...node }) => ({ ...stored(node.name), role: 'worker', availability: 'active', loadBalancers: addresses(on), ...node })),
+    ),
+    networks: byId(sketch.networks.map((network) => ({ ...stored(network.name), ingress: false, mtu: 1450, ...network }))),
+    services: byId(
+      sketch.services.map(({ on, ...service }) => ({
+        ...stored(service.name),
+        scheduler: 'rr',
+        ports: [],
+        vips: Object.entries(on).map(([name, [address, mark]]) => ({ networkId: networkId(name), address, mark })),
+        ...service,
+      })),
+    ),
+    endpoints: byId(
+      sketch.endpoints.map(({ on, service, node, ...endpoint }) => ({
+        ...stored(endpoint.name),
+        serviceId: idOf(service),
+        nodeId: idOf(node),
+        attachment: { netns: `/run/netns/${endpoint.name}` },
+        weight: 1,
+        presence: 'present',
+        addresses: addresses(on),
+        ...endpoint,
+      })),
+    ),
+  };
+}
+
+function byId<T extends { readonly id: string }>(nouns: readonly T[]): Map<string, T> {
+  return new Map(nouns.map((noun) => [noun.id, noun]));
+}
+
+/** The example of `examples/bjdt.yaml`, with everything allocated. */
+export const bjdt: ClusterSketch = {
+  nodes: [
+    { name: 'node1', address: '172.16.130.140', on: { ingress: '10.255.0.2', bjdt_overlay: '10.0.0.5' } },
+    { name: 'node2', address: '172.16.130.164', on: { ingress: '10.255.0.3', bjdt_overlay: '10.0.0.6' } },
+    { name: 'node3', address: '172.16.130.170', on: { ingress: '10.255.0.4', bjdt_overlay: '10.0.0.7' } },
+  ],
+  networks: [
+    { name: 'ingress', id: '0fkrpfqbcpqxtcfxj5p8z9ngr', ingress: true, vni: 4096, subnet: '10.255.0.0/16', gateway: '10.255.0.1' },
+    { name: 'bjdt_overlay', id: '5mckih8b5jx0wvz3d2tqf7rsa', vni: 4097, subnet: '10.0.0.0/24', gateway: '10.0.0.1' },
+  ],
+  services: [
+    {
+      name: 'bjdt_bjdt-dzwl',
+      id: idOf('bjdtbjdtdzwl'),
+      on: { bjdt_overlay: ['10.0.0.20', 0x149], ingress: ['10.255.0.41', 0x14a] },
+      ports: [{ protocol: 'tcp', published: 8080, target: 8080 }],
+    },
+    {
+      name: 'bjdt_bjdt-dzwl-web',
+      id: idOf('bjdtbjdtdzwlweb'),
+      on: { bjdt_overlay: ['10.0.0.30', 0x14b], ingress: ['10.255.0.42', 0x14c] },
+      ports: [{ protocol: 'tcp', published: 8000, target: 80 }],
+    },
+  ],
+  endpoints: [
+    { name: 'dzwl-1', service: 'bjdtbjdtdzwl', node: 'node1', on: { bjdt_overlay: '10.0.0.21', ingress: '10.255.0.51' } },
+    { name: 'dzwl-2', service: 'bjdtbjdtdzwl', node: 'node2', on: { bjdt_overlay: '10.0.0.22', ingress: '10.255.0.52' } },
+    { name: 'dzwl-3', service: 'bjdtbjdtdzwl', node: 'node3', on: { bjdt_overlay: '10.0.0.23', ingress: '10.255.0.53' } },
+    { name: 'web-1', service: 'bjdtbjdtdzwlweb', node: 'node1', on: { bjdt_overlay: '10.0.0.31', ingress: '10.255.0.61' } },
+    { name: 'web-2', service: 'bjdtbjdtdzwlweb', node: 'node2', on: { bjdt_overlay: '10.0.0.32', ingress: '10.255.0.62' } },
+  ],
+};
