@@ -1,3 +1,9 @@
+export { hostOf, hostPrefix, type LabHost, makeContainerNamespace, makeHosts, removeContainerNamespace, startIn } from './hosts/host.js';
+export type { Argv, Executed, LabMachine, MachineProcess, StartOptions, Underlay } from './hosts/machine.js';
+export { removeUnderlay } from './hosts/native.js';
+export { type LabMachineOptions, openLabMachine } from './hosts/open.js';
+export { runProcess } from './hosts/process.js';
+export { commonSubnet } from './hosts/underlay.js';
 export { type RunningServers, type ServersOptions, startServers, stopLeftovers } from './servers/all.js';
 export { startEtcd } from './servers/etcd.js';
 export { type PostgresOptions, startPostgres } from './servers/postgres.js';

@@ -1,0 +1,49 @@
+import { resolve } from 'node:path';
+import { portolanError } from '@portolan/model';
+import { openUmlMachine } from '../guest/uml.js';
+import type { LabMachine } from './machine.js';
+import { openNativeMachine } from './native.js';
+import { runProcess } from './process.js';
+import { requireFreeSubnet, subnetworkOf } from './underlay.js';
+
+export interface LabMachineOptions {
+  /** Absolute path; a guest's console, init and compiled library lie in `guest` in it. */
+  readonly directory: string;
+  /** By probing when left out: native where the kernel has IPVS. */
+  readonly kind?: LabMachine['kind'];
+  /** Bridge or tap of the lab on this machine, at most 15 characters. By the process id when left out, so that several can live side by side. */
+  readonly link?: string;
+  /** Network of the underlay. When left out a /24 of 172.31.0.0/16 that goes with the process id. */
+  readonly subnet?: string;
+}
+
+let opened = 0;
+
+/** True when this kernel balances by IPVS: built in, or as a module that can be loaded. */
+export async function hasIpvs(): Promise<boolean> {
+  // Fails in containers and where it is built in; the second question decides.
+  await runProcess(['modprobe', 'ip_vs']);
+  return (await runProcess(['cat', '/proc/net/ip_vs'])).exitCode === 0;
+}
+
+function kindFromEnvironment(): LabMachine['kind'] | undefined {
+  const kind = process.env.PORTOLAN_LAB_MACHINE;
+  if (kind === undefined || kind === '') return undefined;
+  if (kind === 'native' || kind === 'uml') return kind;
+  throw portolanError('invalid-document', '', `PORTOLAN_LAB_MACHINE is "${kind}"`, { fix: 'Set it to native or uml, or unset it.' });
+}
+
+/**
+ * A machine to make lab hosts on. Needs root. Fails with `tool-missing`, `in-use` (the subnet is routed elsewhere) and
+ * `apply-failed` (with the end of the guest's console).
+ */
+export async function openLabMachine(options: LabMachineOptions): Promise<LabMachine> {
+  opened += 1;
+  const kind = options.kind ?? kindFromEnvironment() ?? ((await hasIpvs()) ? 'native' : 'uml');
+  const link = options.link ?? `pl${process.pid}x${opened}`;
+  const subnet = options.subnet ?? `172.31.${(process.pid + opened) % 256}.0/24`;
+  await requireFreeSubnet(subnet, link);
+  const subnetwork = subnetworkOf(subnet);
+  if (kind === 'native') return openNativeMachine(link, subnetwork);
+  return openUmlMachine(resolve(options.directory, 'guest'), link, subnetwork);
+}
