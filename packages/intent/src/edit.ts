@@ -1,39 +1,145 @@
-import type { Endpoint, EndpointSpec, Id, Manifest, Network, NetworkSpec, Node, NodeSpec, NounKind, Service, ServiceSpec, Snapshot } from '@portolan/model';
+import { checkChanges } from '@portolan/check';
+import { type AllocationFault, allocate, type Drafts, type Ledger, ledgerOf } from '@portolan/ipam';
+import {
+  type ClusterSettings,
+  diffSnapshots,
+  type Endpoint,
+  type Id,
+  type Network,
+  type Node,
+  type NounKind,
+  nounCollections,
+  type Problem,
+  problem,
+  type Snapshot,
+} from '@portolan/model';
+import { faultPointer } from './fault-pointer.js';
+import { existingPointer, refuse } from './problems.js';
+import { nearestName } from './suggest.js';
+import type { NounSpecs } from './types.js';
 
-/** Where new ids come from; randomness is passed in. */
-export type NewId = () => Id;
-
-export interface NounSpecs {
-  node: NodeSpec;
-  network: NetworkSpec;
-  service: ServiceSpec;
-  endpoint: EndpointSpec;
+/** Where in the document an object was described. */
+export interface Source<K extends NounKind = NounKind> {
+  readonly kind: K;
+  /** JSON pointer of the spec, '' when the document is the spec. */
+  readonly path: string;
+  readonly spec: NounSpecs[K];
 }
-export interface Nouns {
-  node: Node;
-  network: Network;
-  service: Service;
-  endpoint: Endpoint;
-}
 
-/** The contract that this package fulfils; each is exported as a function of the same name. */
-export interface IntentEdits {
-  /** Validates against the model's schema. Throws a PortolanError with one problem for each fault (at most 20), its path a JSON pointer. */
-  parseSpec<K extends NounKind>(kind: K, value: unknown): NounSpecs[K];
-  parseManifest(value: unknown): Manifest;
-  /** Makes the snapshot what the manifest says: see ManifestSchema. The same snapshot object when nothing changes. */
-  applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId): Snapshot;
-  createNoun<K extends NounKind>(snapshot: Snapshot, kind: K, spec: NounSpecs[K], newId: NewId): Snapshot;
-  /** `version`: fails with `precondition-failed` unless it is the object's. Values left out keep what was allocated. */
-  replaceNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string, spec: NounSpecs[K], newId: NewId, version?: number): Snapshot;
-  /** JSON merge patch (RFC 7396) of the object's spec. */
-  patchNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string, patch: unknown, newId: NewId, version?: number): Snapshot;
-  deleteNoun(snapshot: Snapshot, kind: NounKind, name: string, version?: number): Snapshot;
-  patchSettings(snapshot: Snapshot, patch: unknown): Snapshot;
-  /** Notes what a node's agent saw of its endpoints' namespaces. Ids of other nodes' or unknown endpoints are ignored. */
-  setPresence(snapshot: Snapshot, nodeId: Id, seen: Readonly<Record<Id, 'present' | 'absent'>>): Snapshot;
-  findNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string): Nouns[K] | undefined;
-  /** The object as a spec with every value filled in: sending it back changes nothing. */
-  specOf<K extends NounKind>(snapshot: Snapshot, kind: K, noun: Nouns[K]): NounSpecs[K];
-  manifestOf(snapshot: Snapshot): Manifest;
+/**
+ * One change of a snapshot while it is put together: names become ids, specs become drafts, faults become problems.
+ * Nothing is seen of it until `result` has allocated and checked the whole.
+ */
+export class Edit {
+  readonly base: Snapshot;
+  readonly ledger: Ledger;
+  readonly problems: Problem[] = [];
+  settings: ClusterSettings;
+  readonly nodes = new Map<Id, Drafts['node'] | null>();
+  readonly networks = new Map<Id, Drafts['network'] | null>();
+  readonly services = new Map<Id, Drafts['service'] | null>();
+  readonly endpoints = new Map<Id, Drafts['endpoint'] | null>();
+  readonly #names: { [K in NounKind]?: ReadonlyMap<string, Id> } = {};
+  readonly #sources = new Map<Id, Source>();
+
+  constructor(base: Snapshot) {
+    this.base = base;
+    this.ledger = ledgerOf(base);
+    this.settings = base.cluster.settings;
+  }
+
+  /** Declares the names of a kind: there are no others afterwards. */
+  declareNames(kind: NounKind, names: ReadonlyMap<string, Id>): void {
+    this.#names[kind] = names;
+  }
+
+  addSource(id: Id, source: Source): void {
+    this.#sources.set(id, source);
+  }
+
+  /** Pointer of the spec of an object, '' for one that the document does not describe. */
+  pathOf(id: Id): string {
+    return this.#sources.get(id)?.path ?? '';
+  }
+
+  delete(kind: NounKind, id: Id): void {
+    this[nounCollections[kind]].set(id, null);
+  }
+
+  add(code: Problem['code'], path: string, message: string, fix?: string): void {
+    this.problems.push(problem(code, path, message, fix));
+  }
+
+  /** The id behind a name that a spec refers to; a problem when there is none. */
+  resolve(kind: NounKind, name: string, path: string): Id | undefined {
+    const declared = this.#names[kind];
+    const id = declared === undefined ? this.ledger.idOf(kind, name) : declared.get(name);
+    if (id === undefined) {
+      const meant = nearestName(name, declared?.keys() ?? [...this.base[nounCollections[kind]].values()].map((noun) => noun.name));
+      this.add('unknown-reference', path, `there is no ${kind} "${name}"`, meant === undefined ? undefined : `Did you mean "${meant}"?`);
+    }
+    return id;
+  }
+
+  node(id: Id): Node | undefined {
+    const draft = this.nodes.get(id);
+    return draft === undefined ? this.base.nodes.get(id) : (draft ?? undefined);
+  }
+
+  network(id: Id): Drafts['network'] | undefined {
+    const draft = this.networks.get(id);
+    return draft === undefined ? this.base.networks.get(id) : (draft ?? undefined);
+  }
+
+  service(id: Id): Drafts['service'] | undefined {
+    const draft = this.services.get(id);
+    return draft === undefined ? this.base.services.get(id) : (draft ?? undefined);
+  }
+
+  endpoint(id: Id): Endpoint | undefined {
+    const draft = this.endpoints.get(id);
+    return draft === undefined ? this.base.endpoints.get(id) : (draft ?? undefined);
+  }
+
+  /** The networks of the routing mesh after the edit: more than one is a fault that is reported elsewhere. */
+  ingressNetworks(): readonly Drafts['network'][] {
+    const kept = [...this.base.networks.values()].filter((network: Network) => network.ingress && !this.networks.has(network.id));
+    return [...kept, ...[...this.networks.values()].filter((network) => network?.ingress === true)].filter((network) => network !== null);
+  }
+
+  /** Allocates, checks, and gives the new snapshot: the base itself when nothing changes. Throws all problems so far. */
+  result(): Snapshot {
+    refuse(this.problems);
+    const allocation = allocate(this.base, this);
+    if ('faults' in allocation) {
+      refuse(allocation.faults.map((fault) => problem(fault.code, this.#pathOfFault(fault), fault.message)));
+      return this.base;
+    }
+    const { snapshot } = allocation;
+    if (snapshot === this.base) return this.base;
+    const findings = checkChanges(snapshot, diffSnapshots(this.base, snapshot));
+    const blocks = findings.filter((finding) => finding.severity === 'block');
+    refuse(
+      blocks.map(({ code, subject, field, message, fix }) =>
+        problem(code, this.#pathOfFinding(subject.id, field), `${subject.kind} "${subject.name}": ${message}`, fix),
+      ),
+    );
+    return snapshot;
+  }
+
+  #pathOfFault(fault: AllocationFault): string {
+    const source = this.#sources.get(fault.subject.id);
+    return source === undefined
+      ? ''
+      : source.path +
+          existingPointer(
+            source.spec,
+            faultPointer(source, fault, (id) => this.network(id)?.name),
+          );
+  }
+
+  #pathOfFinding(id: Id, field: string): string {
+    const source = this.#sources.get(id);
+    return source === undefined ? '' : source.path + existingPointer(source.spec, `/${field}`);
+  }
 }

@@ -41,7 +41,7 @@ function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<stri
   return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && a[name] === b[name]);
 }
 
-function sameAttachment(a: Attachment, b: Attachment): boolean {
+export function sameAttachment(a: Attachment, b: Attachment): boolean {
   if ('netns' in a) return 'netns' in b && a.netns === b.netns;
   if ('pid' in a) return 'pid' in b && a.pid === b.pid;
   return 'container' in b && a.container === b.container;

@@ -155,6 +155,7 @@ export const EndpointSpecSchema = Type.Object(
     attachment: AttachmentSchema,
     weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 1, description: 'IPVS weight; 0 takes no new connections.' })),
     addresses: Type.Optional(Type.Array(Type.Object({ network: NameSchema, address: Ipv4Schema }, closed), { maxItems: 64 })),
+    labels: Type.Optional(LabelsSchema),
   },
   closed,
 );

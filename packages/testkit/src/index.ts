@@ -1,1 +1,5 @@
-export {};
+export { manifestArbitrary } from './arbitraries.js';
+export { bjdtManifest, sampleSnapshot } from './bjdt.js';
+export { emptySnapshot } from './empty.js';
+export { seededIds } from './ids.js';
+export { type ClusterSize, largeManifest, largeSnapshot } from './large.js';

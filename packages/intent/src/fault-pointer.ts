@@ -1,0 +1,29 @@
+import type { AllocationFault } from '@portolan/ipam';
+import type { Id, NounKind } from '@portolan/model';
+import { pointerTo } from './problems.js';
+import type { NounSpecs } from './types.js';
+
+type Described = { readonly [K in NounKind]: { readonly kind: K; readonly spec: NounSpecs[K] } }[NounKind];
+
+/** Pointer to the value of a fault inside the spec that asked for it, whether the spec gives the value or leaves it to allocation. */
+export function faultPointer(
+  source: { readonly kind: NounKind; readonly spec: NounSpecs[NounKind] },
+  fault: AllocationFault,
+  nameOf: (networkId: Id) => string | undefined,
+): string {
+  const network = typeof fault.place === 'string' ? nameOf(fault.place) : undefined;
+  const { kind, spec } = source as Described;
+  if (kind === 'service') {
+    if (fault.field === 'port') return pointerTo('ports', Number(fault.place), 'published');
+    if (fault.field === 'vip' || fault.field === 'mark') {
+      const index = spec.networks?.findIndex((entry) => entry.network === network) ?? -1;
+      // The VIP on the ingress network is there because ports are published.
+      return index < 0 ? pointerTo('ports') : pointerTo('networks', index, fault.field);
+    }
+  }
+  if (kind === 'endpoint' && fault.field === 'address') {
+    const index = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;
+    return index < 0 ? '' : pointerTo('addresses', index, 'address');
+  }
+  return pointerTo(fault.field);
+}

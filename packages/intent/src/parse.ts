@@ -1,0 +1,60 @@
+import {
+  type ClusterSettings,
+  ClusterSettingsSchema,
+  type Manifest,
+  ManifestSchema,
+  type NounKind,
+  nounCollections,
+  nounKinds,
+  nounSchemas,
+  type Problem,
+} from '@portolan/model';
+import { Compile } from 'typebox/compile';
+import { MAX_PROBLEMS, pointerTo, refuse } from './problems.js';
+import { schemaProblems } from './schema-problems.js';
+import type { NounSpecs } from './types.js';
+import { settingsProblems, specProblems } from './values.js';
+
+const specs: { readonly [K in NounKind]: ReturnType<typeof Compile> } = {
+  node: Compile(nounSchemas.node),
+  network: Compile(nounSchemas.network),
+  service: Compile(nounSchemas.service),
+  endpoint: Compile(nounSchemas.endpoint),
+};
+const manifest = Compile(ManifestSchema);
+const settings = Compile(ClusterSettingsSchema);
+
+/**
+ * The document as a spec. Throws one problem for each fault, at most 20: `invalid-document`, `unknown-field`,
+ * `invalid-address`, `invalid-subnet`, `host-bits-set`, `address-outside-network`.
+ */
+export function parseSpec<K extends NounKind>(kind: K, value: unknown): NounSpecs[K] {
+  refuse(schemaProblems(specs[kind], value));
+  const spec = value as NounSpecs[K];
+  refuse(specProblems(kind, spec, ''));
+  return spec;
+}
+
+/** The document as a manifest. Throws like parseSpec; what needs the cluster to judge is left to applyManifest. */
+export function parseManifest(value: unknown): Manifest {
+  refuse(schemaProblems(manifest, value));
+  const document = value as Manifest;
+  const problems: Problem[] = document.settings === undefined ? [] : [...settingsProblems(document.settings, '/settings')];
+  for (const kind of nounKinds) {
+    const section = document[nounCollections[kind]] ?? [];
+    for (let i = 0; i < section.length && problems.length < MAX_PROBLEMS; i++) {
+      const spec = section[i];
+      if (spec !== undefined) problems.push(...specProblems(kind, spec, pointerTo(nounCollections[kind], i)));
+    }
+  }
+  refuse(problems);
+  return document;
+}
+
+/** Complete settings; pointers begin at them. */
+export function parseSettings(value: unknown): ClusterSettings {
+  refuse(schemaProblems(settings, value));
+  const complete = value as ClusterSettings;
+  refuse(settingsProblems(complete, ''));
+  return complete;
+}

@@ -1,0 +1,153 @@
+import { CidrSchema, IPV4_PATTERN, type Problem, problem } from '@portolan/model';
+import type { TSchema } from 'typebox';
+import type { Validator } from 'typebox/compile';
+import type { TLocalizedValidationError } from 'typebox/error';
+import { Settings } from 'typebox/system';
+import { MAX_PROBLEMS, pointerTo, valueAt } from './problems.js';
+import { nearestName } from './suggest.js';
+
+/** A value with several faults in each branch of a union gives many errors that become one problem. */
+const MAX_SCHEMA_ERRORS = 20 * MAX_PROBLEMS;
+
+/** What is wrong with a document by its schema, in the words of the people who wrote it. Pointers begin at the document. */
+export function schemaProblems(validator: Validator, document: unknown): readonly Problem[] {
+  if (validator.Check(document)) return [];
+  const problems = new Map<string, Problem>();
+  for (const error of errorsOf(validator, document)) {
+    for (const found of problemsOf(validator.Type(), error, document)) {
+      const key = `${found.code} ${found.path} ${found.code === 'unknown-field' ? '' : error.keyword}`;
+      if (!problems.has(key)) problems.set(key, found);
+    }
+  }
+  return [...problems.values()];
+}
+
+/** The library stops at 8 errors by a setting of the whole process, which is put back at once. */
+function errorsOf(validator: Validator, document: unknown): readonly TLocalizedValidationError[] {
+  const { maxErrors } = Settings.Get();
+  Settings.Set({ maxErrors: MAX_SCHEMA_ERRORS });
+  try {
+    return validator.Errors(document);
+  } finally {
+    Settings.Set({ maxErrors });
+  }
+}
+
+function problemsOf(root: TSchema, error: TLocalizedValidationError, document: unknown): readonly Problem[] {
+  // What is wrong inside the branches of a union is told by the union itself; "schema is false" repeats an unknown field.
+  if (error.schemaPath.includes('/anyOf/') || error.keyword === 'boolean') return [];
+  const schema = schemaAt(root, error.schemaPath);
+  const value = valueAt(document, error.instancePath);
+  switch (error.keyword) {
+    case 'additionalProperties':
+      return error.params.additionalProperties.map((name) => unknownField(schema, error.instancePath, name));
+    case 'required':
+      return error.params.requiredProperties.map((name) => problem('invalid-document', error.instancePath, `the field "${name}" is missing`));
+    case 'anyOf':
+      return [unionProblem(schema, error.instancePath, value)];
+    default:
+      return [valueProblem(schema, error.instancePath, value)];
+  }
+}
+
+function unknownField(schema: Schema, path: string, name: string): Problem {
+  const known = Object.keys(schema.properties ?? {});
+  const meant = nearestName(name, known);
+  const advice = meant === undefined ? `Remove it; known fields here: ${known.join(', ')}.` : `Did you mean "${meant}"?`;
+  return problem('unknown-field', path + pointerTo(name), `the field "${name}" is not known`, advice);
+}
+
+function valueProblem(schema: Schema, path: string, value: unknown): Problem {
+  const shown = shownValue(value);
+  if (typeof value === 'string' && schema.pattern === IPV4_PATTERN) return problem('invalid-address', path, `${shown} is not an IPv4 address`);
+  if (typeof value === 'string' && schema.description === cidr.description) return problem('invalid-subnet', path, `${shown} is not an IPv4 subnet`);
+  return problem('invalid-document', path, `${shown} is not allowed here: expected ${expected(schema)}`);
+}
+
+/** Choices of words are listed. Of objects that exclude each other the one that was meant is judged, if it is clear which. */
+function unionProblem(schema: Schema, path: string, value: unknown): Problem {
+  const branches = schema.anyOf ?? [];
+  const fields = branches.map((branch) => Object.keys(branch.properties ?? {})[0]).filter((field) => field !== undefined);
+  if (fields.length !== branches.length) return valueProblem(schema, path, value);
+  const choice = `exactly one of ${listed(fields, 'and')}`;
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return problem('invalid-document', path, `${shownValue(value)} is not allowed here: expected an object with ${choice}`);
+  }
+  const given = Object.keys(value);
+  const unknown = given.find((name) => !fields.includes(name));
+  if (unknown !== undefined) {
+    const meant = nearestName(unknown, fields);
+    return problem(
+      'unknown-field',
+      path + pointerTo(unknown),
+      `the field "${unknown}" is not known`,
+      meant === undefined ? `Write ${choice}.` : `Did you mean "${meant}"?`,
+    );
+  }
+  const [only, ...others] = given;
+  const branch = branches.find((candidate) => only !== undefined && Object.hasOwn(candidate.properties ?? {}, only));
+  const inner = only === undefined ? undefined : branch?.properties?.[only];
+  if (only === undefined || others.length > 0 || inner === undefined) {
+    return problem('invalid-document', path, `${shownValue(value)} is not allowed here: expected ${choice}`);
+  }
+  return valueProblem(inner, path + pointerTo(only), (value as Readonly<Record<string, unknown>>)[only]);
+}
+
+/** The keywords of JSON Schema that the model uses. */
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly pattern?: string;
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly anyOf?: readonly Schema[];
+}
+
+const cidr: Schema = CidrSchema;
+
+function schemaAt(root: TSchema, schemaPath: string): Schema {
+  const found = valueAt(root, schemaPath.replace(/^#/, ''));
+  return typeof found === 'object' && found !== null ? found : {};
+}
+
+function expected(schema: Schema): string {
+  if (schema.anyOf !== undefined) return `one of ${schema.anyOf.map((branch) => JSON.stringify(branch.const)).join(', ')}`;
+  const about = schema.description === undefined ? '' : ` (${schema.description.replace(/\.$/, '')})`;
+  switch (schema.type) {
+    case 'integer':
+      return `an integer${range(schema.minimum, schema.maximum)}${about}`;
+    case 'string':
+      return `a string${schema.pattern === undefined ? range(schema.minLength, schema.maxLength, ' characters') : ''}${about}`;
+    case 'array':
+      return `a list${range(schema.minItems, schema.maxItems, ' items', ' of')}${about}`;
+    case 'boolean':
+      return `true or false${about}`;
+    default:
+      return `an object${about}`;
+  }
+}
+
+function range(low: number | undefined, high: number | undefined, unit = '', preposition = ''): string {
+  if (low !== undefined && low === high) return `${preposition} ${low}${unit}`;
+  if (low !== undefined && high !== undefined) return `${preposition} from ${low} to ${high}${unit}`.replace(' of from', ' of');
+  if (low !== undefined) return `${preposition} at least ${low}${unit}`;
+  return high === undefined ? '' : `${preposition} at most ${high}${unit}`;
+}
+
+function listed(words: readonly string[], conjunction: string): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`;
+}
+
+const SHOWN_CHARACTERS = 60;
+
+/** The value as JSON, cut where it is long. */
+export function shownValue(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+}
