@@ -1,1 +1,1 @@
-export {};
+export { type Agent, type AgentConfig, type AgentPorts, type AgentStatus, createAgent } from './agent.js';

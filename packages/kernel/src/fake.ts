@@ -1,4 +1,4 @@
-import { type KernelObject, type NodeState, type ObservedObject, objectKey, observedState, type Space } from '@portolan/node-state';
+import { type KernelObject, type NodeState, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 import type { AppliedBatch, Attachments, Kernel, ResolvedEndpoints } from './ports.js';
 

@@ -1,3 +1,4 @@
 export * from './fake.js';
+export * from './holder.js';
 export * from './linux.js';
 export * from './ports.js';

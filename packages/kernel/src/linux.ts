@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, readdir, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { portolanError } from '@portolan/model';
@@ -50,14 +50,14 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKerne
     });
     return chosen;
   };
-  const resolveEndpoints = endpointResolver(exec, runDirectory);
-  const resolve: Kernel['resolve'] = async (endpoints) => {
-    const resolved = await resolveEndpoints(endpoints);
-    found = resolved.found;
-    return resolved;
-  };
+  const resolve = endpointResolver(exec, runDirectory);
   const observer = kernelObserver(exec, runDirectory, iptables);
-  const observe: Kernel['observe'] = async (endpoints, spaces) => observer(endpoints, await resolve(endpoints), spaces);
+  const observe: Kernel['observe'] = async (endpoints, spaces) => {
+    const resolved = await resolve(endpoints);
+    // Batches that are rendered from this observation name these paths, whatever a later `resolve` finds.
+    found = resolved.found;
+    return observer(endpoints, resolved, spaces);
+  };
   const apply = batchApplier(exec, runDirectory, layout, iptables);
 
   async function probe(): Promise<Readonly<Record<string, string>>> {
@@ -100,10 +100,7 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKerne
     layout,
     probe,
     resolve,
-    observe: async (endpoints, spaces) => {
-      await mkdir(runDirectory, { recursive: true, mode: 0o755 });
-      return observe(endpoints, spaces);
-    },
+    observe,
     apply,
     purge,
   };

@@ -24,3 +24,7 @@ export interface KnownProcess {
 export async function isAlive(known: KnownProcess): Promise<boolean> {
   return (await startTimeOf(known.pid)) === known.startTime;
 }
+
+export function isKnownProcess(value: unknown): value is KnownProcess {
+  return typeof value === 'object' && value !== null && 'pid' in value && typeof value.pid === 'number' && 'startTime' in value;
+}

@@ -3,12 +3,8 @@ import { join } from 'node:path';
 import { type Id, PortolanError, type Problem, problem } from '@portolan/model';
 import { containerPids } from './containers.js';
 import type { Attachments, Exec, FoundNamespace, ResolvedEndpoints } from './ports.js';
-import { isAlive, type KnownProcess, startTimeOf } from './processes.js';
+import { isAlive, isKnownProcess, type KnownProcess, startTimeOf } from './processes.js';
 import { hostIdentity, namespaceFile } from './spaces.js';
-
-function isKnownProcess(value: unknown): value is KnownProcess {
-  return typeof value === 'object' && value !== null && 'pid' in value && typeof value.pid === 'number' && 'startTime' in value;
-}
 
 /**
  * Finds the namespaces of endpoints. It remembers the start time of each process that an endpoint was attached

@@ -1,0 +1,263 @@
+import type { Kernel } from '@portolan/kernel';
+import { PortolanError, type Problem, problem } from '@portolan/model';
+import type { ObservedState } from '@portolan/node-state';
+import type { Report, SyncHint } from '@portolan/protocol';
+import type { Coordination, HintSource } from '@portolan/store';
+import { backOff, type Clock } from './clock.js';
+import type { ControlPlane } from './control-plane.js';
+import { type DesiredSource, desiredSource, type Look } from './desired.js';
+import type { LedgerFile } from './ledger.js';
+import type { Log } from './log.js';
+import type { AgentMetrics } from './metrics.js';
+import { watchPresence } from './presence.js';
+import { cleanEndpoints, type Reconciled, reconcile } from './reconcile.js';
+import { reportFingerprint, reportOf } from './report.js';
+import { reporter } from './reporter.js';
+import { type Run, singleFlight } from './single-flight.js';
+
+export interface AgentConfig {
+  readonly cluster: string;
+  readonly node: string;
+  readonly version: string;
+  /** Times in milliseconds. */
+  readonly resync?: number;
+  readonly presence?: number;
+  readonly retryFirst?: number;
+  readonly retryLast?: number;
+  /** A new revision is looked for so much later, because the job of a changed node is on its way too. */
+  readonly revisionDelay?: number;
+}
+
+export interface AgentPorts {
+  readonly kernel: Kernel;
+  readonly controlPlane: ControlPlane;
+  readonly ledger: LedgerFile;
+  readonly hints: HintSource;
+  readonly coordination: Coordination;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+}
+
+export interface AgentStatus {
+  readonly generation: number;
+  readonly revision: number;
+  readonly status: Report['status'] | 'idle';
+  readonly errors: Report['errors'];
+  /** When the last run ended, in milliseconds since 1970; 0 before the first. */
+  readonly lastRunAt: number;
+}
+
+export interface Agent {
+  /** Begins to watch, and to run for the first time. Needs neither control plane nor Redis nor etcd to be there. */
+  start(): Promise<void>;
+  /** Ends everything but the data path. */
+  stop(): Promise<void>;
+  /** Runs once more, now; false when the run failed. */
+  sync(): Promise<boolean>;
+  status(): AgentStatus;
+}
+
+function problemsOf(error: unknown): readonly Problem[] {
+  if (error instanceof PortolanError) return error.problems;
+  return [problem('internal', '', error instanceof Error ? error.message : String(error))];
+}
+
+/** Reasons that are about the desired state alone: when it is the same, the kernel is not looked at. */
+const aboutStateOnly: ReadonlySet<string> = new Set(['revision', 'newer']);
+
+/**
+ * The loop of one node. Everything that happens only pokes it; each run does the same.
+ *
+ * ```
+ * job ─┐                                               ┌─ answer newer: poke
+ * revision ─┤      ┌─ ask ─► observe ─► plan ─► apply ─► observe ─► report
+ * presence ─┼─poke─►│   └ no answer: the ledger's state
+ * timer ────┤      └─◄──────── again after back-off or resync
+ * start ────┘
+ * ```
+ */
+export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
+  const { kernel, controlPlane, coordination, hints, clock, log, metrics } = ports;
+  const { resync = 30_000, presence = 2_000, retryFirst = 1_000, retryLast = 30_000, revisionDelay = 250 } = config;
+  let source: DesiredSource;
+  let facts: Readonly<Record<string, string>> | undefined;
+  let openJob: SyncHint | undefined;
+  let lastSeen: ObservedState['endpoints'] = {};
+  let lastFullRunAt = 0;
+  let lastFingerprint = '';
+  let isCutOff = false;
+  let state: AgentStatus = { generation: 0, revision: 0, status: 'idle', errors: [], lastRunAt: 0 };
+  const closers: (() => Promise<void>)[] = [];
+
+  const reports = reporter({
+    controlPlane,
+    clock,
+    log,
+    retryFirst,
+    retryLast,
+    onAnswer: (answer, report) => {
+      if (answer.generation > report.generation) void flight.poke('newer');
+    },
+    onOutcome: (outcome) => metrics.reportEnded(outcome),
+  });
+
+  function noteLook({ answered, error }: Look): void {
+    if (answered === !isCutOff) return;
+    isCutOff = !answered;
+    if (answered) log.info({}, 'the control plane answers again');
+    else log.warn({ err: error, generation: source.ledger.desired?.generation ?? 0 }, 'no usable state from the control plane; the last one stays in force');
+  }
+
+  /** What a look found wrong that the control plane itself should hear of. */
+  function remarksOf({ error }: Look): readonly Problem[] {
+    return error instanceof PortolanError && (error.code === 'stale-generation' || error.code === 'invalid-document') ? error.problems : [];
+  }
+
+  async function reach(
+    desired: NonNullable<DesiredSource['ledger']['desired']>,
+    remarks: Problem[],
+  ): Promise<Partial<Reconciled> & Pick<Reconciled, 'problems'>> {
+    try {
+      facts ??= await kernel.probe();
+      const done = await reconcile(kernel, desired.state, source.endpoints());
+      const { refused } = await kernel.resolve(source.endpoints());
+      for (const [id, refusal] of Object.entries(refused)) if (id in desired.state.endpoints) remarks.push(refusal);
+      lastSeen = done.observed.endpoints;
+      await source.retire(cleanEndpoints(source.ledger.retiring, done.observed));
+      return done;
+    } catch (error) {
+      return { problems: problemsOf(error) };
+    }
+  }
+
+  async function run({ reasons }: Run): Promise<boolean> {
+    const startedAt = clock.now();
+    const job = openJob;
+    const look = await source.look();
+    noteLook(look);
+    const { desired } = source.ledger;
+    if (desired === undefined) {
+      metrics.syncEnded('idle', (clock.now() - startedAt) / 1000);
+      state = { ...state, lastRunAt: clock.now() };
+      return false;
+    }
+    const onlyState = [...reasons].every((reason) => aboutStateOnly.has(reason));
+    if (onlyState && look.answered && !look.changed && state.status === 'applied' && startedAt - lastFullRunAt < resync) {
+      metrics.syncEnded('unchanged', (clock.now() - startedAt) / 1000);
+      state = { ...state, generation: desired.generation, revision: desired.revision, lastRunAt: clock.now() };
+      return true;
+    }
+
+    const remarks: Problem[] = [...remarksOf(look)];
+    const done = await reach(desired, remarks);
+    const finishedAt = clock.now();
+    lastFullRunAt = startedAt;
+    const report = reportOf(desired, done, done.problems, remarks, {
+      agentVersion: config.version,
+      jobId: job?.jobId,
+      startedAt,
+      finishedAt,
+      facts: facts ?? {},
+    });
+    const { steps } = report;
+    metrics.commandsRan(done.applied ?? []);
+    metrics.stateSeen(report);
+    metrics.syncEnded(report.status, (finishedAt - startedAt) / 1000);
+    state = { generation: report.generation, revision: report.revision, status: report.status, errors: report.errors, lastRunAt: finishedAt };
+
+    const fields = {
+      generation: report.generation,
+      revision: report.revision,
+      reasons: [...reasons],
+      steps: steps.length,
+      milliseconds: finishedAt - startedAt,
+    };
+    if (report.status === 'failed') log.error({ ...fields, errors: report.errors }, 'sync failed');
+    else if (steps.length > 0) log.info(fields, 'sync applied');
+    else log.debug(fields, 'sync found nothing to do');
+
+    const fingerprint = reportFingerprint(report);
+    const isAsked = reasons.has('start') || reasons.has('asked') || job !== undefined;
+    if (isAsked || steps.length > 0 || fingerprint !== lastFingerprint) reports.submit(report);
+    lastFingerprint = fingerprint;
+    // A job stays open until a run succeeds, so that the report that closes it names it.
+    if (report.status === 'applied' && openJob === job && (job === undefined || desired.generation >= job.generation)) openJob = undefined;
+    return report.status === 'applied' && look.answered;
+  }
+
+  const flight = singleFlight(
+    async (asked) => {
+      try {
+        return await run(asked);
+      } catch (error) {
+        log.error({ err: error }, 'a run of the loop failed');
+        return false;
+      }
+    },
+    resync,
+    clock,
+    (failures) => backOff(failures, retryFirst, retryLast, clock.random()),
+  );
+
+  async function take(hint: SyncHint): Promise<void> {
+    if (openJob === undefined || openJob.generation <= hint.generation) openJob = hint;
+    const succeeded = await flight.poke('job');
+    const held = source.ledger.desired?.generation ?? 0;
+    if (!succeeded) throw new Error(`generation ${hint.generation} is not applied yet`);
+    if (held < hint.generation) throw new Error(`the control plane gave generation ${held}, the job is of ${hint.generation}`);
+  }
+
+  return {
+    start: async () => {
+      source = await desiredSource(controlPlane, ports.ledger, config);
+      const { desired } = source.ledger;
+      log.info({ generation: desired?.generation ?? 0, revision: desired?.revision ?? 0 }, 'agent starts');
+      void flight.poke('start');
+      hints.start(take);
+      closers.push(
+        watchPresence({
+          kernel,
+          endpoints: () => source.endpoints(),
+          lastSeen: () => lastSeen,
+          clock,
+          log,
+          every: presence,
+          onChange: (endpoints) => {
+            log.info({ endpoints }, 'namespaces of endpoints came or went');
+            void flight.poke('presence');
+          },
+        }),
+      );
+      let cancelRevision: () => void = () => undefined;
+      const watching = coordination.watchRevision(config.cluster, (revision) => {
+        cancelRevision();
+        cancelRevision = clock.after(revisionDelay, () => {
+          if (revision > (source.ledger.desired?.revision ?? 0)) void flight.poke('revision');
+        });
+      });
+      const living = coordination.keepAlive(config.cluster, config.node, {
+        version: config.version,
+        startedAt: new Date(clock.now()).toISOString(),
+        pid: process.pid,
+      });
+      for (const lasting of [watching, living]) {
+        closers.push(async () => {
+          cancelRevision();
+          const stop = await lasting.catch(() => undefined);
+          await stop?.();
+        });
+        // An outage of etcd costs latency and the liveness key; it never keeps a node from its work.
+        lasting.catch((error: unknown) => log.warn({ err: error }, 'etcd cannot be used'));
+      }
+    },
+    stop: async () => {
+      const stopping = flight.stop();
+      await Promise.allSettled([hints.close(), stopping, ...closers.map((close) => close())]);
+      await reports.stop();
+      log.info({ generation: state.generation, revision: state.revision }, 'agent stopped; the data path stays');
+    },
+    sync: () => flight.poke('asked'),
+    status: () => state,
+  };
+}

@@ -1,0 +1,73 @@
+import type { AppliedBatch } from '@portolan/kernel';
+import type { Problem } from '@portolan/model';
+import type { ObservedState } from '@portolan/node-state';
+import type { Step } from '@portolan/plan';
+import { type CommandRecord, type DesiredState, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
+import { keyOfStep, type Reconciled } from './reconcile.js';
+
+/** Characters of an input or output that a report carries. */
+const TEXT_LIMIT = 64 * 1024;
+
+function cut(text: string): string {
+  return text.length <= TEXT_LIMIT ? text : `${text.slice(0, TEXT_LIMIT)}\n… ${text.length - TEXT_LIMIT} more characters`;
+}
+
+function commandRecord({ batch, command, exitCode, stdout, stderr, milliseconds }: AppliedBatch): CommandRecord {
+  return { space: batch.space, command, input: cut(batch.text), exitCode, stdout: cut(stdout), stderr: cut(stderr), milliseconds };
+}
+
+/** The steps that were begun: all of them unless a batch failed. */
+function stepsRun(steps: readonly Step[], applied: readonly AppliedBatch[]): Report['steps'] {
+  const reached = new Set(applied.flatMap(({ batch }) => batch.keys));
+  const failed = applied.some(({ exitCode }) => exitCode !== 0);
+  return steps.filter((step) => !failed || reached.has(keyOfStep(step))).map((step) => ({ action: step.action, key: keyOfStep(step), reason: step.reason }));
+}
+
+export interface RunFacts {
+  readonly agentVersion: string;
+  readonly jobId: string | undefined;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly facts: Report['facts'];
+}
+
+const nothingObserved: ObservedState = { objects: [], endpoints: {}, foreign: [], hash: '' };
+
+/** `problems` are those of the run; of `remarks`, such as a refused endpoint, the status takes no notice. */
+export function reportOf(
+  desired: DesiredState,
+  done: Partial<Reconciled>,
+  problems: readonly (Problem & { readonly key?: string })[],
+  remarks: readonly Problem[],
+  run: RunFacts,
+): Report {
+  const observed = done.observed ?? nothingObserved;
+  return {
+    protocol: PROTOCOL_VERSION,
+    agentVersion: run.agentVersion,
+    ...(run.jobId === undefined ? {} : { jobId: run.jobId }),
+    generation: desired.generation,
+    revision: desired.revision,
+    stateHash: desired.state.hash,
+    status: problems.length === 0 ? 'applied' : 'failed',
+    startedAt: new Date(run.startedAt).toISOString(),
+    finishedAt: new Date(run.finishedAt).toISOString(),
+    steps: stepsRun(done.plan?.steps ?? [], done.applied ?? []),
+    commands: (done.applied ?? []).map(commandRecord),
+    errors: [...problems, ...remarks].map(({ code, message, fix, ...rest }) => ({
+      code,
+      message,
+      fix,
+      ...('key' in rest && typeof rest.key === 'string' ? { key: rest.key } : {}),
+    })),
+    waiting: [...(done.plan?.waiting ?? [])],
+    endpoints: { ...observed.endpoints },
+    observed: { hash: observed.hash, objects: [...observed.objects], foreign: [...observed.foreign] },
+    facts: run.facts,
+  };
+}
+
+/** What makes a report worth sending when nobody asked for one. */
+export function reportFingerprint({ generation, revision, stateHash, status, errors, waiting, endpoints, observed, facts }: Report): string {
+  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, observed.hash, observed.foreign, facts]);
+}

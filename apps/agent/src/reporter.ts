@@ -1,0 +1,102 @@
+import { PortolanError } from '@portolan/model';
+import type { Report, ReportAnswer } from '@portolan/protocol';
+import { backOff, type Clock } from './clock.js';
+import type { ControlPlane } from './control-plane.js';
+import type { Log } from './log.js';
+
+export interface ReporterOptions {
+  readonly controlPlane: Pick<ControlPlane, 'sendReport'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly retryFirst: number;
+  readonly retryLast: number;
+  readonly onAnswer: (answer: ReportAnswer, report: Report) => void;
+  readonly onOutcome: (outcome: 'delivered' | 'failed' | 'replaced' | 'refused') => void;
+}
+
+export interface Reporter {
+  /** Takes a report with its observed objects and delivers it as soon as it can; a newer one replaces it until then. */
+  submit(report: Report): void;
+  /** Tries once more to deliver what is there. */
+  stop(): Promise<void>;
+}
+
+/** A report that was not delivered lives on in the one that replaces it, as far as that says nothing of the same. */
+function replacing(older: Report | undefined, newer: Report): Report {
+  if (older === undefined) return newer;
+  const { jobId = older.jobId, ...rest } = newer;
+  const silent = newer.steps.length === 0 && newer.commands.length === 0 && older.status === 'applied' && older.stateHash === newer.stateHash;
+  return { ...rest, ...(jobId === undefined ? {} : { jobId }), ...(silent ? { steps: older.steps, commands: older.commands } : {}) };
+}
+
+/**
+ * Delivers reports one at a time. The observed objects are left out when the control plane has taken those of the same
+ * hash before, and sent again when it asks for them.
+ */
+export function reporter({ controlPlane, clock, log, retryFirst, retryLast, onAnswer, onOutcome }: ReporterOptions): Reporter {
+  let next: Report | undefined;
+  let current: Promise<void> | undefined;
+  let cancelTimer: () => void = () => undefined;
+  let heldHash: string | undefined;
+  let failures = 0;
+  let stopped = false;
+
+  async function send(report: Report): Promise<ReportAnswer> {
+    const { objects, ...observed } = report.observed;
+    const answer = await controlPlane.sendReport(heldHash === observed.hash ? { ...report, observed } : report);
+    if (!answer.wantsObjects || heldHash !== observed.hash || objects === undefined) {
+      heldHash = answer.wantsObjects ? undefined : observed.hash;
+      return answer;
+    }
+    heldHash = undefined;
+    return send(report);
+  }
+
+  async function deliver(report: Report): Promise<void> {
+    next = undefined;
+    try {
+      const answer = await send(report);
+      if (failures > 0) log.info({ generation: report.generation }, 'reports are delivered again');
+      failures = 0;
+      onOutcome('delivered');
+      onAnswer(answer, report);
+    } catch (error) {
+      if (error instanceof PortolanError && error.code === 'invalid-document') {
+        log.error({ err: error, generation: report.generation }, 'the control plane refused a report; it is dropped');
+        onOutcome('refused');
+        return;
+      }
+      failures += 1;
+      onOutcome('failed');
+      if (failures === 1) log.warn({ err: error, generation: report.generation }, 'a report was not delivered; it is kept and tried again');
+      next = next === undefined ? report : replacing(report, next);
+    } finally {
+      current = undefined;
+    }
+  }
+
+  function proceed(): void {
+    if (next === undefined || current !== undefined || stopped) return;
+    cancelTimer();
+    current = deliver(next).then(() => {
+      if (next === undefined || stopped) return;
+      if (failures === 0) proceed();
+      else cancelTimer = clock.after(backOff(failures, retryFirst, retryLast, clock.random()), proceed);
+    });
+  }
+
+  return {
+    submit: (report) => {
+      if (next !== undefined) onOutcome('replaced');
+      next = replacing(next, report);
+      proceed();
+    },
+    stop: async () => {
+      stopped = true;
+      cancelTimer();
+      await current;
+      if (next !== undefined) await deliver(next);
+      if (next !== undefined) log.warn({ generation: next.generation }, 'stopped with a report that was not delivered; the next start reports anew');
+    },
+  };
+}
