@@ -16,8 +16,3 @@ export function connectRedis(redisUrl: string, outage: Outage, options: Pick<Red
   redis.on('ready', () => outage.recovered());
   return redis;
 }
-
-/** Ends a connection at once, without a word to a server that may not listen. */
-export function disconnectRedis(redis: Redis): void {
-  redis.disconnect();
-}

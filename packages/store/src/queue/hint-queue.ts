@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { storeUnavailable, watchOutage, within } from '../outage.js';
 import type { HintQueue, OutboxMessage, StoreLog } from '../ports.js';
-import { connectRedis, disconnectRedis } from './connection.js';
+import { connectRedis } from './connection.js';
 
 const service = 'Redis';
 const deadline = 3_000;
@@ -70,30 +70,29 @@ export function openHintQueue({ redisUrl, log }: QueueOptions): HintQueue {
     }
   }
 
-  return {
-    async publish(messages) {
-      const work = async (): Promise<void> => {
-        await whenReady(redis);
-        await Promise.all([...newestOfEach(messages)].map(([name, hint]) => replaceWaiting(name, hint)));
-      };
-      await within(deadline, work()).catch((cause: unknown) => {
-        outage.failed(cause);
-        throw storeUnavailable(service, cause);
-      });
-      outage.recovered();
-    },
-    async ping() {
+  /** Runs commands as soon as Redis is there. What could not begin in time never begins: its caller was told so. */
+  async function withinDeadline(commands: () => Promise<unknown>): Promise<void> {
+    const expired = new AbortController();
+    try {
       await within(
         deadline,
-        whenReady(redis).then(() => redis.ping()),
-      ).catch((cause: unknown) => {
-        throw storeUnavailable(service, cause);
-      });
-    },
+        whenReady(redis).then(() => (expired.signal.aborted ? undefined : commands())),
+      );
+    } catch (cause) {
+      expired.abort();
+      outage.failed(cause);
+      throw storeUnavailable(service, cause);
+    }
+    outage.recovered();
+  }
+
+  return {
+    publish: (messages) => withinDeadline(() => Promise.all([...newestOfEach(messages)].map(([name, hint]) => replaceWaiting(name, hint)))),
+    ping: () => withinDeadline(() => redis.ping()),
     async close() {
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
       queues.clear();
-      disconnectRedis(redis);
+      redis.disconnect();
     },
   };
 }

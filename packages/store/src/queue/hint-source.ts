@@ -1,8 +1,9 @@
 import { nodeQueueName, type SyncHint } from '@portolan/protocol';
 import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { watchOutage, within } from '../outage.js';
 import type { HintSource, StoreLog } from '../ports.js';
-import { connectRedis, disconnectRedis } from './connection.js';
+import { connectRedis } from './connection.js';
 
 export interface SourceOptions {
   readonly redisUrl: string;
@@ -32,15 +33,29 @@ export function openHintSource({ redisUrl, cluster, node, log }: SourceOptions):
         // BullMQ's own 15 s would be 15 s of standstill after each outage.
         runRetryDelay: 500,
       });
-      worker.on('error', (error) => outage.failed(error));
-      worker.on('ready', () => outage.recovered());
-      worker.on('active', () => outage.recovered());
+      worker.on('error', (error) => {
+        // With the connection in order it is about one job: a lock or a job that an emptied Redis no longer has.
+        if (redis.status === 'ready') log?.warn({ cluster, node, error: error.message }, 'the queue lost track of a hint');
+        else outage.failed(error);
+      });
       worker.on('failed', (job, error) => log?.warn({ cluster, node, jobId: job?.data.jobId, error: error.message }, 'hint failed; it is tried again'));
     },
     async close() {
-      // Without Redis the worker waits for a farewell that never comes.
-      await within(3_000, worker?.close() ?? Promise.resolve()).catch(() => worker?.close(true));
-      disconnectRedis(redis);
+      if (worker !== undefined) await closeWorker(worker, redis);
+      redis.disconnect();
     },
   };
+}
+
+/**
+ * Waits up to 3 s for the hint that is worked on, then gives it back. BullMQ's orderly close waits for the end of a connection,
+ * and one that is between two attempts never says that; so it is asked only of a Redis that answers right now.
+ */
+async function closeWorker(worker: Worker<SyncHint>, redis: Redis): Promise<void> {
+  async function isReachable(): Promise<boolean> {
+    await redis.ping();
+    return (await worker.getBackend().blockingClient)?.status === 'ready';
+  }
+  const isOrderly = await within(500, isReachable()).catch(() => false);
+  await within(3_000, worker.close(!isOrderly)).catch(() => worker.getBackend().close(true));
 }
