@@ -14,7 +14,7 @@ import { differs, goneWith, missing, NO_LONGER_WANTED } from './reason.js';
  *    ├── not observed ──────────► create
  *    ├── other hash ────────────► replace ──► made anew? ──► what is on it: create
  *    └── same hash ─────────────► nothing
- * observed, not desired ────────► delete, unless it goes with its namespace, link or virtual server
+ * observed, not desired ─────────► delete, unless it goes with its namespace, link or virtual server
  * ```
  */
 export function diffNodeState(observed: ObservedState, desired: NodeState): Plan {
@@ -43,7 +43,11 @@ export function diffNodeState(observed: ObservedState, desired: NodeState): Plan
     }
   }
 
-  const unwanted = observed.objects.filter((object) => !wanted.has(object.key) && object.kind !== 'sysctl' && !isAbsent(object.space, observed));
+  const unwanted = observed.objects.filter((object) => {
+    const want = wanted.get(object.key);
+    if (want !== undefined) return waitsForEndpoint(want, observed) && isLeftPair(object, want);
+    return object.kind !== 'sysctl' && !isAbsent(object.space, observed);
+  });
   const goneSpaces = new Set(unwanted.filter(({ kind }) => kind === 'namespace').map(({ space }) => space));
   const removed = unwanted.filter((object) => !goesWithSpace(object, goneSpaces));
   for (const object of removed) if (isLink(object.kind)) for (const end of endsOf(object)) goneEnds.set(end, `${object.key}, which goes`);
@@ -76,6 +80,11 @@ function isAbsent(space: Space, { endpoints }: ObservedState): boolean {
 function waitsForEndpoint({ space, body }: KernelObject, { endpoints }: ObservedState): boolean {
   const waits = (place: Space) => place.startsWith('endpoint:') && endpoints[place.slice('endpoint:'.length)] !== 'present';
   return waits(space) || (body.kind === 'veth' && waits(body.peer.space));
+}
+
+/** Where a pair waits for its endpoint: one that leads to another endpoint, or to a namespace that was given up but lives on. */
+function isLeftPair({ kind, body }: ObservedObject, wanted: KernelObject): boolean {
+  return kind === 'veth' && wanted.body.kind === 'veth' && !(body?.kind === 'veth' && body.peer.space === wanted.body.peer.space);
 }
 
 /** The ends of an observed link; only the first, from its key, where the other was not found. */
