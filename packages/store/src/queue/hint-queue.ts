@@ -1,6 +1,5 @@
 import { nodeQueueName, type SyncHint } from '@portolan/protocol';
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { storeUnavailable, watchOutage, within } from '../outage.js';
 import type { HintQueue, OutboxMessage, StoreLog } from '../ports.js';
 import { connectRedis } from './connection.js';
@@ -19,11 +18,6 @@ function newestOfEach(messages: readonly OutboxMessage[]): ReadonlyMap<string, S
   return newest;
 }
 
-function whenReady(redis: Redis): Promise<void> {
-  if (redis.status === 'ready') return Promise.resolve();
-  return new Promise((resolve) => redis.once('ready', () => resolve()));
-}
-
 export interface QueueOptions {
   readonly redisUrl: string;
   readonly log?: StoreLog;
@@ -35,6 +29,19 @@ export function openHintQueue({ redisUrl, log }: QueueOptions): HintQueue {
   // Commands are failed rather than kept for later: what is not in Redis stays in the outbox, and is published again.
   const redis = connectRedis(redisUrl, outage, { maxRetriesPerRequest: 0, commandTimeout: deadline - 500 });
   const queues = new Map<string, Queue<SyncHint>>();
+  let ready: Promise<void> | undefined;
+
+  /** One listener for all who wait, or an outage of a night would leave thousands. */
+  function whenReady(): Promise<void> {
+    if (redis.status === 'ready') return Promise.resolve();
+    ready ??= new Promise((resolve) => {
+      redis.once('ready', () => {
+        ready = undefined;
+        resolve();
+      });
+    });
+    return ready;
+  }
 
   function queueOf(name: string): Queue<SyncHint> {
     const known = queues.get(name);
@@ -66,6 +73,7 @@ export function openHintQueue({ redisUrl, log }: QueueOptions): HintQueue {
     } catch (error) {
       // A queue whose first contact failed stays broken for good; the next publish makes a new one.
       queues.delete(name);
+      void queue.close().catch(() => undefined);
       throw error;
     }
   }
@@ -76,7 +84,7 @@ export function openHintQueue({ redisUrl, log }: QueueOptions): HintQueue {
     try {
       await within(
         deadline,
-        whenReady(redis).then(() => (expired.signal.aborted ? undefined : commands())),
+        whenReady().then(() => (expired.signal.aborted ? undefined : commands())),
       );
     } catch (cause) {
       expired.abort();
