@@ -89,9 +89,8 @@ export function kernelObserver(exec: Exec, runDirectory: string, iptables: () =>
     const presence: Record<string, 'present' | 'absent'> = {};
     const places: Place[] = [{ space: 'host', path: undefined }];
     for (const [name, file] of await ownNamespaces(runDirectory)) {
-      const space: Space = `own:${name}`;
-      if (file.state === 'mounted') places.push({ space, path: ownPath(runDirectory, name) });
-      else if (isIncluded(space, spaces)) objects.push({ key: objectKey(space, { kind: 'namespace' }), hash: '', space, kind: 'namespace' });
+      // A file without a namespace is nothing yet: making the namespace completes it.
+      if (file.state === 'mounted') places.push({ space: `own:${name}`, path: ownPath(runDirectory, name) });
     }
     for (const id of Object.keys(endpoints)) {
       const found = resolved.found[id];

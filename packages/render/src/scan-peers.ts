@@ -4,7 +4,7 @@ import { isOwnSpace } from './rules.js';
 import type { Scan } from './scan.js';
 import { ROUTE_PROTOCOL } from './tag.js';
 
-/** Output of `ip -j -4 route show`. Routes with our protocol number are ours, wherever they are. */
+/** Output of `ip -j -4 route show`, with -d or without. Routes with our protocol number are ours, wherever they are. */
 export function scanRoutes(space: Space, json: string): Scan {
   const objects: ObservedObject[] = [];
   const foreign: string[] = [];
@@ -12,7 +12,7 @@ export function scanRoutes(space: Space, json: string): Scan {
     if (protocol === ROUTE_PROTOCOL) {
       const destination = dst === 'default' || dst.includes('/') ? dst : `${dst}/32`;
       const object = observedObject(space, { kind: 'route', destination, via: gateway, link: dev });
-      objects.push(type === undefined && metric === undefined ? object : { ...object, hash: '' });
+      objects.push((type ?? 'unicast') === 'unicast' && metric === undefined ? object : { ...object, hash: '' });
     } else if (isOwnSpace(space) && protocol !== 'kernel') {
       foreign.push(`route ${dst} via ${gateway} dev ${dev} proto ${protocol ?? 'unknown'}`);
     }

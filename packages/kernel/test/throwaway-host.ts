@@ -1,0 +1,84 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { computeNodeState } from '@portolan/compute';
+import { type NodeState, nodeState } from '@portolan/node-state';
+import { sampleSnapshot } from '@portolan/testkit';
+import { spawnExec } from '../src/exec.js';
+import type { Exec } from '../src/index.js';
+
+export function sh(command: string, input = ''): string {
+  return execFileSync('bash', ['-euc', command], { input, encoding: 'utf8' });
+}
+
+/** A namespace that stands for a host: what the kernel would run in its own namespace runs in there. */
+export interface ThrowawayHost {
+  readonly exec: Exec;
+  readonly runDirectory: string;
+  /** Path of a namespace that stands for a container, made on first use. */
+  container(name: string): string;
+  removeContainer(name: string): void;
+  /** Runs a command line in the host, or in the namespace of a path. */
+  run(command: string, path?: string): string;
+  dispose(): void;
+}
+
+export function makeThrowawayHost(): ThrowawayHost {
+  const folder = mkdtempSync(join(tmpdir(), 'portolan-kernel-'));
+  const mounted = new Set<string>();
+  const make = (name: string): string => {
+    const path = join(folder, name);
+    if (mounted.has(path)) return path;
+    writeFileSync(path, '');
+    sh(`unshare --net=${path} ip link set lo up`);
+    mounted.add(path);
+    return path;
+  };
+  const host = make('host');
+  const real = spawnExec();
+  const exec: Exec = {
+    get started() {
+      return real.started;
+    },
+    run: (argv, input) => real.run(argv[0] === 'nsenter' || argv[0] === 'umount' ? argv : ['nsenter', `--net=${host}`, '--', ...argv], input),
+  };
+  return {
+    exec,
+    runDirectory: join(folder, 'run'),
+    container: make,
+    removeContainer: (name) => {
+      const path = join(folder, name);
+      sh(`umount ${path} && rm ${path}`);
+      mounted.delete(path);
+    },
+    run: (command, path = host) => sh(`nsenter --net=${path} -- bash -euc '${command}'`),
+    dispose: () => {
+      sh(`for f in ${join(folder, 'run', 'netns')}/*; do umount $f 2>/dev/null || true; done`);
+      for (const path of mounted) sh(`umount ${path} || true`);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What needs IPVS, which the kernel under the tests may lack. */
+function needsIpvs({ body }: NodeState['objects'][number]): boolean {
+  return (
+    body.kind === 'virtual-server' || body.kind === 'real-server' || body.kind === 'source-rewrite' || (body.kind === 'sysctl' && body.name.includes('.vs.'))
+  );
+}
+
+/** The study's stack on its first node, with the endpoints in the host's containers and without IPVS. */
+export function sampleState(host: ThrowawayHost): NodeState {
+  const snapshot = sampleSnapshot();
+  const [node] = [...snapshot.nodes.values()];
+  if (node === undefined) throw new Error('the sample has no node');
+  const state = computeNodeState(snapshot, node.id);
+  const endpoints = Object.fromEntries(Object.entries(state.endpoints).map(([id, { name }]) => [id, { name, attachment: { netns: host.container(name) } }]));
+  return nodeState(
+    state.cluster,
+    state.node,
+    endpoints,
+    state.objects.filter((object) => !needsIpvs(object)),
+  );
+}
