@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startEtcd } from './etcd.js';
 import { startPostgres, unreachableFolder } from './postgres.js';
-import { isRunning, readRecord, stopRecorded } from './record.js';
+import { isRunning, readRecord, type ServerRecord, stopRecorded } from './record.js';
 import { startRedis } from './redis.js';
 
 export interface ServersOptions {
@@ -62,21 +62,21 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   };
 }
 
-/** Stops whatever an earlier run left in `directory` or in a folder of it, whether its process still lives or not. Returns their names. */
-export async function stopLeftovers(directory: string): Promise<readonly string[]> {
+/** Servers of an earlier run in `directory` or in a folder of it that still live. */
+export function findLeftServers(directory: string): readonly ServerRecord[] {
   let folders: readonly string[];
   try {
     folders = readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
   } catch {
     return [];
   }
-  const stopped = await Promise.all(
-    ['', ...folders].map(async (name) => {
-      const record = readRecord(join(directory, name));
-      if (record === undefined || !isRunning(record)) return [];
-      await stopRecorded(record);
-      return [record.name];
-    }),
-  );
-  return stopped.flat();
+  const records = ['', ...folders].map((name) => readRecord(join(directory, name)));
+  return records.filter((record) => record !== undefined).filter(isRunning);
+}
+
+/** Stops whatever an earlier run left in `directory` or in a folder of it, whether its process still lives or not. Returns their names. */
+export async function stopLeftovers(directory: string): Promise<readonly string[]> {
+  const left = findLeftServers(directory);
+  await Promise.all(left.map(stopRecorded));
+  return left.map(({ name }) => name);
 }

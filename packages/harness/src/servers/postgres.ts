@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, 
 import { dirname, join, resolve } from 'node:path';
 import { portolanError } from '@portolan/model';
 import { type Account, findPostgresPrograms, postgresAccount, runToEnd } from './programs.js';
-import { secretIn } from './redis.js';
+import { secretIn } from './secret.js';
 import { type RunningServer, type ServerOptions, startServer, takeOver } from './server-process.js';
 
 export interface PostgresOptions extends ServerOptions {

@@ -1,22 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { findProgram } from './programs.js';
+import { secretIn } from './secret.js';
 import { type RunningServer, type ServerOptions, startServer, takeOver } from './server-process.js';
-
-/** A password that every account of the machine could read would be none, so it lies in a file of ours, made once. */
-export function secretIn(file: string): string {
-  try {
-    const secret = readFileSync(file, 'utf8').trim();
-    if (secret !== '') return secret;
-  } catch {
-    // First start.
-  }
-  const secret = randomBytes(18).toString('base64url');
-  writeFileSync(file, secret, { mode: 0o600 });
-  return secret;
-}
 
 function answersPing(port: number, secret: string): Promise<boolean> {
   return new Promise((answer, reject) => {

@@ -46,8 +46,18 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
     };
   }
 
+  async function noting(call: Promise<unknown>): Promise<void> {
+    try {
+      await call;
+    } catch (cause) {
+      outage.failed(cause);
+      throw cause;
+    }
+    outage.recovered();
+  }
+
   return {
-    publishRevision: (cluster, revision) => raiseRevision(etcd, etcdKeys.revision(cluster), revision),
+    publishRevision: (cluster, revision) => noting(raiseRevision(etcd, etcdKeys.revision(cluster), revision)),
     watchRevision(cluster, onRevision) {
       const key = etcdKeys.revision(cluster);
       let newest = -1;
@@ -60,7 +70,7 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
         }),
       );
     },
-    keepAlive: (cluster, node, liveness) => keep(holdKey(etcd, etcdKeys.alive(cluster, node), liveness, outage)),
+    keepAlive: (cluster, node, liveness) => keep(holdKey(etcd, endpoints.length, etcdKeys.alive(cluster, node), liveness, outage)),
     watchAlive(cluster, onChange) {
       const prefix = etcdKeys.alivePrefix(cluster);
       return keep(
@@ -74,9 +84,7 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
         }),
       );
     },
-    async ping() {
-      await answerOf(etcd.get('/portolan/v1').exec());
-    },
+    ping: () => noting(answerOf(etcd.get('/portolan/v1').exec())),
     async close() {
       await Promise.all([...lasting].map((one) => one.stop()));
       lasting.clear();

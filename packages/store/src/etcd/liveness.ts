@@ -14,8 +14,20 @@ export function parseLiveness(value: string): Liveness | undefined {
   }
 }
 
+/** A stream goes to any member, also to one that has gone; so with several, a failure is tried elsewhere before it counts. */
+async function renewLease(etcd: Etcd3, lease: string, attempts: number): Promise<boolean> {
+  for (let attempt = 1; attempt < attempts; attempt += 1) {
+    try {
+      return await renewLeaseOnce(etcd, lease);
+    } catch {
+      // The last attempt's error is the one that is told.
+    }
+  }
+  return renewLeaseOnce(etcd, lease);
+}
+
 /** False when etcd no longer knows the lease. */
-async function renewLease(etcd: Etcd3, lease: string): Promise<boolean> {
+async function renewLeaseOnce(etcd: Etcd3, lease: string): Promise<boolean> {
   const stream = await etcd.leaseClient.leaseKeepAlive({ deadline: Date.now() + 3_000 });
   try {
     return await new Promise<boolean>((resolve, reject) => {
@@ -45,11 +57,11 @@ async function claimKey(etcd: Etcd3, key: string, lease: string, liveness: Liven
 }
 
 /** Holds a liveness key until stopped; then its lease is given back, and with it the key, if it is still ours. */
-export function holdKey(etcd: Etcd3, key: string, liveness: Liveness, outage: Outage): Lasting {
+export function holdKey(etcd: Etcd3, members: number, key: string, liveness: Liveness, outage: Outage): Lasting {
   let lease: string | undefined;
   const holding = repeat(
     async () => {
-      if (lease !== undefined && !(await answerOf(renewLease(etcd, lease)))) lease = undefined;
+      if (lease !== undefined && !(await answerOf(renewLease(etcd, lease, 2 * members - 1)))) lease = undefined;
       lease ??= (await answerOf(etcd.leaseClient.leaseGrant({ TTL: LIVENESS_TTL_SECONDS }))).ID;
       await claimKey(etcd, key, lease, liveness);
       outage.recovered();

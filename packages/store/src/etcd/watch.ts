@@ -37,27 +37,28 @@ export function followKeys(etcd: Etcd3, range: Range, outage: Outage, onValues: 
   );
 }
 
-/** Revisions are 64-bit; they stay exact as bigint. */
+/**
+ * Resolves when the watch is over. An error of the stream is no outage by itself: one member of several may have gone, and the
+ * list that follows tells. Revisions are 64-bit; they stay exact as bigint.
+ */
 async function watchUntilItEnds(etcd: Etcd3, range: Range, listed: string, signal: AbortSignal, onEvents: (response: IWatchResponse) => void): Promise<void> {
   const stream = await etcd.watchClient.watch();
-  return new Promise((resolve, reject) => {
-    const end = (cause?: Error): void => {
-      signal.removeEventListener('abort', stop);
+  return new Promise((resolve) => {
+    const end = (): void => {
+      signal.removeEventListener('abort', end);
       stream.cancel();
-      if (cause === undefined) resolve();
-      else reject(cause);
+      resolve();
     };
-    const stop = (): void => end();
-    signal.addEventListener('abort', stop);
-    stream.on('error', (cause) => end(cause));
-    stream.on('end', () => end());
+    signal.addEventListener('abort', end);
+    stream.on('error', end);
+    stream.on('end', end);
     stream.on('data', (response) => {
       if (signal.aborted) return;
-      // Not an outage: compacted in between, or no longer the server that was listed. List again.
+      // Compacted in between, or no longer the server that was listed. List again.
       if (response.canceled || (response.created && BigInt(response.header.revision) < BigInt(listed))) return end();
       onEvents(response);
     });
     stream.write({ create_request: { key: range.start, range_end: range.end, start_revision: String(BigInt(listed) + 1n) } });
-    if (signal.aborted) stop();
+    if (signal.aborted) end();
   });
 }
