@@ -1,3 +1,4 @@
+export { spawnExec } from './exec.js';
 export * from './fake.js';
 export * from './holder.js';
 export * from './linux.js';
