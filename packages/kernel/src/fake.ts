@@ -1,4 +1,4 @@
-import { type KernelObject, type NodeState, type ObservedObject, observedState, type Space } from '@portolan/node-state';
+import { type KernelObject, type NodeState, type ObjectBody, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 import type { AppliedBatch, Attachments, Kernel, ResolvedEndpoints } from './ports.js';
 
@@ -36,6 +36,16 @@ export function openFakeKernel(): FakeKernel {
     for (const [key, object] of objects) if (spacesOf(object).includes(space)) objects.delete(key);
   }
 
+  /** A link takes along what is on it, at both ends of a pair. */
+  function dropLinks(space: Space, body: ObjectBody): void {
+    if (body.kind !== 'bridge' && body.kind !== 'vxlan' && body.kind !== 'veth') return;
+    const ends = [{ space, name: body.name }, ...(body.kind === 'veth' ? [body.peer] : [])];
+    for (const [key, object] of objects) {
+      const link = object.body !== undefined && 'link' in object.body ? object.body.link : undefined;
+      if (ends.some((end) => end.space === object.space && end.name === link)) objects.delete(key);
+    }
+  }
+
   function applyKey(key: string): void {
     const object = intended.get(key);
     if (object !== undefined) {
@@ -45,6 +55,7 @@ export function openFakeKernel(): FakeKernel {
     const gone = objects.get(key);
     objects.delete(key);
     if (gone?.kind === 'namespace') dropSpace(gone.space);
+    if (gone?.body !== undefined) dropLinks(gone.space, gone.body);
   }
 
   async function resolve(endpoints: Attachments): Promise<ResolvedEndpoints> {

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { portolanError } from '@portolan/model';
-import { type NodeState, type ObservedObject, type ObservedState, objectKey, observedState, type Space, sysctlNames } from '@portolan/node-state';
+import { type NodeState, type ObservedObject, type ObservedState, observedState, type Space, sysctlNames } from '@portolan/node-state';
 import {
   joinVeths,
   type Scan,

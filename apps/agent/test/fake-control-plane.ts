@@ -1,0 +1,86 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { NodeState } from '@portolan/node-state';
+import { agentHeaders, agentPaths, type DesiredState, PROTOCOL_VERSION, type Report, type ReportAnswer } from '@portolan/protocol';
+
+/** The agents' API over real HTTP, with its state and its failures in the hands of a test. */
+export interface FakeControlPlane {
+  readonly url: string;
+  /** Reports that were taken, oldest first. */
+  readonly reports: readonly Report[];
+  readonly requests: { state: number; notModified: number };
+  offer(generation: number, state: NodeState, revision?: number): void;
+  /** 'down' answers 503 to everything, 'refuse' 422 to reports. */
+  mode: 'up' | 'down' | 'refuse';
+  /** Hashes of observed objects that are asked for again although they were left out. */
+  forget(): void;
+  close(): Promise<void>;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
+
+export async function startControlPlane(cluster: string, node: string): Promise<FakeControlPlane> {
+  let desired: DesiredState | undefined;
+  const held = new Set<string>();
+  const reports: Report[] = [];
+  const requests = { state: 0, notModified: 0 };
+
+  function giveState(request: IncomingMessage, response: ServerResponse): void {
+    requests.state += 1;
+    if (desired === undefined) {
+      response.writeHead(404).end('{"detail":"no such node"}');
+      return;
+    }
+    const headers = {
+      [agentHeaders.generation]: String(desired.generation),
+      [agentHeaders.revision]: String(desired.revision),
+      etag: `"${desired.state.hash}"`,
+    };
+    if (request.headers['if-none-match'] === headers.etag) {
+      requests.notModified += 1;
+      response.writeHead(304, headers).end();
+      return;
+    }
+    response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(desired));
+  }
+
+  async function takeReport(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const report = JSON.parse(await bodyOf(request)) as Report;
+    if (plane.mode === 'refuse') {
+      response.writeHead(422).end('{"detail":"refused by the test"}');
+      return;
+    }
+    reports.push(report);
+    const wantsObjects = report.observed.objects === undefined && !held.has(report.observed.hash);
+    if (report.observed.objects !== undefined) held.add(report.observed.hash);
+    const answer: ReportAnswer = { generation: desired?.generation ?? 0, wantsObjects };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  }
+
+  const server = createServer((request, response) => {
+    if (plane.mode === 'down') response.writeHead(503).end('{"detail":"down"}');
+    else if (request.method === 'GET' && request.url === agentPaths.state(cluster, node)) giveState(request, response);
+    else if (request.method === 'POST' && request.url === agentPaths.reports(cluster, node)) void takeReport(request, response);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const plane: FakeControlPlane = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    reports,
+    requests,
+    mode: 'up',
+    offer: (generation, state, revision = generation) => {
+      desired = { protocol: PROTOCOL_VERSION, generation, revision, state };
+    },
+    forget: () => held.clear(),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return plane;
+}

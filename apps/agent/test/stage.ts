@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type FakeKernel, openFakeKernel } from '@portolan/kernel';
+import { type KernelObject, kernelObject, type NodeState, nodeState } from '@portolan/node-state';
+import type { Report } from '@portolan/protocol';
+import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
+import { type Agent, createAgent } from '../src/agent.js';
+import { systemClock } from '../src/clock.js';
+import { httpControlPlane } from '../src/control-plane.js';
+import { ledgerFile } from '../src/ledger.js';
+import { agentMetrics } from '../src/metrics.js';
+import { type FakeControlPlane, startControlPlane } from './fake-control-plane.js';
+
+export const CLUSTER = 'lab';
+export const NODE = 'node1';
+
+/** A node with one overlay and these endpoints attached to it. */
+export function stateWith(...endpoints: readonly string[]): NodeState {
+  const origin = { computedBy: 'overlay' } as const;
+  const objects: KernelObject[] = [
+    kernelObject('own:1-net', { kind: 'namespace' }, origin),
+    kernelObject('own:1-net', { kind: 'bridge', name: 'br0', mtu: 1450 }, origin),
+    ...endpoints.flatMap((id, i): KernelObject[] => {
+      const mac = `02:42:0a:00:00:0${i + 1}`;
+      const space = `endpoint:${id}` as const;
+      return [
+        kernelObject('own:1-net', { kind: 'veth', name: `veth${id}`, master: 'br0', mtu: 1450, peer: { space, name: 'ov1', mac } }, origin),
+        kernelObject(space, { kind: 'address', link: 'ov1', address: `10.0.0.${i + 2}`, prefixLength: 24 }, origin),
+      ];
+    }),
+  ];
+  return nodeState(CLUSTER, NODE, Object.fromEntries(endpoints.map((id) => [id, { name: id, attachment: { netns: `/run/netns/${id}` } }])), objects);
+}
+
+export async function until(condition: () => boolean, what: string, milliseconds = 5_000): Promise<void> {
+  const end = Date.now() + milliseconds;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A fake kernel, a control plane over HTTP, a queue and a coordination, and agents among them. */
+export interface Stage {
+  readonly plane: FakeControlPlane;
+  readonly kernel: FakeKernel;
+  readonly queue: ReturnType<typeof createMemoryQueue>;
+  readonly coordination: ReturnType<typeof createMemoryCoordination>;
+  readonly ledgerPath: string;
+  readonly logged: string[];
+  /** Offers a state to agents and tells the fake kernel of it. */
+  offer(generation: number, state: NodeState): void;
+  publish(generation: number): Promise<void>;
+  /** A new agent on the same ledger and kernel. */
+  agent(times?: { readonly resync?: number; readonly presence?: number }): Agent;
+  lastReport(): Report;
+  dispose(): Promise<void>;
+}
+
+export async function openStage(): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'portolan-agent-'));
+  const plane = await startControlPlane(CLUSTER, NODE);
+  const kernel = openFakeKernel();
+  const queue = createMemoryQueue(20);
+  const coordination = createMemoryCoordination();
+  const agents: Agent[] = [];
+  const logged: string[] = [];
+  const log = (level: string) => (_fields: object, message: string) => void logged.push(`${level} ${message}`);
+  const ledgerPath = join(folder, 'state', 'ledger.json');
+  let jobs = 0;
+  return {
+    plane,
+    kernel,
+    queue,
+    coordination,
+    ledgerPath,
+    logged,
+    offer: (generation, state) => {
+      plane.offer(generation, state);
+      kernel.intend(state);
+    },
+    publish: async (generation) => {
+      jobs += 1;
+      await queue.publish([{ id: String(jobs), cluster: CLUSTER, node: NODE, hint: { jobId: `job${jobs}`, generation, revision: generation } }]);
+    },
+    agent: (times = {}) => {
+      const agent = createAgent(
+        { cluster: CLUSTER, node: NODE, version: '0.0.0-test', resync: 60_000, presence: 60_000, retryFirst: 20, retryLast: 100, revisionDelay: 5, ...times },
+        {
+          kernel,
+          controlPlane: httpControlPlane({ url: plane.url, cluster: CLUSTER, node: NODE, timeout: 1_000 }),
+          ledger: ledgerFile(ledgerPath, () => logged.push('error damaged ledger')),
+          hints: queue.source(CLUSTER, NODE),
+          coordination,
+          clock: systemClock,
+          log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+          metrics: agentMetrics(),
+        },
+      );
+      agents.push(agent);
+      return agent;
+    },
+    lastReport: () => {
+      const report = plane.reports.at(-1);
+      if (report === undefined) throw new Error('no report yet');
+      return report;
+    },
+    dispose: async () => {
+      await Promise.all(agents.map((agent) => agent.stop()));
+      await plane.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { spawnExec } from '../src/exec.js';
+import type { Exec, Executed } from '../src/index.js';
+import { openLinuxKernel } from '../src/index.js';
+import { chooseIptables, missingFeatures } from '../src/tools.js';
+
+const iptables = { restore: ['iptables-restore'], save: ['iptables-save'], version: '' } as const;
+
+/** Answers as a machine would: what `answers` gives for a command line, else success. */
+function machine(answers: (command: string, input: string) => Partial<Executed> | undefined): Exec & { readonly ran: string[] } {
+  const ran: string[] = [];
+  return {
+    ran,
+    get started() {
+      return ran.length;
+    },
+    run: async (argv, input = '') => {
+      ran.push(argv.join(' '));
+      return { command: argv.join(' '), exitCode: 0, stdout: '', stderr: '', milliseconds: 0, ...answers(argv.join(' '), input) };
+    },
+  };
+}
+
+describe('chooseIptables', () => {
+  it('takes what this machine has', async () => {
+    const chosen = await chooseIptables(spawnExec());
+    expect(chosen.version).toMatch(/^iptables v1\./);
+  });
+
+  it('takes the legacy tool where the kernel has no nf_tables NAT', async () => {
+    const exec = machine((command) =>
+      command.includes('legacy') ? { stdout: 'iptables v1.8.9 (legacy)\n' } : { exitCode: 4, stderr: 'line 2: RULE_APPEND failed (No such file or directory)' },
+    );
+    expect(await chooseIptables(exec)).toMatchObject({ restore: ['iptables-legacy-restore'], save: ['iptables-legacy-save'] });
+  });
+
+  it('says why none can be used', async () => {
+    await expect(chooseIptables(machine(() => ({ exitCode: 1, stderr: "can't initialize iptables table `nat'" })))).rejects.toMatchObject({
+      code: 'kernel-feature-missing',
+      message: expect.stringContaining("can't initialize"),
+      problems: [{ fix: expect.stringContaining('modprobe') }],
+    });
+    await expect(chooseIptables(machine(() => ({ exitCode: 1, stderr: 'unshare: unshare failed: Operation not permitted' })))).rejects.toMatchObject({
+      problems: [{ fix: expect.stringContaining('root') }],
+    });
+  });
+});
+
+describe('missingFeatures', () => {
+  it('names each module that is not there', async () => {
+    const exec = machine((command, input) => {
+      if (command.includes('ip -force')) return { exitCode: 1, stderr: 'Error: Unknown device type.\nCommand failed -:2\n' };
+      return input.includes('-m ipvs') ? { exitCode: 1, stderr: 'iptables-restore: line 3 failed' } : undefined;
+    });
+    const missing = await missingFeatures(exec, iptables, false);
+    expect(missing.map(({ code, message }) => `${code} ${message.split(' (')[0]}`)).toEqual([
+      'kernel-feature-missing the kernel lacks vxlan',
+      'kernel-feature-missing the kernel lacks ip_vs',
+      'kernel-feature-missing the kernel lacks xt_ipvs',
+    ]);
+    expect(missing[0]?.fix).toContain('modprobe vxlan');
+  });
+
+  it('finds nothing missing on a machine that has everything', async () => {
+    expect(
+      await missingFeatures(
+        machine(() => undefined),
+        iptables,
+        true,
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe('probe', () => {
+  it('on this machine gives facts, or names what is missing', async () => {
+    const kernel = openLinuxKernel({ runDirectory: '/nonexistent/portolan' });
+    if (existsSync('/proc/net/ip_vs')) {
+      expect(await kernel.probe()).toMatchObject({ kernel: expect.any(String), iptables: expect.stringContaining('iptables v') });
+    } else {
+      await expect(kernel.probe()).rejects.toMatchObject({ code: 'kernel-feature-missing', message: expect.stringContaining('ip_vs') });
+    }
+  });
+});
