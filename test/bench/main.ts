@@ -17,5 +17,11 @@ if (load === undefined) {
 }
 const bench = await load();
 const comparisons = await bench((progress) => console.error(progress));
-console.log(JSON.stringify({ bench: name, machine: { cpus: cpus().length, model: cpus()[0]?.model, kernel: release(), arch: arch(), node: process.version }, comparisons }, null, 2));
+console.log(
+  JSON.stringify(
+    { bench: name, machine: { cpus: cpus().length, model: cpus()[0]?.model, kernel: release(), arch: arch(), node: process.version }, comparisons },
+    null,
+    2,
+  ),
+);
 process.exit(0);
