@@ -1,1 +1,4 @@
-export {};
+export { leftovers, takeDown } from './down.js';
+export { type Lab, type LabOptions, startLab } from './lab.js';
+export type { Answer, Answers } from './programs/requests.js';
+export { proveLab } from './proof.js';

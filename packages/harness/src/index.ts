@@ -2,10 +2,12 @@ export { hostOf, hostPrefix, type LabHost, makeContainerNamespace, makeHosts, re
 export type { Argv, Executed, LabMachine, MachineProcess, StartOptions, Underlay } from './hosts/machine.js';
 export { removeUnderlay } from './hosts/native.js';
 export { type LabMachineOptions, openLabMachine } from './hosts/open.js';
-export { runProcess } from './hosts/process.js';
+export { runProcess, startProcess } from './hosts/process.js';
 export { commonSubnet } from './hosts/underlay.js';
-export { type RunningServers, type ServersOptions, startServers, stopLeftovers } from './servers/all.js';
+export { findLeftServers, type RunningServers, type ServersOptions, startServers, stopLeftovers } from './servers/all.js';
 export { startEtcd } from './servers/etcd.js';
+export { freePort } from './servers/port.js';
 export { type PostgresOptions, startPostgres } from './servers/postgres.js';
+export { processStartTicks } from './servers/record.js';
 export { startRedis } from './servers/redis.js';
 export type { RunningServer, ServerOptions } from './servers/server-process.js';

@@ -46,7 +46,7 @@ function serve(socket: Socket): void {
   answer({ op: 'ready', release: release() });
 }
 
-const token = process.env['PORTOLAN_CHANNEL_TOKEN'] ?? '';
+const token = process.env.PORTOLAN_CHANNEL_TOKEN ?? '';
 const server = createServer((socket) => {
   socket.on('error', () => socket.destroy());
   const dropped = setTimeout(() => socket.destroy(), 5_000);
@@ -69,4 +69,4 @@ const server = createServer((socket) => {
     serve(socket);
   });
 });
-server.listen(CHANNEL_PORT, process.env['PORTOLAN_GUEST_ADDRESS']);
+server.listen(CHANNEL_PORT, process.env.PORTOLAN_GUEST_ADDRESS);

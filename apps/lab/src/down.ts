@@ -1,0 +1,126 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findLeftServers, hostPrefix, removeUnderlay, runProcess, stopLeftovers } from '@portolan/harness';
+import { findRecord, isAlive, type LabRecord, type RecordedProcess, removeRecord, runFolder } from './record.js';
+
+/** Bridge or tap of the lab on this machine. */
+export const labLink = 'plab0';
+
+/** How long a lab that is asked to stop may take, in milliseconds. */
+const stopWithin = 20_000;
+
+function signal(target: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(target, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function isGoneWithin(recorded: RecordedProcess, milliseconds: number): Promise<boolean> {
+  const deadline = performance.now() + milliseconds;
+  while (isAlive(recorded)) {
+    if (performance.now() > deadline) return false;
+    await sleep(50);
+  }
+  return true;
+}
+
+async function stopOwner(owner: RecordedProcess): Promise<string[]> {
+  if (owner.pid === process.pid || !isAlive(owner)) return [];
+  signal(owner.pid, 'SIGTERM');
+  if (!(await isGoneWithin(owner, stopWithin))) {
+    signal(owner.pid, 'SIGKILL');
+    await isGoneWithin(owner, 5_000);
+  }
+  return [`the running lab, process ${owner.pid}`];
+}
+
+async function killProcesses(processes: readonly RecordedProcess[]): Promise<string[]> {
+  const living = processes.filter(isAlive);
+  // Each leads a process group of its own; linux.uml keeps more processes in its.
+  for (const { pid } of living) signal(-pid, 'SIGKILL');
+  for (const recorded of living) await isGoneWithin(recorded, 5_000);
+  return living.map(({ name, pid }) => `${name}, process ${pid}`);
+}
+
+/** Namespaces on this machine that belong to the lab, by record and by name. */
+async function labNamespaces(record: LabRecord | undefined): Promise<readonly string[]> {
+  const names = await namespacesHere();
+  return names.filter((name) => name.startsWith(hostPrefix) || record?.namespaces.includes(name) === true);
+}
+
+export async function namespacesHere(): Promise<readonly string[]> {
+  const { stdout } = await runProcess(['ip', '-j', 'netns', 'list']);
+  return stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly { name: string }[]).map(({ name }) => name);
+}
+
+async function removeNamespaces(names: readonly string[]): Promise<string[]> {
+  for (const name of names) {
+    const { stdout } = await runProcess(['ip', 'netns', 'pids', name]);
+    for (const pid of stdout.split('\n').filter(Boolean)) signal(Number(pid), 'SIGKILL');
+    await runProcess(['ip', 'netns', 'delete', name]);
+  }
+  return names.map((name) => `namespace ${name}`);
+}
+
+/** Mount points of the agents' own namespaces, deepest first. */
+function agentMounts(): readonly string[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n');
+  const points = lines.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(`${runFolder}/`));
+  return points.sort((a, b) => b.length - a.length);
+}
+
+async function removeAgentFolders(): Promise<string[]> {
+  const mounts = agentMounts();
+  for (const point of mounts) await runProcess(['umount', '-l', point]);
+  rmSync(runFolder, { recursive: true, force: true });
+  return mounts.map((point) => `namespace ${point}`);
+}
+
+/** Removes what is on this machine's network: after all processes of the lab are gone. */
+export async function removeNetwork(record: LabRecord | undefined): Promise<readonly string[]> {
+  const removed = [...(await removeNamespaces(await labNamespaces(record))), ...(await removeAgentFolders())];
+  const link = record?.link ?? labLink;
+  if (await removeUnderlay(link)) removed.push(`device ${link}`);
+  return removed;
+}
+
+/**
+ * Stops a running lab, or removes what one that was killed left: by its record and by the names that labs use. Returns
+ * what it removed; a lab that stopped by itself when it was asked counts as one thing.
+ */
+export async function takeDown(directory: string): Promise<readonly string[]> {
+  const record = findRecord(directory);
+  const removed: string[] = [];
+  if (record !== undefined) {
+    removed.push(...(await stopOwner(record.owner)), ...(await killProcesses(record.processes)));
+  }
+  for (const folder of new Set([directory, record?.directory ?? directory])) {
+    removed.push(...(await stopLeftovers(join(folder, 'servers'))));
+  }
+  removed.push(...(await removeNetwork(record)));
+  for (const folder of new Set([directory, record?.directory ?? directory])) removeRecord(folder);
+  return removed;
+}
+
+/** Rules in this machine's own packet filter, of either backend, that a lab or an agent made. */
+async function rules(): Promise<string[]> {
+  const listings = await Promise.all(['iptables-save', 'iptables-legacy-save'].map((tool) => runProcess([tool])));
+  return [...new Set(listings.flatMap(({ stdout }) => stdout.split('\n').filter((line) => /portolan/i.test(line))))].map((line) => `rule ${line}`);
+}
+
+/** Everything on this machine that is a lab's, by record and by name. Empty after `takeDown`. */
+export async function leftovers(directory: string, record: LabRecord | undefined = findRecord(directory)): Promise<readonly string[]> {
+  const links = (JSON.parse((await runProcess(['ip', '-j', 'link', 'show'])).stdout) as readonly { ifname: string }[]).map(({ ifname }) => ifname);
+  const processes = record === undefined ? [] : [record.owner, ...record.processes].filter(isAlive);
+  return [
+    ...processes.map(({ name, pid }) => `${name}, process ${pid}`),
+    ...findLeftServers(join(record?.directory ?? directory, 'servers')).map(({ name, pid }) => `${name}, process ${pid}`),
+    ...(await labNamespaces(record)).map((name) => `namespace ${name}`),
+    ...agentMounts().map((point) => `namespace ${point}`),
+    ...links.filter((name) => name === (record?.link ?? labLink) || name.startsWith('plab')).map((name) => `device ${name}`),
+    ...(await rules()),
+  ];
+}

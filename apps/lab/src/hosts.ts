@@ -1,0 +1,124 @@
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LabHost, type LabMachine, type MachineProcess, makeContainerNamespace, removeContainerNamespace, startIn } from '@portolan/harness';
+import { portolanError } from '@portolan/model';
+import { logTail } from './log-tail.js';
+import { programs } from './programs/paths.js';
+import { runFolder } from './record.js';
+
+export interface AgentSettings {
+  readonly cluster: string;
+  /** URLs as a host of the lab reaches them. */
+  readonly apiUrl: string;
+  readonly redisUrl: string;
+  readonly etcdEndpoints: readonly string[];
+}
+
+/** Told of each process on this machine as soon as it runs; never called for those of a guest. */
+export type OnStart = (name: string, pid: number) => void;
+
+const listensWithin = 20_000;
+
+/** Agents and containers of a lab: processes in namespaces, started the same way natively and in a guest. */
+export class LabProcesses {
+  readonly #agents = new Map<string, MachineProcess>();
+  readonly #containers = new Map<string, { readonly netns: string; readonly process: MachineProcess }>();
+
+  constructor(
+    private readonly machine: LabMachine,
+    private readonly logs: string,
+    private readonly onStart: OnStart,
+  ) {}
+
+  async #start(name: string, netns: string, argv: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): Promise<MachineProcess> {
+    const started = await startIn(this.machine, netns, [process.execPath, ...argv], { logFile, env });
+    if (this.machine.kind === 'native') this.onStart(name, started.pid);
+    return started;
+  }
+
+  agentLog(node: string): string {
+    return join(this.logs, `agent-${node}.log`);
+  }
+
+  async startAgent(host: LabHost, settings: AgentSettings): Promise<MachineProcess> {
+    const folder = join(runFolder, host.name);
+    const env = {
+      PORTOLAN_URL: settings.apiUrl,
+      PORTOLAN_TOKEN: '',
+      REDIS_URL: settings.redisUrl,
+      ETCD_ENDPOINTS: settings.etcdEndpoints.join(','),
+      PORTOLAN_CLUSTER: settings.cluster,
+      PORTOLAN_NODE: host.name,
+      PORTOLAN_RUN_DIR: folder,
+      // It goes with the lab: a ledger that outlives its cluster would refuse the generations of the next one.
+      PORTOLAN_STATE_DIR: join(folder, 'state'),
+    };
+    const agent = await this.#start(`agent ${host.name}`, host.netns, [programs.agent], this.agentLog(host.name), env);
+    this.#agents.set(host.name, agent);
+    void agent.exited.then(() => {
+      if (this.#agents.get(host.name) === agent) this.#agents.delete(host.name);
+    });
+    return agent;
+  }
+
+  isAgentRunning(node: string): boolean {
+    return this.#agents.has(node);
+  }
+
+  /** Resolves when it is gone, for signals that end it. */
+  async killAgent(node: string, signal: NodeJS.Signals): Promise<void> {
+    const agent = this.#agents.get(node);
+    if (agent === undefined) throw portolanError('not-found', '', `no agent runs on ${node}`);
+    await agent.kill(signal);
+    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await agent.exited;
+  }
+
+  /** Makes the container's namespace and starts its server; resolves when that listens. */
+  async addContainer(endpoint: string, node: string, ports: readonly number[], netns: string): Promise<void> {
+    await makeContainerNamespace(this.machine, netns);
+    const logFile = join(this.logs, `container-${endpoint}.log`);
+    const argv = [programs.container, endpoint, node, ...ports.map(String)];
+    const started = await this.#start(`container ${endpoint}`, netns, argv, logFile);
+    this.#containers.set(endpoint, { netns, process: started });
+    let ended = false;
+    void started.exited.then(() => {
+      ended = true;
+    });
+    const deadline = performance.now() + listensWithin;
+    while (
+      !ports.every((port) => logTail(logFile, 1000).includes(`${endpoint} listens on ${port}\n`) || logTail(logFile, 1000).endsWith(` listens on ${port}`))
+    ) {
+      if (ended || performance.now() > deadline) throw portolanError('apply-failed', '', `container ${endpoint} does not listen:\n${logTail(logFile)}`);
+      await sleep(50);
+    }
+  }
+
+  /** Ends the container as a runtime does: process and namespace go. */
+  async removeContainer(endpoint: string): Promise<void> {
+    const container = this.#containers.get(endpoint);
+    if (container === undefined) throw portolanError('not-found', '', `the lab has no container ${endpoint}`);
+    this.#containers.delete(endpoint);
+    await container.process.kill('SIGKILL');
+    await container.process.exited;
+    await removeContainerNamespace(this.machine, container.netns);
+  }
+
+  netnsOf(endpoint: string): string | undefined {
+    return this.#containers.get(endpoint)?.netns;
+  }
+
+  /** Asks all agents to stop, and waits for them a while. */
+  async stopAgents(): Promise<void> {
+    const agents = [...this.#agents.values()];
+    await Promise.all(agents.map((agent) => agent.kill('SIGTERM')));
+    const patience = new AbortController();
+    const late = sleep(3_000, undefined, { signal: patience.signal }).catch(() => {});
+    await Promise.race([Promise.all(agents.map((agent) => agent.exited)), late]);
+    patience.abort();
+  }
+}
+
+/** Name of a container's namespace as `ip netns` knows it. */
+export function namespaceName(netns: string): string {
+  return basename(netns);
+}

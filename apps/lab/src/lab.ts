@@ -1,0 +1,267 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commonSubnet, hostOf, type LabHost, type LabMachine, makeHosts, openLabMachine, type RunningServers, startServers } from '@portolan/harness';
+import { type Manifest, PortolanError, portolanError } from '@portolan/model';
+import { callApi } from './api.js';
+import { type ControlPlane, startControlPlane } from './control-plane.js';
+import { labLink, namespacesHere, removeNetwork, takeDown } from './down.js';
+import { type Forwarder, forward, urlAt } from './forward.js';
+import { LabProcesses, namespaceName } from './hosts.js';
+import { logTail } from './log-tail.js';
+import { listeningPorts, readManifest, withHosts } from './manifest.js';
+import { programs } from './programs/paths.js';
+import { type Answers, requestTimes } from './programs/requests.js';
+import { findRecord, isAlive, LabJournal, readRecord, recordedProcess, removeRecord } from './record.js';
+
+export interface LabOptions {
+  /** Absolute path: data, logs and the record of the lab. */
+  readonly directory: string;
+  /** The example of the repository when left out. */
+  readonly manifestPath?: string;
+  /** As many as the manifest has nodes when left out; further ones join without endpoints. */
+  readonly hosts?: number;
+  readonly kind?: LabMachine['kind'];
+  /** Servers that exist already. Their cluster of the lab's name is kept, and made what the manifest says. */
+  readonly use?: { readonly databaseUrl?: string; readonly redisUrl?: string; readonly etcdEndpoints?: readonly string[] };
+  /** Told of each stage when it is done. */
+  readonly log?: (line: string, milliseconds?: number) => void;
+  /** Ends the start, and takes down what was made so far. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Lab {
+  /** On loopback of this machine. */
+  readonly apiUrl: string;
+  readonly cluster: string;
+  readonly manifest: Manifest;
+  readonly machine: LabMachine;
+  readonly hosts: ReadonlyMap<string, LabHost>;
+  readonly servers: RunningServers;
+  /** From sending the manifest to the answer that every node has applied it, in milliseconds. */
+  readonly appliedWithin: number;
+  /** Requests a URL from `machine`, from the host of a node, or from the container of an endpoint, one connection each. */
+  request(from: string, url: string, count: number): Promise<Answers>;
+  /** A container at /run/netns/NAME, for an endpoint of that name; resolves with the path when it listens. */
+  addContainer(endpoint: string, node: string, ...ports: number[]): Promise<string>;
+  removeContainer(endpoint: string): Promise<void>;
+  startAgent(node: string): Promise<void>;
+  killAgent(node: string, signal: NodeJS.Signals): Promise<void>;
+  /** Ends everything and leaves nothing but data and logs in the directory. */
+  stop(): Promise<void>;
+}
+
+export const labCluster = 'bjdt';
+const agentsWithin = 60_000;
+const appliedWithinSeconds = 60;
+
+interface Status {
+  readonly nodes: readonly { readonly name: string; readonly alive: boolean | null; readonly computedRevision: number; readonly appliedRevision: number }[];
+}
+
+/** Fails with `in-use` when a lab runs on this machine; removes what a dead one left. */
+async function makeRoom(directory: string, log: NonNullable<LabOptions['log']>): Promise<void> {
+  const record = findRecord(directory);
+  if (record !== undefined && isAlive(record.owner)) {
+    throw portolanError(
+      'in-use',
+      '',
+      `a lab runs already: process ${record.owner.pid}, with its data in ${record.directory}${record.apiUrl === undefined ? '' : `, API ${record.apiUrl}`}`,
+      {
+        fix: 'Stop it with Ctrl-C where it runs, or with: npm run lab -- --down',
+      },
+    );
+  }
+  const start = performance.now();
+  const removed = await takeDown(directory);
+  if (removed.length > 0) log(`removed what an earlier lab left: ${removed.join(', ')}`, performance.now() - start);
+}
+
+/** Starts everything: servers, control plane, hosts, agents, containers; applies the manifest and waits until every node has applied it. */
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const directory = resolve(options.directory);
+  const logs = join(directory, 'logs');
+  const log = options.log ?? (() => {});
+  const manifest = withHosts(readManifest(options.manifestPath ?? programs.example), options.hosts);
+  const nodes = manifest.nodes ?? [];
+  const subnet = commonSubnet(nodes.map(({ address }) => address));
+  const hosts = new Map(nodes.map(({ name, address }) => [name, hostOf(name, address)]));
+  const containers = (manifest.endpoints ?? []).flatMap(({ name, node, service, attachment }) =>
+    'netns' in attachment ? [{ name, node, netns: attachment.netns, ports: listeningPorts(manifest, service) }] : [],
+  );
+
+  await makeRoom(directory, log);
+  rmSync(logs, { recursive: true, force: true });
+  mkdirSync(logs, { recursive: true });
+  const journal = new LabJournal({
+    owner: recordedProcess('npm run lab', process.pid),
+    directory,
+    link: labLink,
+    cluster: labCluster,
+    namespaces: [],
+    processes: [],
+  });
+
+  let machine: LabMachine | undefined;
+  let processes: LabProcesses | undefined;
+  let servers: RunningServers | undefined;
+  let controlPlane: ControlPlane | undefined;
+  let forwarder: Forwarder | undefined;
+  let stopped: Promise<void> | undefined;
+  const stopAll = async (): Promise<void> => {
+    await processes?.stopAgents().catch(() => {});
+    await machine?.stop();
+    await forwarder?.stop();
+    await controlPlane?.stop();
+    await servers?.stop();
+    await removeNetwork(readRecord(directory));
+    removeRecord(directory);
+  };
+  const stop = (): Promise<void> => {
+    stopped ??= stopAll();
+    return stopped;
+  };
+
+  async function stage<T>(what: string, work: () => Promise<T>): Promise<T> {
+    options.signal?.throwIfAborted();
+    const start = performance.now();
+    const result = await work();
+    log(what, performance.now() - start);
+    return result;
+  }
+
+  try {
+    const serving = (async () => {
+      servers = await stage('PostgreSQL, Redis and etcd answer', () =>
+        startServers({ directory: join(directory, 'servers'), ...(options.use && { use: options.use }) }),
+      );
+      const running = servers;
+      controlPlane = await stage('the control plane is ready', () => startControlPlane(running, logs, (pid) => journal.addProcess('control plane', pid)));
+      return { servers: running, controlPlane };
+    })();
+    const booting = stage('the machine for the hosts is up', async () => {
+      machine = await openLabMachine({ directory, link: labLink, subnet, ...(options.kind && { kind: options.kind }) });
+      journal.set({ kind: machine.kind });
+      if (machine.guestPid !== undefined) journal.addProcess('User-Mode Linux', machine.guestPid);
+      return machine;
+    });
+    // Both must have settled before anything is stopped again: what starts late would be left.
+    await Promise.allSettled([serving, booting]);
+    const up = await serving;
+    const on = await booting;
+    const apiUrl = up.controlPlane.url;
+    const clusterUrl = `${apiUrl}/v1/clusters/${labCluster}`;
+    const { gateway } = on.underlay;
+    const { redisUrl, etcdEndpoints } = up.servers;
+    forwarder = await forward(gateway, [apiUrl, redisUrl, ...etcdEndpoints]);
+    const agentSettings = {
+      cluster: labCluster,
+      apiUrl: urlAt(apiUrl, gateway),
+      redisUrl: urlAt(redisUrl, gateway),
+      etcdEndpoints: etcdEndpoints.map((endpoint) => urlAt(endpoint, gateway)),
+    };
+    const own = new LabProcesses(on, logs, (name, pid) => journal.addProcess(name, pid));
+    processes = own;
+
+    const addContainer = async (name: string, node: string, ports: readonly number[], netns: string): Promise<void> => {
+      if (on.kind === 'native') {
+        if ((await namespacesHere()).includes(namespaceName(netns))) {
+          throw portolanError('in-use', '/endpoints', `this machine has a namespace ${netns} already, and it is not the lab's`, {
+            fix: 'Remove it, or name another path in the manifest.',
+          });
+        }
+        journal.addNamespaces([namespaceName(netns)]);
+      }
+      await own.addContainer(name, node, ports, netns);
+    };
+
+    await stage('the manifest is valid', async () => {
+      // Private servers start with a fresh cluster; one of somebody else's database is kept.
+      if (options.use?.databaseUrl === undefined) await deleteCluster(clusterUrl);
+      await createCluster(apiUrl);
+      await callApi(`${clusterUrl}/manifest?dryRun=true`, 'PUT', manifest);
+    });
+    await stage(`${hosts.size} hosts with an agent each, and ${containers.length} containers`, async () => {
+      if (on.kind === 'native') journal.addNamespaces([...hosts.values()].map(({ netns }) => namespaceName(netns)));
+      await makeHosts(on, [...hosts.values()]);
+      await callApi(`${clusterUrl}/manifest`, 'PUT', { nodes: manifest.nodes, ...(manifest.settings && { settings: manifest.settings }) });
+      const starting = [...hosts.values()].map((host) => own.startAgent(host, agentSettings));
+      await Promise.all([...starting, ...containers.map(({ name, node, ports, netns }) => addContainer(name, node, ports, netns))]);
+      await agentsReady(clusterUrl, own, options.signal);
+    });
+    const start = performance.now();
+    await stage('the manifest is applied on every node', () => callApi(`${clusterUrl}/manifest?wait=applied&timeout=${appliedWithinSeconds}`, 'PUT', manifest));
+    const appliedWithin = performance.now() - start;
+    journal.set({ apiUrl });
+
+    return {
+      apiUrl,
+      cluster: labCluster,
+      manifest,
+      machine: on,
+      hosts,
+      servers: up.servers,
+      appliedWithin,
+      async request(from, url, count) {
+        if (from === 'machine') return requestTimes(url, count);
+        const netns = own.netnsOf(from) ?? hosts.get(from)?.netns;
+        if (netns === undefined) throw portolanError('not-found', '', `the lab has no host and no container ${from}`);
+        const { exitCode, stdout, stderr } = await on.run(['nsenter', `--net=${netns}`, '--', process.execPath, programs.requester, url, String(count)]);
+        if (exitCode !== 0) throw portolanError('apply-failed', '', `requests from ${from} could not be made: ${stderr.trim()}`);
+        return JSON.parse(stdout) as Answers;
+      },
+      async addContainer(endpoint, node, ...ports) {
+        const netns = `/run/netns/${endpoint}`;
+        await addContainer(endpoint, node, ports, netns);
+        return netns;
+      },
+      removeContainer: (endpoint) => own.removeContainer(endpoint),
+      async startAgent(node) {
+        const host = hosts.get(node);
+        if (host === undefined) throw portolanError('not-found', '', `the lab has no host ${node}`);
+        await own.startAgent(host, agentSettings);
+      },
+      killAgent: (node, signal) => own.killAgent(node, signal),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function deleteCluster(clusterUrl: string): Promise<void> {
+  try {
+    await callApi(clusterUrl, 'DELETE');
+  } catch (error) {
+    if (!(error instanceof PortolanError) || error.code !== 'not-found') throw error;
+  }
+}
+
+async function createCluster(apiUrl: string): Promise<void> {
+  try {
+    await callApi(`${apiUrl}/v1/clusters`, 'POST', { name: labCluster });
+  } catch (error) {
+    if (!(error instanceof PortolanError) || error.code !== 'duplicate-name') throw error;
+  }
+}
+
+/** Waits until every agent holds its lease and has applied what there is for it. */
+async function agentsReady(clusterUrl: string, processes: LabProcesses, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = performance.now() + agentsWithin;
+  for (;;) {
+    signal?.throwIfAborted();
+    const { nodes } = await callApi<Status>(`${clusterUrl}/status`);
+    const waiting = nodes.filter((node) => node.alive !== true || node.computedRevision === 0 || node.appliedRevision < node.computedRevision);
+    if (waiting.length === 0) return;
+    const dead = nodes.find(({ name }) => !processes.isAgentRunning(name));
+    const late = dead ?? (performance.now() > deadline ? waiting[0] : undefined);
+    if (late !== undefined) {
+      const log = processes.agentLog(late.name);
+      throw portolanError('apply-failed', '', `the agent of ${late.name} ${dead === undefined ? 'is not ready' : 'ended'}:\n${logTail(log)}`, {
+        fix: `Read ${log}.`,
+      });
+    }
+    await sleep(100);
+  }
+}

@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+
+function built(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+/** Built programs that the lab starts; the same paths from src/ and from dist/. */
+export const programs = {
+  container: built('../../dist/programs/container.js'),
+  requester: built('../../dist/programs/requester.js'),
+  agent: built('../../../agent/bin/portolan-agent.js'),
+  controlPlane: built('../../../control-plane/dist/main.js'),
+  example: built('../../../../examples/bjdt.yaml'),
+} as const;
