@@ -5,7 +5,6 @@ import {
   diffSnapshots,
   type Endpoint,
   type Id,
-  type Network,
   type Node,
   type NounKind,
   nounCollections,
@@ -41,6 +40,7 @@ export class Edit {
   readonly endpoints = new Map<Id, Drafts['endpoint'] | null>();
   readonly #names: { [K in NounKind]?: ReadonlyMap<string, Id> } = {};
   readonly #sources = new Map<Id, Source>();
+  #ingress: { readonly network: Drafts['network'] | undefined } | undefined;
 
   constructor(base: Snapshot) {
     this.base = base;
@@ -101,10 +101,17 @@ export class Edit {
     return draft === undefined ? this.base.endpoints.get(id) : (draft ?? undefined);
   }
 
-  /** The networks of the routing mesh after the edit: more than one is a fault that is reported elsewhere. */
+  /** The networks of the routing mesh after the edit, those that were there first; more than one is a fault. */
   ingressNetworks(): readonly Drafts['network'][] {
-    const kept = [...this.base.networks.values()].filter((network: Network) => network.ingress && !this.networks.has(network.id));
-    return [...kept, ...[...this.networks.values()].filter((network) => network?.ingress === true)].filter((network) => network !== null);
+    const kept = [...this.base.networks.keys()].map((id) => this.network(id));
+    const created = [...this.networks.values()].filter((network) => network !== null && !this.base.networks.has(network.id));
+    return [...kept, ...created].filter((network) => network !== undefined && network !== null).filter((network) => network.ingress);
+  }
+
+  /** The first of them, remembered from the first call on: networks are resolved before services. */
+  ingress(): Drafts['network'] | undefined {
+    this.#ingress ??= { network: this.ingressNetworks()[0] };
+    return this.#ingress.network;
   }
 
   /** Allocates, checks, and gives the new snapshot: the base itself when nothing changes. Throws all problems so far. */

@@ -1,7 +1,7 @@
 import { type Id, type Manifest, type NounKind, nounCollections, type Snapshot } from '@portolan/model';
 import { Edit } from './edit.js';
 import { nounsOf } from './find.js';
-import { MAX_PROBLEMS, pointerTo } from './problems.js';
+import { MAX_PROBLEMS } from './problems.js';
 import { refuseChangedNetworks, refuseDangling, settleIngress } from './references.js';
 import { resolveSpec } from './resolve.js';
 import { keptOrNew } from './settings.js';
@@ -30,8 +30,11 @@ export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: New
   resolveSection(edit, services);
   settleIngress(edit);
   resolveSection(edit, endpoints);
-  refuseChangedNetworks(edit);
-  refuseDangling(edit, (kind) => pointerTo(nounCollections[kind]));
+  // Specs with problems have no drafts yet, so who uses what cannot be told before they are corrected.
+  if (edit.problems.length === 0) {
+    refuseChangedNetworks(edit);
+    refuseDangling(edit, (kind) => `/${nounCollections[kind]}`);
+  }
   return edit.result();
 }
 
@@ -65,7 +68,7 @@ function declareSection<K extends NounKind>(edit: Edit, kind: K, specs: readonly
   const ids = new Map<string, Id>();
   const pinned = new Set<Id>();
   const entries = specs.flatMap((spec, i) => {
-    const path = pointerTo(nounCollections[kind], i);
+    const path = `/${nounCollections[kind]}/${i}`;
     if (ids.has(spec.name)) {
       edit.add('duplicate-name', `${path}/name`, `the ${kind} "${spec.name}" is in this section twice`);
       return [];

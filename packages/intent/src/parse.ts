@@ -10,7 +10,7 @@ import {
   type Problem,
 } from '@portolan/model';
 import { Compile } from 'typebox/compile';
-import { MAX_PROBLEMS, pointerTo, refuse } from './problems.js';
+import { MAX_PROBLEMS, refuse } from './problems.js';
 import { schemaProblems } from './schema-problems.js';
 import type { NounSpecs } from './types.js';
 import { settingsProblems, specProblems } from './values.js';
@@ -44,7 +44,7 @@ export function parseManifest(value: unknown): Manifest {
     const section = document[nounCollections[kind]] ?? [];
     for (let i = 0; i < section.length && problems.length < MAX_PROBLEMS; i++) {
       const spec = section[i];
-      if (spec !== undefined) problems.push(...specProblems(kind, spec, pointerTo(nounCollections[kind], i)));
+      if (spec !== undefined) problems.push(...specProblems(kind, spec, `/${nounCollections[kind]}/${i}`));
     }
   }
   refuse(problems);

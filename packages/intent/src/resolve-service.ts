@@ -17,7 +17,7 @@ export function resolveService(edit: Edit, id: Id, spec: ServiceSpec, path: stri
  * ingress network pins its VIP and mark, nothing else. What is not pinned is kept from before.
  */
 function vipsOf(edit: Edit, spec: ServiceSpec, path: string, before: readonly VirtualIpDraft[]): readonly VirtualIpDraft[] {
-  const ingress = edit.ingressNetworks()[0];
+  const ingress = edit.ingress();
   const published = (spec.ports?.length ?? 0) > 0;
   if (published && ingress === undefined) edit.add('ingress-missing', `${path}/ports`, 'a port is published, but the cluster has no ingress network');
 

@@ -34,6 +34,8 @@ export class Ledger {
   };
   readonly relations = new Relations();
   readonly #addresses = new Map<Id, RangeBook<Ipv4>>();
+  /** Objects that were entered or taken out to follow a snapshot; it stays when the ledger came along with an edit. */
+  followed = 0;
   #nouns: Nouns = { nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map() };
 
   addressesOf(networkId: Id): RangeBook<Ipv4> {
@@ -59,6 +61,7 @@ export class Ledger {
       if (was === now) continue;
       for (const [id, noun] of was) {
         if (now.get(id) === noun) continue;
+        this.followed++;
         this.relations.remove(kind, noun);
         visitClaims(this, kind, noun, (book, key, holder) => book.release(key, holder));
       }
@@ -69,6 +72,7 @@ export class Ledger {
       if (was === now) continue;
       for (const [id, noun] of now) {
         if (was.get(id) === noun) continue;
+        this.followed++;
         this.relations.add(kind, noun);
         visitClaims(this, kind, noun, (book, key, holder) => {
           book.claim(key, holder);

@@ -28,9 +28,13 @@ function sealMap<K extends NounKind, T extends Drafts[K] & { readonly version: n
     if (draft === null ? was === undefined : was !== undefined && sameNoun(kind, was, draft)) continue;
     after ??= new Map(before);
     if (draft === null) after.delete(id);
-    else after.set(id, { ...complete(draft), version: was === undefined ? 1 : was.version + 1 });
+    else after.set(id, withVersion(complete(draft), was === undefined ? 1 : was.version + 1));
   }
   return after ?? before;
+}
+
+function withVersion<T extends { readonly version: number }>(noun: T, version: number): T {
+  return noun.version === version ? noun : { ...noun, version };
 }
 
 function completeNetwork(draft: Drafts['network']): Network {

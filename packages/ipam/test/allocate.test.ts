@@ -1,0 +1,236 @@
+import { checkSnapshot } from '@portolan/check';
+import { type Allocation, allocate as allocation, type Changes, type Drafts, ledgerOf, type NetworkDraft, type ServiceDraft } from '@portolan/ipam';
+import type { ClusterSettings, Endpoint, Id, Node, Snapshot } from '@portolan/model';
+import { emptySnapshot } from '@portolan/testkit';
+import { describe, expect, it } from 'vitest';
+
+const stored = (id: Id) => ({ id, name: id, version: 1, labels: {} });
+const node = (id: Id, address: string): Node => ({ ...stored(id), role: 'worker', availability: 'active', address, loadBalancers: [] });
+const network = (id: Id, own: Partial<NetworkDraft> = {}): NetworkDraft => ({
+  ...stored(id),
+  ingress: false,
+  vni: null,
+  subnet: null,
+  gateway: null,
+  mtu: 1450,
+  ...own,
+});
+const service = (id: Id, networks: readonly Id[], own: Partial<ServiceDraft> = {}): ServiceDraft => ({
+  ...stored(id),
+  scheduler: 'rr',
+  vips: networks.map((networkId) => ({ networkId, address: null, mark: null })),
+  ports: [],
+  ...own,
+});
+const endpoint = (id: Id, serviceId: Id, nodeId: Id): Endpoint => ({
+  ...stored(id),
+  serviceId,
+  nodeId,
+  attachment: { netns: `/run/netns/${id}` },
+  weight: 1,
+  addresses: [],
+  presence: 'unknown',
+});
+
+type Draft = { readonly [K in keyof Drafts]?: readonly (Drafts[K] | string)[] } & { readonly settings?: Partial<ClusterSettings> };
+
+/** A string deletes the object of that id. */
+function changesTo(base: Snapshot, draft: Draft): Changes {
+  const byId = <T extends { readonly id: Id }>(drafts: readonly (T | string)[] = []): Map<Id, T | null> =>
+    new Map(drafts.map((d): [Id, T | null] => (typeof d === 'string' ? [d, null] : [d.id, d])));
+  return {
+    settings: draft.settings === undefined ? base.cluster.settings : { ...base.cluster.settings, ...draft.settings },
+    nodes: byId(draft.node),
+    networks: byId(draft.network),
+    services: byId(draft.service),
+    endpoints: byId(draft.endpoint),
+  };
+}
+
+function snapshotOf(result: Allocation): Snapshot {
+  if ('faults' in result) throw new Error(JSON.stringify(result.faults));
+  expect(checkSnapshot(result.snapshot).filter((finding) => finding.severity === 'block')).toEqual([]);
+  return result.snapshot;
+}
+
+const allocate = (base: Snapshot, draft: Draft): Snapshot => snapshotOf(allocation(base, changesTo(base, draft)));
+
+function faultOf(base: Snapshot, draft: Draft): { code: string; field: string; message: string; id: Id } {
+  const result = allocation(base, changesTo(base, draft));
+  if (!('faults' in result)) throw new Error('allocated, though it must not be');
+  const [{ code, field, message, subject }] = result.faults;
+  return { code, field, message, id: subject.id };
+}
+
+const mesh = network('mesh', { ingress: true });
+const published = { ports: [{ protocol: 'tcp' as const, published: null, target: 80 }] };
+
+describe('allocate', () => {
+  it('counts as Swarm does: the ingress network first, then VIPs, load balancers, endpoints', () => {
+    const after = allocate(emptySnapshot(), {
+      node: [node('n1', '192.0.2.1'), node('n2', '192.0.2.2')],
+      network: [network('app'), mesh],
+      service: [service('web', ['app', 'mesh'], published)],
+      endpoint: [endpoint('web.1', 'web', 'n2')],
+    });
+    expect(after.networks.get('mesh')).toMatchObject({ vni: 4096, subnet: '10.0.0.0/24', gateway: '10.0.0.1' });
+    expect(after.networks.get('app')).toMatchObject({ vni: 4097, subnet: '10.0.1.0/24', gateway: '10.0.1.1' });
+    expect(after.services.get('web')).toMatchObject({
+      vips: [
+        { networkId: 'app', address: '10.0.1.2', mark: 256 },
+        { networkId: 'mesh', address: '10.0.0.2', mark: 257 },
+      ],
+      ports: [{ published: 30000, target: 80 }],
+    });
+    expect(after.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'mesh', address: '10.0.0.3' }]);
+    expect(after.nodes.get('n2')?.loadBalancers).toEqual([
+      { networkId: 'mesh', address: '10.0.0.4' },
+      { networkId: 'app', address: '10.0.1.3' },
+    ]);
+    expect(after.endpoints.get('web.1')?.addresses).toEqual([
+      { networkId: 'app', address: '10.0.1.4' },
+      { networkId: 'mesh', address: '10.0.0.5' },
+    ]);
+  });
+
+  it('reserves what is pinned before it fills a hole', () => {
+    const after = allocate(emptySnapshot(), {
+      network: [network('app', { subnet: '10.0.0.0/29' })],
+      service: [service('free', ['app']), service('pinned', ['app'], { vips: [{ networkId: 'app', address: '10.0.0.1', mark: 256 }] })],
+    });
+    expect(after.networks.get('app')?.gateway).toBe('10.0.0.2');
+    expect(after.services.get('free')?.vips).toEqual([{ networkId: 'app', address: '10.0.0.3', mark: 257 }]);
+  });
+
+  it('takes no subnet with a host in it, nor one over the gateway subnet or another network, whatever its size', () => {
+    const after = allocate(emptySnapshot('c', { addressPools: ['10.0.0.0/8'], gatewaySubnet: '10.0.4.0/22' }), {
+      node: [node('n1', '10.0.0.7'), node('n2', '10.0.2.1')],
+      network: [network('a'), network('b'), network('wide', { subnet: '10.0.8.0/21' }), network('c')],
+    });
+    expect(['a', 'b', 'c'].map((id) => after.networks.get(id)?.subnet)).toEqual(['10.0.1.0/24', '10.0.3.0/24', '10.0.16.0/24']);
+  });
+
+  it('lets two objects swap pinned values in one change', () => {
+    const pinned = (id: Id, address: string, mark: number) => service(id, [], { vips: [{ networkId: 'app', address, mark }] });
+    const before = allocate(emptySnapshot(), { network: [network('app')], service: [pinned('a', '10.0.0.5', 300), pinned('b', '10.0.0.6', 301)] });
+    const after = allocate(before, { service: [pinned('a', '10.0.0.6', 301), pinned('b', '10.0.0.5', 300)] });
+    expect([after.services.get('a'), after.services.get('b')]).toMatchObject([
+      { version: 2, vips: [{ address: '10.0.0.6', mark: 301 }] },
+      { version: 2, vips: [{ address: '10.0.0.5', mark: 300 }] },
+    ]);
+  });
+
+  it('refuses a pin that wants what another object keeps, and says who has it', () => {
+    const before = allocate(emptySnapshot(), { network: [network('app')], service: [service('old', ['app'])] });
+    const draft = { service: [service('new', [], { vips: [{ networkId: 'app', address: '10.0.0.2', mark: null }] })] };
+    expect(faultOf(before, draft)).toEqual({ code: 'address-taken', field: 'vip', id: 'new', message: 'the address 10.0.0.2 is taken by the service "old"' });
+  });
+
+  it('gives a node an address while one of its endpoints is in the network, and takes it back', () => {
+    const before = allocate(emptySnapshot(), {
+      node: [node('n1', '192.0.2.1')],
+      network: [network('app'), mesh],
+      service: [service('web', ['app'])],
+      endpoint: [endpoint('web.1', 'web', 'n1'), endpoint('web.2', 'web', 'n1')],
+    });
+    const networks = (snapshot: Snapshot) => snapshot.nodes.get('n1')?.loadBalancers.map((own) => own.networkId);
+    expect(networks(before)).toEqual(['mesh', 'app']);
+    const one = allocate(before, { endpoint: ['web.1'] });
+    expect(one.nodes).toBe(before.nodes);
+    const none = allocate(one, { endpoint: ['web.2'] });
+    expect(networks(none)).toEqual(['mesh']);
+    expect(none.nodes.get('n1')?.version).toBe(2);
+    const noMesh = allocate(none, { network: ['mesh'] });
+    expect(networks(noMesh)).toEqual([]);
+  });
+
+  it('gives the endpoints of a service an address in a network that it joins, and takes back that of one it leaves', () => {
+    const before = allocate(emptySnapshot(), {
+      node: [node('n1', '192.0.2.1')],
+      network: [network('a'), network('b')],
+      service: [service('web', ['a'])],
+      endpoint: [endpoint('web.1', 'web', 'n1')],
+    });
+    const after = allocate(before, { service: [service('web', ['b'])] });
+    expect(after.endpoints.get('web.1')?.addresses).toEqual([{ networkId: 'b', address: '10.0.1.4' }]);
+    expect(after.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'b', address: '10.0.1.3' }]);
+  });
+
+  it('gives back the very snapshot when the drafts say the same', () => {
+    const before = allocate(emptySnapshot(), { network: [network('app')], service: [service('web', ['app'])] });
+    const same = before.services.get('web');
+    expect(allocate(before, { service: same === undefined ? [] : [{ ...same, vips: [...same.vips] }] })).toBe(before);
+  });
+
+  it('forgets a refused change', () => {
+    const base = allocate(emptySnapshot(), { network: [network('app')], service: [service('old', ['app'])] });
+    const wrong = { service: ['old', service('a', ['app']), service('b', [], { vips: [{ networkId: 'app', address: '10.0.0.1', mark: null }] })] };
+    expect(faultOf(base, wrong).code).toBe('address-taken');
+    expect(allocate(base, { service: [service('c', ['app'])] }).services.get('c')?.vips).toEqual([{ networkId: 'app', address: '10.0.0.3', mark: 257 }]);
+  });
+
+  it('takes its ledger along: an edit costs what it changes, not what there is', () => {
+    const base = allocate(emptySnapshot(), {
+      network: [network('app', { subnet: '10.0.0.0/16' })],
+      service: Array.from({ length: 1000 }, (_, i) => service(`s${i}`, ['app'])),
+    });
+    // The ledger of the empty cluster followed nothing; the books were written by allocation itself.
+    expect(ledgerOf(base).followed).toBe(0);
+    const next = allocate(base, { service: ['s500'] });
+    expect(ledgerOf({ ...next, cluster: { ...next.cluster, revision: 7 } }).followed).toBe(0);
+    expect(ledgerOf(base).followed).toBe(1);
+    expect(ledgerOf(structuredClone(base))).not.toBe(ledgerOf(base));
+    expect(ledgerOf(structuredClone(base)).followed).toBe(1001);
+  });
+
+  it('follows any of several snapshots that grew from one', () => {
+    const base = allocate(emptySnapshot(), { network: [network('app')], service: [service('s0', ['app'])] });
+    const left = allocate(base, { service: [service('left', ['app'])] });
+    const right = allocate(base, { service: [service('right', ['app'])] });
+    expect(right.services.get('right')?.vips).toEqual(left.services.get('left')?.vips);
+    expect(allocate(left, { service: [service('more', ['app'])] }).services.get('more')?.vips[0]?.address).toBe('10.0.0.4');
+  });
+});
+
+describe('what is used up', () => {
+  const small = { subnet: '10.0.0.0/29', gateway: '10.0.0.1' };
+
+  it.each<[string, Partial<ClusterSettings>, Draft, string, string]>([
+    [
+      'subnets',
+      { addressPools: ['10.0.0.0/23'] },
+      { network: [network('a'), network('b'), network('c')] },
+      'subnet',
+      'the address pools 10.0.0.0/23 (2 subnets of /24) have no free subnet; 2 networks use them: "a", "b"',
+    ],
+    ['VNIs', { vniRange: [4096, 4096] }, { network: [network('a'), network('b')] }, 'vni', 'the VNI range 4096-4096 (1) is used up by 1 networks: "a"'],
+    [
+      'marks',
+      { markRange: [256, 257] },
+      { network: [network('a')], service: [service('x', ['a']), service('y', ['a']), service('z', ['a'])] },
+      'mark',
+      'the mark range 256-257 (2) is used up by VIPs of the services "x", "y"',
+    ],
+    [
+      'ports',
+      { dynamicPortRange: [30000, 30000] },
+      { node: [node('n', '192.0.2.1')], network: [mesh], service: [service('x', ['mesh'], published), service('y', ['mesh'], published)] },
+      'port',
+      'the dynamic port range 30000-30000 (1) of tcp is used up by the services "x"',
+    ],
+    [
+      'addresses',
+      {},
+      {
+        node: [node('n', '192.0.2.1')],
+        network: [network('a', small)],
+        service: [service('x', ['a'])],
+        endpoint: [1, 2, 3, 4, 5].map((i) => endpoint(`x.${i}`, 'x', 'n')),
+      },
+      'address',
+      'the network "a" (10.0.0.0/29, 6 addresses) has no free address: 1 gateway, 1 VIP, 1 load balancer, 3 endpoints',
+    ],
+  ])('%s: names the pool, its size and who has it', (_what, settings, draft, field, message) => {
+    expect(faultOf(emptySnapshot('c', settings), draft)).toMatchObject({ code: 'pool-exhausted', field, message });
+  });
+});
