@@ -46,6 +46,8 @@ export interface ClusterRoster {
 }
 
 const rosters = new WeakMap<Snapshot, ClusterRoster>();
+/** The newest roster of a network, to be used again as long as nothing changes that it is made of. */
+const newest = new WeakMap<Network, NetworkRoster>();
 
 /** The roster of a snapshot; computed at the first call, since snapshots are immutable. */
 export function clusterRoster(snapshot: Snapshot): ClusterRoster {
@@ -79,7 +81,8 @@ function makeRoster(snapshot: Snapshot): ClusterRoster {
   }
 
   const networks: NetworkRoster[] = [];
-  for (const network of snapshot.networks.values()) {
+  // By id, as their namespaces are named, so that the objects come nearly in canonical order.
+  for (const network of [...snapshot.networks.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const ofNetwork = members.get(network.id) ?? [];
     const ofService = new Map<Id, Member[]>();
     const ofNode = new Map<Id, Member[]>();
@@ -87,7 +90,7 @@ function makeRoster(snapshot: Snapshot): ClusterRoster {
       append(ofNode, member.node.id, member);
       if (takesTraffic(member)) append(ofService, member.service.id, member);
     }
-    networks.push({
+    const roster: NetworkRoster = {
       cluster: snapshot.cluster,
       network,
       prefixLength: parseCidr(network.subnet).prefixLength,
@@ -96,9 +99,29 @@ function makeRoster(snapshot: Snapshot): ClusterRoster {
       balanced: (vips.get(network.id) ?? []).map(({ service, vip }) => ({ service, vip, members: ofService.get(service.id) ?? [] })),
       // Lazy, as in Swarm: a node without an endpoint on a network has nothing of it, but ingress is everywhere.
       balancers: new Map((balancers.get(network.id) ?? []).filter(({ node }) => network.ingress || ofNode.has(node.id)).map((b) => [b.node.id, b])),
-    });
+    };
+    const known = newest.get(network);
+    const settled = known !== undefined && isSame(known, roster) ? known : roster;
+    newest.set(network, settled);
+    networks.push(settled);
   }
   return { networks, endpoints };
+}
+
+/** True when the objects made of both are equal. Snapshots share what did not change, so identity tells; of a node, the rest does not matter here. */
+function isSame(a: NetworkRoster, b: NetworkRoster): boolean {
+  const sameNode = (m: Node, n: Node) => m.id === n.id && m.address === n.address && m.availability === n.availability;
+  const balancers = [...b.balancers.values()];
+  return (
+    a.cluster.settings === b.cluster.settings &&
+    a.network === b.network &&
+    a.members.length === b.members.length &&
+    a.balanced.length === b.balanced.length &&
+    a.balancers.size === b.balancers.size &&
+    a.members.every((m, i) => m.endpoint === b.members[i]?.endpoint && m.service === b.members[i]?.service && sameNode(m.node, b.members[i].node)) &&
+    a.balanced.every((s, i) => s.service === b.balanced[i]?.service) &&
+    [...a.balancers.values()].every((l, i) => l.address === balancers[i]?.address && sameNode(l.node, balancers[i].node))
+  );
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {

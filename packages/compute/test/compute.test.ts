@@ -132,6 +132,38 @@ describe('the state', () => {
     expect(find('node1')).toBe(find('node2'));
   });
 
+  it('of the next snapshot shares what lies in networks that did not change, and equals one computed from nothing', () => {
+    const snapshot = snapshotOf(bjdt);
+    const added = snapshotOf({
+      ...bjdt,
+      endpoints: [...bjdt.endpoints, { name: 'lone', service: 'bjdtbjdtdzwl', node: 'node3', on: { bjdt_overlay: '10.0.0.24' } }],
+    });
+    const lone = added.endpoints.get(idOf('lone'));
+    expect(lone).toBeDefined();
+    const next: Snapshot = { ...snapshot, endpoints: new Map([...snapshot.endpoints, ...(lone === undefined ? [] : [[lone.id, lone] as const])]) };
+    const [before, after] = [computeNodeState(snapshot, idOf('node1')), computeNodeState(next, idOf('node1'))];
+    const find = (state: NodeState, key: string) => state.objects.find((object) => object.key === key);
+    const [inIngress, inOverlay] = ['virtual-server/own:ingress_sbox/330', 'virtual-server/own:lb_5mckih8b5/329'];
+    expect(find(after, inIngress)).toBe(find(before, inIngress));
+    expect(find(after, inOverlay)).not.toBe(find(before, inOverlay));
+    expect(after).toEqual(computeNodeState(added, idOf('node1')));
+  });
+
+  it.each([
+    ['a node is drained', changed({ nodes: { node2: { availability: 'drain' } } })],
+    ['a node moves', changed({ nodes: { node2: { address: '172.16.130.99' } } })],
+    ['a VIP moves', changed({ services: { 'bjdt_bjdt-dzwl': { on: { bjdt_overlay: ['10.0.0.40', 329], ingress: ['10.255.0.41', 330] } } } })],
+    ['settings change', { ...snapshotOf({ ...bjdt, settings: { dataPathPort: 4790 } }) }],
+  ])('of the next snapshot is not the old one when %s', (_, changedSnapshot) => {
+    const snapshot = snapshotOf(bjdt);
+    const node1 = idOf('node1');
+    const before = computeNodeState(snapshot, node1);
+    // The networks are the very objects of the first snapshot, as after an edit.
+    const after = computeNodeState({ ...changedSnapshot, networks: snapshot.networks }, node1);
+    expect(after.hash).not.toBe(before.hash);
+    expect(after).toEqual(computeNodeState(changedSnapshot, node1));
+  });
+
   it('opens a target once that two published ports lead to', () => {
     const ports = [
       { protocol: 'tcp', published: 8000, target: 80 },

@@ -1,5 +1,5 @@
 import { type Cluster, formatIpv4, type Ipv4, macOfIpv4, parseCidr } from '@portolan/model';
-import { GATEWAY_BRIDGE, hostSysctls, type KernelObject, kernelObject, type Origin, type RuleEntryBody } from '@portolan/node-state';
+import { compareKeys, GATEWAY_BRIDGE, hostSysctls, type KernelObject, kernelObject, type Origin, type RuleEntryBody } from '@portolan/node-state';
 import { GATEWAY_LINK, GATEWAY_PORT, INGRESS_SPACE } from '../names.js';
 import type { NetworkRoster } from '../roster.js';
 import { oncePerNetwork } from '../shared.js';
@@ -34,7 +34,7 @@ export const ingressObjects = oncePerNetwork((roster): readonly KernelObject[] =
   const { gatewaySubnet, underlayMtu } = cluster.settings;
   const { bridge, sandbox, prefixLength } = gateway(cluster);
   const origin: Origin = { computedBy: 'ingress', network: roster.network.name };
-  return [
+  const objects: KernelObject[] = [
     kernelObject('host', { kind: 'bridge', name: GATEWAY_BRIDGE, mtu: underlayMtu }, origin),
     kernelObject('host', { kind: 'address', link: GATEWAY_BRIDGE, address: bridge, prefixLength }, origin),
     kernelObject(
@@ -55,4 +55,5 @@ export const ingressObjects = oncePerNetwork((roster): readonly KernelObject[] =
     kernelObject('host', { kind: 'gateway-policy', link: GATEWAY_BRIDGE, subnet: gatewaySubnet }, origin),
     ...publishedObjects(roster, sandbox),
   ];
+  return objects.sort((a, b) => compareKeys(a.key, b.key));
 });

@@ -1,5 +1,5 @@
 import type { Ipv4 } from '@portolan/model';
-import { type KernelObject, kernelObject, loadBalancerSysctls, type Origin, type Space } from '@portolan/node-state';
+import { compareKeys, type KernelObject, kernelObject, loadBalancerSysctls, type Origin, type Space } from '@portolan/node-state';
 import { BALANCER_LINK, loadBalancerSpace } from '../names.js';
 import type { NetworkRoster } from '../roster.js';
 import { oncePerNetwork } from '../shared.js';
@@ -11,7 +11,7 @@ function computedBy(roster: NetworkRoster): Pick<Origin, 'computedBy' | 'network
 /** VIPs, marks, virtual and real servers: the same on every node. */
 const balancingObjects = oncePerNetwork((roster): readonly KernelObject[] => {
   const space = loadBalancerSpace(roster.network);
-  return roster.balanced.flatMap(({ service, vip: { address, mark }, members }) => {
+  const objects: KernelObject[] = roster.balanced.flatMap<KernelObject>(({ service, vip: { address, mark }, members }) => {
     const origin: Origin = { ...computedBy(roster), service: service.name };
     return [
       kernelObject(space, { kind: 'address', link: BALANCER_LINK, address, prefixLength: 32 }, origin),
@@ -26,6 +26,7 @@ const balancingObjects = oncePerNetwork((roster): readonly KernelObject[] => {
       ),
     ];
   });
+  return objects.sort((a, b) => compareKeys(a.key, b.key));
 });
 
 /** The namespace that balances for one network on one node; in the ingress sandbox this is the side towards the overlay. */

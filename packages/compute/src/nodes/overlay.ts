@@ -1,5 +1,5 @@
 import { type Id, type Ipv4, macOfIpv4, type Node } from '@portolan/model';
-import { type KernelObject, kernelObject, type Origin, type Space } from '@portolan/node-state';
+import { compareKeys, type KernelObject, kernelObject, type Origin, type Space } from '@portolan/node-state';
 import {
   BALANCER_LINK,
   BALANCER_PORT,
@@ -14,27 +14,34 @@ import {
 import type { NetworkRoster } from '../roster.js';
 import { oncePerNetwork } from '../shared.js';
 
-/** The neighbour and the forwarding entry of each address of a network, with the node that it is on. */
-const peersOf = oncePerNetwork((roster): readonly { readonly nodeId: Id; readonly objects: readonly KernelObject[] }[] => {
+interface Peer {
+  /** The node that the address is on, which needs no entry for it. */
+  readonly nodeId: Id;
+  readonly object: KernelObject;
+}
+
+/** The neighbour and the forwarding entry of each address of a network, in canonical order. */
+const peersOf = oncePerNetwork((roster): readonly Peer[] => {
   const space = overlaySpace(roster.network.id);
   const origin: Origin = { computedBy: 'overlay', network: roster.network.name };
-  const peer = (node: Node, address: Ipv4, from: Origin) => {
+  const peers: Peer[] = [];
+  const add = (node: Node, address: Ipv4, from: Origin): void => {
     const mac = macOfIpv4(address);
-    return {
-      nodeId: node.id,
-      objects: [
-        kernelObject(space, { kind: 'neighbour', link: OVERLAY_VTEP, address, mac }, from),
-        kernelObject(space, { kind: 'fdb', link: OVERLAY_VTEP, mac, vtep: node.address }, from),
-      ],
-    };
+    peers.push({ nodeId: node.id, object: kernelObject(space, { kind: 'neighbour', link: OVERLAY_VTEP, address, mac }, from) });
+    peers.push({ nodeId: node.id, object: kernelObject(space, { kind: 'fdb', link: OVERLAY_VTEP, mac, vtep: node.address }, from) });
   };
-  return [
-    ...[...roster.balancers.values()].map(({ node, address }) => peer(node, address, origin)),
-    ...roster.members
-      .filter(({ endpoint }) => endpoint.presence !== 'absent')
-      .map(({ endpoint, service, node, address }) => peer(node, address, { ...origin, service: service.name, endpoint: endpoint.name })),
-  ];
+  for (const { node, address } of roster.balancers.values()) add(node, address, origin);
+  for (const { endpoint, service, node, address } of roster.members) {
+    if (endpoint.presence !== 'absent') add(node, address, { ...origin, service: service.name, endpoint: endpoint.name });
+  }
+  return peers.sort((a, b) => compareKeys(a.object.key, b.object.key));
 });
+
+function peersOfOthers(roster: NetworkRoster, nodeId: Id): KernelObject[] {
+  const objects: KernelObject[] = [];
+  for (const peer of peersOf(roster)) if (peer.nodeId !== nodeId) objects.push(peer.object);
+  return objects;
+}
 
 /** What the overlay's namespace holds on every node that has it. */
 const frameObjects = oncePerNetwork((roster): readonly KernelObject[] => {
@@ -70,6 +77,6 @@ export function overlayObjects(roster: NetworkRoster, node: Node, balancerAddres
         { ...origin, service: service.name, endpoint: endpoint.name },
       ),
     ),
-    ...peersOf(roster).flatMap(({ nodeId, objects }) => (nodeId === node.id ? [] : objects)),
+    ...peersOfOthers(roster, node.id),
   ];
 }
