@@ -57,13 +57,15 @@ function* gatewayOverlaps(view: View, gatewaySubnet: Subnet | undefined, network
   const { gatewaySubnet: text } = view.snapshot.cluster.settings;
   for (const { network, subnet } of networks) {
     if (subnetsOverlap(subnet, gatewaySubnet)) {
-      yield block('subnet-overlap', networkSubject(network), 'subnet', `${network.subnet} overlaps the gateway subnet ${text} that every host has`);
+      const message = `${network.subnet} overlaps the gateway subnet ${text} that every host has`;
+      yield { ...block('subnet-overlap', networkSubject(network), 'subnet', message), setting: 'gatewaySubnet' };
     }
   }
   for (const node of view.snapshot.nodes.values()) {
     const address = addressValue(node.address);
     if (address >= gatewaySubnet.first && address <= gatewaySubnet.last) {
-      yield block('subnet-overlap', nodeSubject(node), 'address', `the address ${node.address} is inside the gateway subnet ${text} that every host has`);
+      const message = `the address ${node.address} is inside the gateway subnet ${text} that every host has`;
+      yield { ...block('subnet-overlap', nodeSubject(node), 'address', message), setting: 'gatewaySubnet' };
     }
   }
 }

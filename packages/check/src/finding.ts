@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCatalogue, type Id, type NounKind } from '@portolan/model';
+import { type ClusterSettings, type ErrorCode, errorCatalogue, type Id, type NounKind } from '@portolan/model';
 
 /** Things that work but that a person should know; each with what to do about it. */
 export const warningCatalogue = {
@@ -12,6 +12,8 @@ interface Found {
   readonly subject: Subject;
   /** Property of the object that is at fault, '' for the whole of it. */
   readonly field: string;
+  /** The setting of the cluster that the object does not agree with, where there is one. */
+  readonly setting?: keyof ClusterSettings;
   readonly message: string;
   readonly fix: string;
 }

@@ -1,4 +1,4 @@
-import { checkChanges } from '@portolan/check';
+import { checkChanges, type Finding } from '@portolan/check';
 import { type AllocationFault, allocate, type Drafts, type Ledger, ledgerOf } from '@portolan/ipam';
 import {
   type ClusterSettings,
@@ -34,6 +34,8 @@ export class Edit {
   readonly ledger: Ledger;
   readonly problems: Problem[] = [];
   settings: ClusterSettings;
+  /** Pointer of the settings in the document. */
+  settingsPath = '';
   readonly nodes = new Map<Id, Drafts['node'] | null>();
   readonly networks = new Map<Id, Drafts['network'] | null>();
   readonly services = new Map<Id, Drafts['service'] | null>();
@@ -125,28 +127,26 @@ export class Edit {
     const { snapshot } = allocation;
     if (snapshot === this.base) return this.base;
     const findings = checkChanges(snapshot, diffSnapshots(this.base, snapshot));
-    const blocks = findings.filter((finding) => finding.severity === 'block');
-    refuse(
-      blocks.map(({ code, subject, field, message, fix }) =>
-        problem(code, this.#pathOfFinding(subject.id, field), `${subject.kind} "${subject.name}": ${message}`, fix),
-      ),
-    );
+    refuse(findings.flatMap((finding) => (finding.severity === 'block' ? [this.#problemOf(finding)] : [])));
     return snapshot;
   }
 
   #pathOfFault(fault: AllocationFault): string {
     const source = this.#sources.get(fault.subject.id);
-    return source === undefined
-      ? ''
-      : source.path +
-          existingPointer(
-            source.spec,
-            faultPointer(source, fault, (id) => this.network(id)?.name),
-          );
+    if (source === undefined) return '';
+    const pointer = faultPointer(source, fault, (id) => this.network(id)?.name);
+    return source.path + existingPointer(source.spec, pointer);
   }
 
-  #pathOfFinding(id: Id, field: string): string {
-    const source = this.#sources.get(id);
+  #problemOf(finding: Finding & { readonly severity: 'block' }): Problem {
+    const { kind, name } = finding.subject;
+    return problem(finding.code, this.#pathOfFinding(finding), `${kind} "${name}": ${finding.message}`, finding.fix);
+  }
+
+  /** A setting is to blame when this edit changed it, else the object. */
+  #pathOfFinding({ subject, field, setting }: Finding): string {
+    if (setting !== undefined && this.settings[setting] !== this.base.cluster.settings[setting]) return `${this.settingsPath}/${setting}`;
+    const source = this.#sources.get(subject.id);
     return source === undefined ? '' : source.path + existingPointer(source.spec, `/${field}`);
   }
 }

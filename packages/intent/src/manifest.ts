@@ -17,8 +17,9 @@ import { settingsProblems } from './values.js';
 export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId): Snapshot {
   const edit = new Edit(snapshot);
   if (manifest.settings !== undefined) {
+    edit.settingsPath = '/settings';
     edit.settings = keptOrNew(snapshot.cluster.settings, { ...snapshot.cluster.settings, ...manifest.settings });
-    edit.problems.push(...settingsProblems(edit.settings, '/settings'));
+    edit.problems.push(...settingsProblems(edit.settings, edit.settingsPath));
   }
   // All names first, so that any section can refer to any other; services after networks, endpoints after both.
   const nodes = declareSection(edit, 'node', manifest.nodes, newId);

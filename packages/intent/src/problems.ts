@@ -25,7 +25,8 @@ export function pointerTo(...members: readonly (string | number)[]): string {
   return members.map((member) => `/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
-function pointerMembers(pointer: string): string[] {
+/** The members that a JSON pointer names. */
+export function pointerMembers(pointer: string): string[] {
   return pointer
     .split('/')
     .slice(1)

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox';
 import type { Validator } from 'typebox/compile';
 import type { TLocalizedValidationError } from 'typebox/error';
 import { Settings } from 'typebox/system';
-import { MAX_PROBLEMS, pointerTo, valueAt } from './problems.js';
+import { MAX_PROBLEMS, pointerMembers, pointerTo, valueAt } from './problems.js';
 import { nearestName } from './suggest.js';
 
 /** A value with several faults in each branch of a union gives many errors that become one problem. */
@@ -15,7 +15,7 @@ export function schemaProblems(validator: Validator, document: unknown): readonl
   const problems = new Map<string, Problem>();
   for (const error of errorsOf(validator, document)) {
     for (const found of problemsOf(validator.Type(), error, document)) {
-      const key = `${found.code} ${found.path} ${found.code === 'unknown-field' ? '' : error.keyword}`;
+      const key = `${found.path} ${found.message}`;
       if (!problems.has(key)) problems.set(key, found);
     }
   }
@@ -34,27 +34,43 @@ function errorsOf(validator: Validator, document: unknown): readonly TLocalizedV
 }
 
 function problemsOf(root: TSchema, error: TLocalizedValidationError, document: unknown): readonly Problem[] {
-  // What is wrong inside the branches of a union is told by the union itself; "schema is false" repeats an unknown field.
-  if (error.schemaPath.includes('/anyOf/') || error.keyword === 'boolean') return [];
+  const union = unionOf(error);
+  if (union !== undefined) return [unionProblem(schemaAt(root, union.schemaPath), union.path, valueAt(document, union.path))];
   const schema = schemaAt(root, error.schemaPath);
-  const value = valueAt(document, error.instancePath);
   switch (error.keyword) {
+    // The one error for each field that is too many; the summary of them comes last and may be cut off.
+    case 'boolean':
+      return [unknownField(schemaAt(root, error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))), error.instancePath)];
     case 'additionalProperties':
-      return error.params.additionalProperties.map((name) => unknownField(schema, error.instancePath, name));
+      return [];
     case 'required':
       return error.params.requiredProperties.map((name) => problem('invalid-document', error.instancePath, `the field "${name}" is missing`));
-    case 'anyOf':
-      return [unionProblem(schema, error.instancePath, value)];
     default:
-      return [valueProblem(schema, error.instancePath, value)];
+      return [valueProblem(schema, error.instancePath, valueAt(document, error.instancePath))];
   }
 }
 
-function unknownField(schema: Schema, path: string, name: string): Problem {
+/** The outermost union that the error is about or inside of: what is wrong in each of its branches is one problem. */
+function unionOf({ keyword, schemaPath, instancePath }: TLocalizedValidationError): { readonly schemaPath: string; readonly path: string } | undefined {
+  if (keyword === 'anyOf') return { schemaPath, path: instancePath };
+  const end = schemaPath.indexOf('/anyOf/');
+  if (end < 0) return undefined;
+  const steps = schemaPath.slice(0, end).split('/').slice(1);
+  let depth = 0;
+  for (let i = 0; i < steps.length; i++) {
+    depth++;
+    if (steps[i] === 'properties') i++;
+  }
+  const members = instancePath.split('/').slice(1, 1 + depth);
+  return { schemaPath: schemaPath.slice(0, end), path: members.map((member) => `/${member}`).join('') };
+}
+
+function unknownField(schema: Schema, path: string): Problem {
+  const name = pointerMembers(path).at(-1) ?? '';
   const known = Object.keys(schema.properties ?? {});
   const meant = nearestName(name, known);
   const advice = meant === undefined ? `Remove it; known fields here: ${known.join(', ')}.` : `Did you mean "${meant}"?`;
-  return problem('unknown-field', path + pointerTo(name), `the field "${name}" is not known`, advice);
+  return problem('unknown-field', path, `the field "${name}" is not known`, advice);
 }
 
 function valueProblem(schema: Schema, path: string, value: unknown): Problem {

@@ -316,7 +316,7 @@ describe('a manifest that cannot be', () => {
     [
       'a gateway subnet over a network',
       { settings: { gatewaySubnet: '10.0.0.0/20' } },
-      ['subnet-overlap '],
+      ['subnet-overlap /settings/gatewaySubnet'],
       /network "bjdt_overlay": 10\.0\.0\.0\/24 overlaps the gateway subnet/,
     ],
     [

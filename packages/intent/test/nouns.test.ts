@@ -157,7 +157,7 @@ describe('patchSettings', () => {
     ['a setting without value', { underlayMtu: null }, 'invalid-document '],
     ['a range backwards', { vniRange: [9, 8] }, 'invalid-document /vniRange'],
     ['a gateway subnet with host bits', { gatewaySubnet: '192.168.240.1/20' }, 'host-bits-set /gatewaySubnet'],
-    ['a gateway subnet over a host', { gatewaySubnet: '172.16.0.0/16' }, 'subnet-overlap '],
+    ['a gateway subnet over a host', { gatewaySubnet: '172.16.0.0/16' }, 'subnet-overlap /gatewaySubnet'],
   ])('refuses %s', (_what, change, refusal) => {
     expect(refusalsOf(() => patchSettings(sample, change))[0]).toBe(refusal);
   });

@@ -95,6 +95,13 @@ describe('parseSpec', () => {
     ]);
   });
 
+  it('refuses a document with more faults than anyone counts', () => {
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, i]));
+    expect(refusalsOf(() => parseSpec('node', { ...node, ...many }))).toHaveLength(20);
+    expect(refusalsOf(() => parseSpec('endpoint', { ...endpoint, attachment: many }))).toEqual(['unknown-field /attachment/field0']);
+    expect(refusalsOf(() => parseManifest({ endpoints: [{ ...endpoint, attachment: many }] }))).toEqual(['unknown-field /endpoints/0/attachment/field0']);
+  });
+
   it('gives back what it was given', () => {
     expect(parseSpec('node', node)).toBe(node);
   });

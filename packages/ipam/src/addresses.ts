@@ -20,22 +20,30 @@ export function fillAddresses(work: Work): void {
 }
 
 /**
- * Gives each node an address of its own in each network that it takes part in, and takes back those no longer
- * needed. A node takes part in a network while one of its endpoints is there, and always in the ingress network.
+ * Takes back the addresses of nodes in networks that they no longer take part in. A node takes part in a network while
+ * one of its endpoints is there, and always in the ingress network.
  */
-export function fillLoadBalancers(work: Work): void {
-  const arrivals = endpointsByNode(work);
+export function dropLoadBalancers(work: Work): void {
+  const changed = changedByNode(work);
   const ingress = work.allNetworks().find((network) => network.ingress)?.id;
-  for (const node of affectedNodes(work, ingress, arrivals)) {
-    const wanted = networksOf(work, node.id, ingress, arrivals);
-    const kept = node.loadBalancers.filter((own) => wanted.has(own.networkId));
-    const missing = [...wanted].filter((id) => !kept.some((own) => own.networkId === id));
-    const holder: Holder = { kind: 'node', id: node.id, name: node.name };
-    for (const own of node.loadBalancers) if (!wanted.has(own.networkId)) work.ledger.addressesOf(own.networkId).release(own.address, holder);
-    if (missing.length === 0 && kept.length === node.loadBalancers.length) continue;
-    const added = takeAddresses(work, missing, holder);
+  for (const node of affectedNodes(work, ingress, changed)) {
+    const networks = networksOf(work, node.id, ingress, changed);
+    work.participation.set(node.id, networks);
+    const kept = node.loadBalancers.filter((own) => networks.has(own.networkId));
+    if (kept.length < node.loadBalancers.length) work.nodes.set(node.id, { ...node, loadBalancers: kept });
+  }
+}
+
+/** Gives each node an address of its own in each network that it takes part in. */
+export function fillLoadBalancers(work: Work): void {
+  for (const [id, networks] of work.participation) {
+    const node = work.node(id);
+    if (node === undefined) continue;
+    const missing = [...networks].filter((networkId) => !node.loadBalancers.some((own) => own.networkId === networkId));
+    if (missing.length === 0) continue;
+    const added = takeAddresses(work, missing, { kind: 'node', id, name: node.name });
     if (added === null) return;
-    work.nodes.set(node.id, { ...node, loadBalancers: [...kept, ...added] });
+    work.nodes.set(id, { ...node, loadBalancers: [...node.loadBalancers, ...added] });
   }
 }
 
@@ -50,7 +58,7 @@ function takeAddresses(work: Work, networkIds: readonly Id[], holder: Holder): r
 }
 
 /** The changed endpoints by the node that they are on. */
-function endpointsByNode(work: Work): ReadonlyMap<Id, readonly Id[]> {
+function changedByNode(work: Work): ReadonlyMap<Id, readonly Id[]> {
   const byNode = new Map<Id, Id[]>();
   for (const [id, endpoint] of work.endpoints) {
     const nodeId = endpoint?.nodeId ?? work.base.endpoints.get(id)?.nodeId;
@@ -63,14 +71,14 @@ function endpointsByNode(work: Work): ReadonlyMap<Id, readonly Id[]> {
 }
 
 /** Nodes whose part in a network can have changed: those of changed endpoints, or all when the ingress network or any subnet did. */
-function affectedNodes(work: Work, ingress: Id | undefined, arrivals: ReadonlyMap<Id, readonly Id[]>): readonly Node[] {
+function affectedNodes(work: Work, ingress: Id | undefined, changed: ReadonlyMap<Id, readonly Id[]>): readonly Node[] {
   const ingressBefore = [...work.base.networks.values()].find((network) => network.ingress)?.id;
   if (ingress !== ingressBefore) return work.allNodes();
-  const ids = new Set([...work.nodes.keys(), ...arrivals.keys()]);
+  const ids = new Set([...work.nodes.keys(), ...changed.keys()]);
   return [...ids].map((id) => work.node(id)).filter((node) => node !== undefined);
 }
 
-function networksOf(work: Work, nodeId: Id, ingress: Id | undefined, arrivals: ReadonlyMap<Id, readonly Id[]>): ReadonlySet<Id> {
+function networksOf(work: Work, nodeId: Id, ingress: Id | undefined, changed: ReadonlyMap<Id, readonly Id[]>): ReadonlySet<Id> {
   const networks = new Set<Id>();
   if (ingress !== undefined) networks.add(ingress);
   const add = (serviceId: Id): void => {
@@ -80,7 +88,7 @@ function networksOf(work: Work, nodeId: Id, ingress: Id | undefined, arrivals: R
     const endpoint = work.endpoints.has(id) ? undefined : work.base.endpoints.get(id);
     if (endpoint !== undefined) add(endpoint.serviceId);
   }
-  for (const id of arrivals.get(nodeId) ?? []) {
+  for (const id of changed.get(nodeId) ?? []) {
     const endpoint = work.endpoints.get(id);
     if (endpoint !== null && endpoint !== undefined) add(endpoint.serviceId);
   }

@@ -1,5 +1,5 @@
 import type { Snapshot } from '@portolan/model';
-import { fillAddresses, fillLoadBalancers } from './addresses.js';
+import { dropLoadBalancers, fillAddresses, fillLoadBalancers } from './addresses.js';
 import { claimValues, releaseValues } from './claiming.js';
 import type { Changes } from './drafts.js';
 import { type AllocationFault, MAX_FAULTS } from './faults.js';
@@ -29,15 +29,17 @@ export function allocate(base: Snapshot, changes: Changes): Allocation {
   const ledger = ledgerOf(base);
   const work = new Work(base, changes, ledger);
   ledger.journal.begin();
-  const [fault, ...more] = faultsOf(work);
-  if (fault !== undefined) {
+  try {
+    const [fault, ...more] = faultsOf(work);
+    if (fault !== undefined) return { faults: [fault, ...more.slice(0, MAX_FAULTS - 1)] };
+    const snapshot = sealChanges(work);
+    ledger.journal.keep();
+    ledger.adopt(snapshot, work.changedIds());
+    return { snapshot };
+  } finally {
+    // Nothing to undo once it is kept.
     ledger.journal.rollBack();
-    return { faults: [fault, ...more.slice(0, MAX_FAULTS - 1)] };
   }
-  ledger.journal.keep();
-  const snapshot = sealChanges(work);
-  ledger.adopt(snapshot, work.changedIds());
-  return { snapshot };
 }
 
 /** Fills the drafts and stops at the first stage with faults: later ones would only repeat them. */
@@ -49,4 +51,13 @@ function faultsOf(work: Work): readonly AllocationFault[] {
   return work.faults;
 }
 
-const stages: readonly ((work: Work) => void)[] = [releaseValues, fillSubnets, claimValues, fillNetworks, fillServices, fillLoadBalancers, fillAddresses];
+const stages: readonly ((work: Work) => void)[] = [
+  dropLoadBalancers,
+  releaseValues,
+  fillSubnets,
+  claimValues,
+  fillNetworks,
+  fillServices,
+  fillLoadBalancers,
+  fillAddresses,
+];

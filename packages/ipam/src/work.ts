@@ -13,6 +13,8 @@ export class Work {
   readonly networks: Map<Id, NetworkDraft | null>;
   readonly services: Map<Id, ServiceDraft | null>;
   readonly endpoints: Map<Id, Endpoint | null>;
+  /** The networks that a node takes part in, for each node of which this can have changed. */
+  readonly participation = new Map<Id, ReadonlySet<Id>>();
   readonly faults: AllocationFault[] = [];
   readonly #subnets = new Map<Id, Subnet>();
 
@@ -24,7 +26,7 @@ export class Work {
     this.networks = new Map(changes.networks);
     this.services = new Map(changes.services);
     this.endpoints = new Map(changes.endpoints);
-    this.#dropLoadBalancers();
+    this.#voidLoadBalancers();
     this.#takeInEndpoints();
     this.#alignEndpoints();
   }
@@ -105,7 +107,7 @@ export class Work {
   }
 
   /** Own addresses of nodes in a network that goes or that gets another subnet are void. */
-  #dropLoadBalancers(): void {
+  #voidLoadBalancers(): void {
     const moved = new Set<Id>();
     for (const [id, network] of this.networks) {
       const before = this.base.networks.get(id);

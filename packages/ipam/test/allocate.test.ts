@@ -156,6 +156,19 @@ describe('allocate', () => {
     expect(after.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'b', address: '10.0.1.3' }]);
   });
 
+  it('lets a pin have the address that a node gives up in the same change', () => {
+    const before = allocate(emptySnapshot(), {
+      node: [node('n1', '192.0.2.1')],
+      network: [network('app')],
+      service: [service('web', ['app'])],
+      endpoint: [endpoint('web.1', 'web', 'n1')],
+    });
+    expect(before.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'app', address: '10.0.0.3' }]);
+    const pinned = service('new', [], { vips: [{ networkId: 'app', address: '10.0.0.3', mark: null }] });
+    const after = allocate(before, { service: [pinned], endpoint: ['web.1'] });
+    expect(after.services.get('new')?.vips[0]?.address).toBe('10.0.0.3');
+  });
+
   it('gives back the very snapshot when the drafts say the same', () => {
     const before = allocate(emptySnapshot(), { network: [network('app')], service: [service('web', ['app'])] });
     const same = before.services.get('web');
