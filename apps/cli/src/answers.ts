@@ -10,6 +10,7 @@ export interface NodeAnswer extends Named {
   readonly role: string;
   readonly availability: string;
   readonly address: string;
+  readonly status?: NodeStatusAnswer;
 }
 
 export interface NetworkAnswer extends Named {
@@ -54,7 +55,8 @@ export interface RevisionAnswer {
 }
 
 export interface NodeStatusAnswer extends Named {
-  readonly alive: boolean;
+  /** null while etcd does not say. */
+  readonly alive: boolean | null;
   readonly generation: number;
   readonly computedRevision: number;
   readonly appliedRevision: number;
@@ -113,7 +115,10 @@ export interface JobAnswer {
   readonly status: 'queued' | 'applied' | 'failed' | 'superseded';
   readonly createdAt: string;
   readonly finishedAt: string | null;
-  readonly plan: { readonly steps: readonly StepAnswer[]; readonly waiting: readonly string[] };
+  readonly plan: DriftAnswer;
+}
+
+export interface JobReportAnswer extends JobAnswer {
   readonly report: {
     readonly status: string;
     readonly steps: readonly StepAnswer[];

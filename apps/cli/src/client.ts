@@ -5,6 +5,9 @@ import type { Target } from './target.js';
 /** How long an answer that waits for nothing may take, in milliseconds: a manifest of 10,000 services is one request. */
 const ANSWER_TIMEOUT_MS = 120_000;
 
+/** Items of one page of a list, the most that the API gives. */
+const LARGEST_PAGE = 1000;
+
 export interface Answer<T> {
   readonly body: T;
   /** Revision that a mutation made, from the header portolan-revision. */
@@ -57,7 +60,11 @@ export class Client {
     const items: T[] = [];
     let cursor: string | undefined;
     do {
-      const page = await this.get<{ items: readonly T[]; nextCursor?: string | null }>(path, { limit: Math.min(500, most - items.length), ...query, cursor });
+      const page = await this.get<{ items: readonly T[]; nextCursor?: string | null }>(path, {
+        limit: Math.min(LARGEST_PAGE, most - items.length),
+        ...query,
+        cursor,
+      });
       items.push(...page.items);
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && items.length < most);

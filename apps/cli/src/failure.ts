@@ -44,7 +44,7 @@ export class CommandFailure extends Error {
 
   /** The same, with the problems' places in the document that was sent. */
   at(locate: (pointer: string) => SourcePlace | undefined): CommandFailure {
-    const placed = this.problems.map((problem) => ({ ...problem, place: locate(problem.path) }));
+    const placed = this.problems.map((problem) => ({ ...problem, place: problem.path.startsWith('/') ? locate(problem.path) : undefined }));
     return new CommandFailure(this.exitCode, this.message, this.fix, placed, { cause: this.cause });
   }
 }

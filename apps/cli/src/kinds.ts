@@ -33,11 +33,21 @@ export function portText(port: ServiceAnswer['ports'][number]): string {
   return `${port.published}->${port.target}/${port.protocol}`;
 }
 
+export function agentWord(alive: boolean | null): string {
+  return alive === null ? 'unknown' : alive ? 'up' : 'down';
+}
+
+export function agentStyle(alive: boolean | null): 'green' | 'yellow' | 'red' {
+  return alive === null ? 'yellow' : alive ? 'green' : 'red';
+}
+
 const nodeColumns: readonly Column<NodeAnswer>[] = [
   { title: 'NAME', value: (node) => node.name },
   { title: 'ROLE', value: (node) => node.role },
   { title: 'AVAILABILITY', value: (node) => node.availability, style: (node) => (node.availability === 'active' ? undefined : 'yellow') },
   { title: 'ADDRESS', value: (node) => node.address },
+  { title: 'AGENT', value: ({ status }) => status && agentWord(status.alive), style: ({ status }) => status && agentStyle(status.alive) },
+  { title: 'APPLIED', value: (node) => node.status?.appliedRevision, align: 'right' },
 ];
 
 const networkColumns: readonly Column<NetworkAnswer>[] = [

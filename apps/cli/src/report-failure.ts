@@ -10,9 +10,11 @@ export function reportFailure(terminal: Terminal, error: unknown, json: boolean)
     return exitCode;
   }
   const mark = styled(terminal, 'red', 'error:');
-  if (problems.length === 0) terminal.writeError(`${mark} ${message}\n${fixLine(fix)}`);
-  for (const problem of problems) terminal.writeError(`${mark} ${describeProblem(problem)}${fixLine(problem.fix)}`);
-  if (problems.length > 1) terminal.writeError(`${problems.length} problems; nothing was changed\n`);
+  // A wait that timed out names its nodes in the message already.
+  const listed = exitCode === exitCodes.waitTimeout ? [] : problems;
+  if (listed.length === 0) terminal.writeError(`${mark} ${message}\n${fixLine(fix)}`);
+  for (const problem of listed) terminal.writeError(`${mark} ${describeProblem(problem)}${fixLine(problem.fix)}`);
+  if (listed.length > 1) terminal.writeError(`${listed.length} problems; nothing was changed\n`);
   return exitCode;
 }
 

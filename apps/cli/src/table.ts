@@ -11,6 +11,8 @@ export interface Column<T> {
 
 const GAP = 2;
 const NARROWEST = 8;
+/** cli-table3 takes quadratic time in the rows of one table; the widths are given, so parts of a table fit together. */
+const ROWS_AT_ONCE = 100;
 const noLines = Object.fromEntries(
   [
     'top',
@@ -35,28 +37,33 @@ const noLines = Object.fromEntries(
 export function renderTable<T>(terminal: Terminal, columns: readonly Column<T>[], rows: readonly T[]): string {
   const cells = rows.map((row) => columns.map((column) => String(column.value(row) ?? '-')));
   const widths = fitWidths(
-    columns.map(({ title }, index) => Math.max(title.length, ...cells.map((line) => line[index]?.length ?? 0)) + GAP),
+    columns.map(({ title }, index) => cells.reduce((widest, line) => Math.max(widest, line[index]?.length ?? 0), title.length) + GAP),
     terminal.columns,
   );
-  const table = new CliTable({
-    chars: noLines,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
-    colWidths: widths,
-    colAligns: columns.map(({ align }) => align ?? 'left'),
-    wordWrap: true,
-    wrapOnWordBoundary: false,
-  });
-  table.push(columns.map(({ title }) => styled(terminal, 'bold', title)));
-  for (const [index, row] of rows.entries()) {
-    table.push(
+  const lines = [
+    columns.map(({ title }) => styled(terminal, 'bold', title)),
+    ...rows.map((row, index) =>
       columns.map((column, at) => {
         const words = cells[index]?.[at] ?? '';
         const style = column.style?.(row);
         return style === undefined ? words : styled(terminal, style, words);
       }),
-    );
+    ),
+  ];
+  const parts: string[] = [];
+  for (let start = 0; start < lines.length; start += ROWS_AT_ONCE) {
+    const table = new CliTable({
+      chars: noLines,
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
+      colWidths: widths,
+      colAligns: columns.map(({ align }) => align ?? 'left'),
+      wordWrap: true,
+      wrapOnWordBoundary: false,
+    });
+    table.push(...lines.slice(start, start + ROWS_AT_ONCE));
+    parts.push(`${trimLines(table.toString())}\n`);
   }
-  return `${trimLines(table.toString())}\n`;
+  return parts.join('');
 }
 
 /** `NAME  value` pairs, one a line. */

@@ -26,10 +26,11 @@ export function chooseTarget(
   terminal: Terminal,
 ): Target {
   const { environment } = terminal;
-  const given = options.url ?? environment.PORTOLAN_URL;
-  const token = options.token ?? environment.PORTOLAN_TOKEN;
-  const cluster = options.cluster ?? environment.PORTOLAN_CLUSTER;
-  if (given !== undefined && given !== '') {
+  // An empty variable is an unset one.
+  const given = options.url ?? (environment.PORTOLAN_URL || undefined);
+  const token = options.token ?? (environment.PORTOLAN_TOKEN || undefined);
+  const cluster = options.cluster ?? (environment.PORTOLAN_CLUSTER || undefined);
+  if (given !== undefined) {
     return { url: given.replace(/\/+$/, ''), source: options.url === undefined ? 'environment' : 'option', token, cluster };
   }
   const lab = findLab(terminal.directory);

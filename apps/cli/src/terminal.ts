@@ -17,7 +17,7 @@ type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
 
 /** The text in a style, or as it is where colours are not wanted. */
 export function styled(terminal: Terminal, style: Style, words: string): string {
-  return terminal.color ? styleText(style, words) : words;
+  return terminal.color ? styleText(style, words, { validateStream: false }) : words;
 }
 
 export function processTerminal(): Terminal {

@@ -1,8 +1,8 @@
 import { CommandFailure, exitCodes } from './failure.js';
 import type { Session } from './session.js';
 
-/** One request asks the control plane to wait at most this many seconds; a longer wait asks again. */
-const LONGEST_REQUEST_S = 30;
+/** One request asks the control plane to wait at most this many seconds, as fetch gives up after 300; a longer wait asks again. */
+const LONGEST_REQUEST_S = 240;
 
 export const waitOptions = {
   wait: { type: 'boolean', default: false, describe: 'Wait until every node has applied it' },
@@ -14,15 +14,12 @@ export const waitOptions = {
  */
 export async function waitForRevision(session: Session, revision: number, timeoutSeconds: number): Promise<unknown> {
   const path = await session.inCluster('wait');
-  const end = performance.now() + timeoutSeconds * 1000;
-  for (;;) {
-    const left = (end - performance.now()) / 1000;
-    const timeout = Math.max(1, Math.min(LONGEST_REQUEST_S, Math.ceil(left)));
+  for (let left = timeoutSeconds; ; left -= LONGEST_REQUEST_S) {
+    const timeout = Math.min(left, LONGEST_REQUEST_S);
     try {
-      const answer = await session.client.send<unknown>(path, { query: { revision, timeout }, waits: timeout * 1000 });
-      return answer.body;
+      return (await session.client.send<unknown>(path, { query: { revision, timeout }, waits: timeout * 1000 })).body;
     } catch (error) {
-      const again = error instanceof CommandFailure && error.exitCode === exitCodes.waitTimeout && performance.now() < end;
+      const again = left > LONGEST_REQUEST_S && error instanceof CommandFailure && error.exitCode === exitCodes.waitTimeout;
       if (!again) throw error;
     }
   }

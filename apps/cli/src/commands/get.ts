@@ -1,3 +1,4 @@
+import { stringify } from 'yaml';
 import type { Argv } from 'yargs';
 import { usageFailure } from '../failure.js';
 import { type Kind, kindColumns, kindNames, kindOf, singular } from '../kinds.js';
@@ -10,24 +11,44 @@ import { renderDescription } from './description.js';
 const withKind = <A>(command: Argv<A>) =>
   command.positional('kind', { type: 'string', demandOption: true, choices: [...kindNames], describe: 'Kind of object' });
 
+/** What `get` shows beside the kinds: the whole cluster as a file that `apply` takes. */
+const MANIFEST = 'manifest';
+
 export const addGet: AddCommand = (cli, terminal) =>
   cli.command(
     'get <kind> [name]',
-    'List objects, or show one in the list',
+    'List objects, show one, or print the whole cluster as a manifest',
     (command) =>
-      withKind(command)
+      command
+        .positional('kind', { type: 'string', demandOption: true, choices: [...kindNames, MANIFEST], describe: 'Kind of object' })
         .positional('name', { type: 'string', describe: 'Only this one' })
+        .options({
+          node: { type: 'string', requiresArg: true, describe: 'Only what has to do with this node' },
+          network: { type: 'string', requiresArg: true, describe: 'Only what has to do with this network' },
+          service: { type: 'string', requiresArg: true, describe: 'Only what has to do with this service' },
+        })
         .example('$0 get services', 'all services with their VIPs and published ports')
-        .example('$0 get endpoints --json', 'the same for a program')
+        .example('$0 get endpoints --service web --json', 'the endpoints of one service, for a program')
         .example('$0 get manifest > cluster.yaml', 'the whole cluster as a file that apply takes'),
-    inSession(terminal, async (session, args) => {
-      const kind = knownKind(args.kind);
-      const rows = args.name === undefined ? await session.client.list<object>(await pathOf(session, kind)) : [await read(session, kind, args.name)];
-      session.show(args.name === undefined ? rows : rows[0], () =>
-        rows.length === 0 ? `no ${kind}\n` : renderTable(terminal, kindColumns[kind] as readonly Column<object>[], rows),
-      );
+    inSession(terminal, async (session, { kind, name, node, network, service }) => {
+      if (kind === MANIFEST) return showManifest(session);
+      const known = knownKind(kind);
+      if (name !== undefined) return showRows(session, known, [await read(session, known, name)], true);
+      const rows = await session.client.list<object>(await pathOf(session, known), { node, network, service });
+      return showRows(session, known, rows, false);
     }),
   );
+
+async function showManifest(session: Session): Promise<void> {
+  const manifest = await session.client.get<object>(await session.inCluster(MANIFEST));
+  session.show(manifest, () => stringify(manifest, { lineWidth: 0 }));
+}
+
+function showRows(session: Session, kind: Kind, rows: readonly object[], single: boolean): void {
+  session.show(single ? rows[0] : rows, () =>
+    rows.length === 0 ? `no ${kind}\n` : renderTable(session.terminal, kindColumns[kind] as readonly Column<object>[], rows),
+  );
+}
 
 export const addDescribe: AddCommand = (cli, terminal) =>
   cli.command(

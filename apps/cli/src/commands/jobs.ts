@@ -1,4 +1,4 @@
-import type { JobAnswer } from '../answers.js';
+import type { JobAnswer, JobReportAnswer } from '../answers.js';
 import { type Column, renderPairs, renderTable } from '../table.js';
 import { styled, type Terminal } from '../terminal.js';
 import { type AddCommand, inSession } from './command.js';
@@ -25,7 +25,7 @@ export const addJobs: AddCommand = (cli, terminal) =>
           'Show one job: its plan, its commands and what they printed',
           (show) => show.positional('id', { type: 'string', demandOption: true, describe: 'Id of the job' }),
           inSession(terminal, async (session, { id }) => {
-            const job = await session.client.get<JobAnswer>(await session.inCluster('jobs', id));
+            const job = await session.client.get<JobReportAnswer>(await session.inCluster('jobs', id));
             session.show(job, () => describeJob(terminal, job));
           }),
         ),
@@ -46,7 +46,7 @@ const jobColumns: readonly Column<JobAnswer>[] = [
   { title: 'TOOK', value: (job) => (job.finishedAt === null ? undefined : `${Date.parse(job.finishedAt) - Date.parse(job.createdAt)} ms`), align: 'right' },
 ];
 
-function describeJob(terminal: Terminal, job: JobAnswer): string {
+function describeJob(terminal: Terminal, job: JobReportAnswer): string {
   const { report, plan } = job;
   const heading = (words: string): string => `\n${styled(terminal, 'bold', words)}\n`;
   const parts = [

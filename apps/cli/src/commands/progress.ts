@@ -1,4 +1,5 @@
 import type { NodeStatusAnswer, RevisionAnswer, StatusAnswer } from '../answers.js';
+import { agentStyle, agentWord } from '../kinds.js';
 import { type Column, renderTable } from '../table.js';
 import { styled } from '../terminal.js';
 import { waitForRevision, waitOptions } from '../waiting.js';
@@ -6,7 +7,7 @@ import { type AddCommand, inSession } from './command.js';
 
 const nodeColumns: readonly Column<NodeStatusAnswer>[] = [
   { title: 'NODE', value: (node) => node.name },
-  { title: 'AGENT', value: (node) => (node.alive ? 'up' : 'down'), style: (node) => (node.alive ? 'green' : 'red') },
+  { title: 'AGENT', value: (node) => agentWord(node.alive), style: (node) => agentStyle(node.alive) },
   { title: 'GENERATION', value: (node) => node.generation, align: 'right' },
   { title: 'COMPUTED', value: (node) => node.computedRevision, align: 'right' },
   {
