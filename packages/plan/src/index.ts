@@ -1,3 +1,3 @@
 export { diffNodeState } from './diff.js';
-export { changesInPlace, isLink, isRule } from './place.js';
+export { changesInPlace, isRule } from './place.js';
 export * from './plan.js';

@@ -1,6 +1,6 @@
 import { type KernelObject, type ObservedObject, type ObservedState, observedState, type Space } from '@portolan/node-state';
-import { changesInPlace, isLink, isRule, type Plan, type Step } from '../src/index.js';
-import { restsOn } from '../src/place.js';
+import { changesInPlace, isRule, type Plan, type Step } from '../src/index.js';
+import { isLink, restsOn } from '../src/place.js';
 
 type Thing = Pick<ObservedObject, 'key' | 'hash' | 'space' | 'kind' | 'body'>;
 
