@@ -3,6 +3,7 @@ import pg from 'pg';
 
 const { builtins } = pg.types;
 const FIRST_USER_TYPE = 16384;
+const TEXT_ARRAY: number = 1009;
 
 /**
  * Types of the columns that the engine reads from PostgreSQL's catalogue. Prisma's own adapter refuses two of them:
@@ -26,7 +27,7 @@ const columnTypes: ReadonlyMap<number, ColumnType> = new Map<number, ColumnType>
   [1003, ColumnTypeEnum.TextArray],
   [1005, ColumnTypeEnum.Int32Array],
   [1007, ColumnTypeEnum.Int32Array],
-  [1009, ColumnTypeEnum.TextArray],
+  [TEXT_ARRAY, ColumnTypeEnum.TextArray],
   [1015, ColumnTypeEnum.TextArray],
   [1016, ColumnTypeEnum.Int64Array],
   [1028, ColumnTypeEnum.Int64Array],
@@ -35,7 +36,7 @@ const columnTypes: ReadonlyMap<number, ColumnType> = new Map<number, ColumnType>
 const asIs = (text: string): string => text;
 const asTimestamp = (text: string): string => text.replace(' ', 'T').replace(/[+-]\d{2}(:\d{2})?$/, '+00:00');
 // name[] and "char"[] are unknown to node-postgres; their text form is that of text[].
-const asTextArray = pg.types.getTypeParser(1009, 'text');
+const asTextArray = pg.types.getTypeParser(TEXT_ARRAY, 'text');
 const parsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
   [builtins.JSON, asIs],
   [builtins.JSONB, asIs],

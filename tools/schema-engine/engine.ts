@@ -47,13 +47,22 @@ function adapterFactory(url: string, shadows: Set<() => Promise<void>>): SqlMigr
   };
 }
 
+/** The part of the global WebAssembly that is used here; the types of Node 20 lack it. */
+interface WasmCompiler {
+  instantiate(
+    bytes: Uint8Array,
+    imports: Readonly<Record<string, object>>,
+  ): Promise<{ readonly instance: { readonly exports: Readonly<Record<string, unknown>> } }>;
+}
+const compiler: WasmCompiler = Reflect.get(globalThis, 'WebAssembly');
+
 let instantiated = false;
 async function instantiate(): Promise<void> {
   if (instantiated) return;
   // The engine leaves the text of a panic here before it traps.
   Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: (message: string) => console.error(`schema engine: ${message}`) } });
   const folder = dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm'));
-  const { instance } = await WebAssembly.instantiate(await readFile(join(folder, 'schema_engine_bg.wasm')), {
+  const { instance } = await compiler.instantiate(await readFile(join(folder, 'schema_engine_bg.wasm')), {
     './schema_engine_bg.js': { ...bindings },
   });
   bindings.__wbg_set_wasm(instance.exports);

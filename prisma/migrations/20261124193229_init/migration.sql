@@ -156,9 +156,9 @@ CREATE TABLE "node_progress" (
     "applied_revision" INTEGER NOT NULL DEFAULT 0,
     "last_report_at" TIMESTAMPTZ(3),
     "last_status" "report_status",
-    "last_errors" JSONB NOT NULL DEFAULT '[]',
-    "last_waiting" JSONB NOT NULL DEFAULT '[]',
-    "facts" JSONB NOT NULL DEFAULT '{}',
+    "last_errors" JSON NOT NULL DEFAULT '[]',
+    "last_waiting" JSON NOT NULL DEFAULT '[]',
+    "facts" JSON NOT NULL DEFAULT '{}',
 
     CONSTRAINT "node_progress_pkey" PRIMARY KEY ("node_id")
 );

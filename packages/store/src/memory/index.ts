@@ -1,1 +1,2 @@
 export { createMemoryCoordination, createMemoryQueue, type MemoryQueue } from './coordination.js';
+export { openMemoryStore } from './intent.js';

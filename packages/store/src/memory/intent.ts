@@ -1,0 +1,154 @@
+import { changesOf, diffSnapshots, type Id, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
+import type { IntentStore, JobRow, OutboxMessage, RevisionRow } from '../ports.js';
+import { refuseConflicts } from './conflicts.js';
+import { addGeneration, addReport, moveRevision, type NodeHistory, newNodeHistory } from './node-history.js';
+
+interface ClusterRecord {
+  snapshot: Snapshot;
+  /** Newest last. */
+  readonly revisions: RevisionRow[];
+}
+
+const before = (page: { readonly before?: number }, { revision }: RevisionRow): boolean => page.before === undefined || revision < page.before;
+
+/** Twin of the store over PostgreSQL, in memory and for one process. */
+export function openMemoryStore(): IntentStore {
+  const clusters = new Map<string, ClusterRecord>();
+  const histories = new Map<Id, NodeHistory>();
+  /** In the order of making. */
+  const jobs = new Map<string, Id>();
+  const outbox = new Map<string, OutboxMessage>();
+  let outboxId = 0;
+  let draining: Promise<unknown> = Promise.resolve();
+
+  const now = (): string => new Date().toISOString();
+  const named = (name: string): ClusterRecord => {
+    const record = clusters.get(name);
+    if (record === undefined) throw portolanError('not-found', '', `there is no cluster "${name}"`);
+    return record;
+  };
+  const withId = (id: Id): ClusterRecord | undefined => [...clusters.values()].find(({ snapshot }) => snapshot.cluster.id === id);
+  const historyOf = (nodeId: Id): NodeHistory => {
+    const history = histories.get(nodeId) ?? newNodeHistory(nodeId);
+    histories.set(nodeId, history);
+    return history;
+  };
+  const forgetNode = (nodeId: Id): void => {
+    histories.delete(nodeId);
+    for (const [job, owner] of jobs) if (owner === nodeId) jobs.delete(job);
+    for (const [id, { hint }] of outbox) if (!jobs.has(hint.jobId)) outbox.delete(id);
+  };
+  const job = (id: string): JobRow | null => histories.get(jobs.get(id) ?? '')?.jobs.find((row) => row.id === id) ?? null;
+  const allJobs = (): JobRow[] => [...jobs.keys()].flatMap((id) => job(id) ?? []);
+
+  return {
+    async migrate() {
+      return [];
+    },
+    async close() {},
+    async ping() {},
+
+    async listClusters() {
+      return [...clusters.values()].map(({ snapshot }) => snapshot.cluster).sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    async createCluster({ id, name, settings }) {
+      if (clusters.has(name)) throw portolanError('duplicate-name', '', 'a cluster of this name exists');
+      if (withId(id) !== undefined) throw portolanError('duplicate-id', '', 'a cluster with this id exists');
+      const cluster = { id, name, settings, revision: 0 };
+      clusters.set(name, { snapshot: { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map() }, revisions: [] });
+      return cluster;
+    },
+    async deleteCluster(name) {
+      for (const nodeId of named(name).snapshot.nodes.keys()) forgetNode(nodeId);
+      clusters.delete(name);
+    },
+    async snapshot(cluster) {
+      return named(cluster).snapshot;
+    },
+    async commit(cluster, { actor, summary }, edit) {
+      const record = named(cluster);
+      const was = record.snapshot;
+      const edited = edit(was);
+      const difference = diffSnapshots(was, edited);
+      if (isEmptyDifference(difference)) return { snapshot: was, changed: false };
+      refuseConflicts(edited);
+      const revision = was.cluster.revision + 1;
+      record.snapshot = { ...edited, cluster: { ...edited.cluster, revision } };
+      record.revisions.push({ revision, actor, summary, createdAt: now(), changes: changesOf(was, edited, difference) });
+      for (const node of difference.nodes.deleted) forgetNode(node.id);
+      return { snapshot: record.snapshot, changed: true };
+    },
+    async revisions(cluster, page) {
+      return named(cluster)
+        .revisions.filter((row) => before(page, row))
+        .reverse()
+        .slice(0, page.limit);
+    },
+
+    async saveComputed(cluster, revision, states) {
+      const snapshot = withId(cluster)?.snapshot;
+      for (const { nodeId, changed } of states) {
+        const node = snapshot?.nodes.get(nodeId);
+        if (snapshot === undefined || node === undefined) continue;
+        const history = historyOf(nodeId);
+        if (history.progress.computedRevision > revision) continue;
+        if (changed === undefined || changed.state.hash === history.progress.stateHash) {
+          moveRevision(history, revision);
+          continue;
+        }
+        const { id, generation } = addGeneration(history, revision, changed.state, changed.plan, now());
+        jobs.set(id, nodeId);
+        outboxId++;
+        const hint = { jobId: id, generation, revision };
+        outbox.set(String(outboxId), { id: String(outboxId), cluster: snapshot.cluster.name, node: node.name, hint });
+      }
+    },
+    async nodeState(nodeId, generation) {
+      const states = histories.get(nodeId)?.states ?? [];
+      return (generation === undefined ? states.at(-1) : states.find((row) => row.generation === generation)) ?? null;
+    },
+    async progress(cluster, nodeId) {
+      const nodes = [...(withId(cluster)?.snapshot.nodes.keys() ?? [])].sort();
+      return nodes.filter((id) => nodeId === undefined || id === nodeId).flatMap((id) => histories.get(id)?.progress ?? []);
+    },
+    async saveReport(nodeId, report) {
+      const exists = [...clusters.values()].some(({ snapshot }) => snapshot.nodes.has(nodeId));
+      if (!exists) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+      return addReport(historyOf(nodeId), report, now());
+    },
+    async observed(nodeId) {
+      return histories.get(nodeId)?.observed ?? null;
+    },
+    async jobs(cluster, filter) {
+      const nodes = withId(cluster)?.snapshot.nodes;
+      const newestFirst = allJobs().reverse();
+      const from = filter.before === undefined ? 0 : newestFirst.findIndex(({ id }) => id === filter.before) + 1;
+      if (filter.before !== undefined && from === 0) return [];
+      return newestFirst
+        .slice(from)
+        .filter((row) => nodes?.has(row.nodeId) && (filter.nodeId ?? row.nodeId) === row.nodeId && (filter.status ?? row.status) === row.status)
+        .slice(0, filter.limit);
+    },
+    async job(id) {
+      return job(id);
+    },
+
+    async drainOutbox(limit, publish) {
+      // One at a time, as rows that are locked are skipped by the others.
+      const turn = draining.then(async () => {
+        const messages = [...outbox.values()].slice(0, limit);
+        if (messages.length === 0) return 0;
+        await publish(messages);
+        for (const { id } of messages) outbox.delete(id);
+        return messages.length;
+      });
+      draining = turn.catch(() => undefined);
+      return turn;
+    },
+    async counts() {
+      const counts = { queued: 0, applied: 0, failed: 0, superseded: 0 };
+      for (const { status } of allJobs()) counts[status]++;
+      return { outbox: outbox.size, jobs: counts };
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import type { Id } from '@portolan/model';
+import type { NodeState } from '@portolan/node-state';
+import type { Plan } from '@portolan/plan';
+import type { Report } from '@portolan/protocol';
+import { KEPT_JOBS, KEPT_STATES } from '../history.js';
+import type { JobRow, NodeProgress, NodeStateRow, ObservedRow } from '../ports.js';
+
+/** What is kept of one node beside the intent. Newest last. */
+export interface NodeHistory {
+  progress: NodeProgress;
+  states: readonly NodeStateRow[];
+  jobs: readonly JobRow[];
+  observed: ObservedRow | null;
+}
+
+export function newNodeHistory(nodeId: Id): NodeHistory {
+  return {
+    progress: {
+      nodeId,
+      generation: 0,
+      stateHash: '',
+      computedRevision: 0,
+      appliedRevision: 0,
+      lastReportAt: null,
+      lastStatus: null,
+      lastErrors: [],
+      lastWaiting: [],
+      facts: {},
+    },
+    states: [],
+    jobs: [],
+    observed: null,
+  };
+}
+
+/** The state did not change, so a node that has applied it has applied this revision too. */
+export function moveRevision(history: NodeHistory, revision: number): void {
+  const { appliedRevision, computedRevision, lastStatus } = history.progress;
+  const isApplied = appliedRevision === computedRevision && lastStatus === 'applied';
+  history.progress = { ...history.progress, computedRevision: revision, appliedRevision: isApplied ? revision : appliedRevision };
+}
+
+/** Starts a generation; gives its job. */
+export function addGeneration(history: NodeHistory, revision: number, state: NodeState, plan: Plan, now: string): JobRow {
+  const { nodeId, generation: last } = history.progress;
+  const generation = last + 1;
+  const job: JobRow = { id: randomUUID(), nodeId, generation, revision, status: 'queued', plan, createdAt: now, finishedAt: null, report: null };
+  history.progress = { ...history.progress, generation, stateHash: state.hash, computedRevision: revision };
+  history.states = [...history.states, { nodeId, generation, revision, state, createdAt: now }].slice(-KEPT_STATES);
+  history.jobs = [...history.jobs, job].slice(-KEPT_JOBS);
+  return job;
+}
+
+function appliedRevisionOf({ progress, states }: NodeHistory, report: Report): number {
+  if (report.status !== 'applied') return progress.appliedRevision;
+  if (report.stateHash === progress.stateHash) return progress.computedRevision;
+  const older = states.find(({ generation, state }) => generation === report.generation && state.hash === report.stateHash);
+  return Math.max(progress.appliedRevision, older?.revision ?? 0);
+}
+
+function jobAfter(job: JobRow, report: Report, kept: Report, now: string): JobRow {
+  const isOfGeneration = job.generation === report.generation;
+  const isNamed = job.id === report.jobId;
+  const isOpen = job.status === 'queued' || job.status === 'failed';
+  if (!isOpen || job.generation > report.generation || !(isOfGeneration || isNamed || report.status === 'applied')) return job;
+  const status = !isOfGeneration && report.status === 'applied' ? 'superseded' : report.status;
+  return { ...job, status, finishedAt: now, report: isOfGeneration || isNamed ? kept : job.report };
+}
+
+export function addReport(history: NodeHistory, report: Report, now: string): NodeProgress {
+  const { observed, ...rest } = report;
+  const { hash, foreign, objects } = observed;
+  const kept: Report = { ...rest, observed: { hash, foreign } };
+  history.progress = {
+    ...history.progress,
+    appliedRevision: appliedRevisionOf(history, report),
+    lastReportAt: now,
+    lastStatus: report.status,
+    lastErrors: report.errors,
+    lastWaiting: report.waiting,
+    facts: report.facts,
+  };
+  history.jobs = history.jobs.map((job) => jobAfter(job, report, kept, now));
+  const known = objects === undefined ? (history.observed?.hash === hash ? history.observed.objects : undefined) : (objects as ObservedRow['objects']);
+  if (known !== undefined) history.observed = { nodeId: history.progress.nodeId, hash, objects: known, foreign, observedAt: now };
+  return history.progress;
+}

@@ -1,0 +1,94 @@
+import { watchOutage, within } from '../outage.js';
+import type { IntentStore, StoreLog } from '../ports.js';
+import { allClusters, insertedCluster, removeCluster, revisionRows } from './clusters.js';
+import { commitEdit } from './commit.js';
+import { nodeStateRow, progressRows, saveComputedStates } from './computed.js';
+import { openConnections } from './connections.js';
+import { CallerFailure, isOutage, portolanErrorOf } from './failures.js';
+import { jobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
+import { applyMigrations } from './migrate.js';
+import { observedRow, saveNodeReport } from './reports.js';
+import { openSnapshots } from './snapshots.js';
+
+const PING_MILLISECONDS = 3_000;
+
+export interface PostgresOptions {
+  /** `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`. The user must own the database, or may create in it. */
+  readonly url: string;
+  /** Default: `prisma/migrations` of the repository. */
+  readonly migrationsDirectory?: string;
+  /** Sessions at most; 10 unless given. */
+  readonly poolSize?: number;
+  readonly log?: StoreLog;
+}
+
+/**
+ * Runs tasks of one key one after another. What waits behind a task that met an outage fails with it: each of them
+ * would find the same, only later.
+ */
+function inTurn(): <T>(key: string, task: () => Promise<T>) => Promise<T> {
+  const tails = new Map<string, Promise<unknown>>();
+  return <T>(key: string, task: () => Promise<T>) => {
+    const turn: Promise<T> = (tails.get(key) ?? Promise.resolve()).then(task, (error: unknown) => {
+      if (isOutage(error)) throw error;
+      return task();
+    });
+    tails.set(key, turn);
+    const leave = (): void => {
+      if (tails.get(key) === turn) tails.delete(key);
+    };
+    turn.then(leave, leave);
+    return turn;
+  };
+}
+
+/**
+ * The store over PostgreSQL. It connects at the first call, and again by itself when the server was away. A server
+ * that is frozen fails calls within about six seconds, a statement that is merely slow after thirty.
+ */
+export function openPostgresStore(options: PostgresOptions): IntentStore {
+  const connections = openConnections(options.url, options.poolSize ?? 10);
+  const snapshots = openSnapshots(connections);
+  const outage = watchOutage('PostgreSQL', options.log);
+  // Commits of a cluster wait for each other here, so that they do not sit on sessions waiting for its lock.
+  const commitsInTurn = inTurn();
+
+  const run = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      const result = await connections.watched(work);
+      outage.recovered();
+      return result;
+    } catch (error) {
+      if (error instanceof CallerFailure) throw error.thrown;
+      if (isOutage(error)) outage.failed(error);
+      throw portolanErrorOf(error);
+    }
+  };
+
+  return {
+    migrate: () => run(() => applyMigrations(connections, options.migrationsDirectory)),
+    close: () => connections.close(),
+    ping: () => run(async () => void (await within(PING_MILLISECONDS, connections.prisma.$queryRaw`SELECT 1`))),
+
+    listClusters: () => run(() => allClusters(connections)),
+    createCluster: (cluster) => run(() => insertedCluster(connections, cluster)),
+    async deleteCluster(name) {
+      await run(() => removeCluster(connections, name));
+      snapshots.forget(name);
+    },
+    snapshot: (cluster) => run(() => snapshots.current(cluster)),
+    commit: (cluster, note, edit) => commitsInTurn(cluster, () => run(() => commitEdit(connections, snapshots, cluster, note, edit))),
+    revisions: (cluster, page) => run(() => revisionRows(connections, cluster, page)),
+
+    saveComputed: (cluster, revision, states) => run(() => saveComputedStates(connections, cluster, revision, states)),
+    nodeState: (nodeId, generation) => run(() => nodeStateRow(connections, nodeId, generation)),
+    progress: (cluster, nodeId) => run(() => progressRows(connections, cluster, nodeId)),
+    saveReport: (nodeId, report) => run(() => saveNodeReport(connections, nodeId, report)),
+    observed: (nodeId) => run(() => observedRow(connections, nodeId)),
+    jobs: (cluster, filter) => run(() => jobRows(connections, cluster, filter)),
+    job: (id) => run(() => oneJobRow(connections, id)),
+
+    drainOutbox: (limit, publish) => run(() => publishOutbox(connections, limit, publish)),
+    counts: () => run(() => storeCounts(connections)),
+  };
+}

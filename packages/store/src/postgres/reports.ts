@@ -1,0 +1,85 @@
+import { type Id, portolanError } from '@portolan/model';
+import type { Report } from '@portolan/protocol';
+import { KEPT_REPORTS } from '../history.js';
+import type { JobRow, NodeProgress, ObservedRow } from '../ports.js';
+import { progressOf } from './computed.js';
+import type { Connections, Transaction } from './connections.js';
+
+const observedSql = `INSERT INTO observed_states (node_id, hash, objects, "foreign", observed_at) VALUES ($1, $2, $3::json, $4::json, now())
+  ON CONFLICT (node_id) DO UPDATE SET hash = excluded.hash, objects = excluded.objects, "foreign" = excluded."foreign", observed_at = excluded.observed_at`;
+/** The objects were left out because they are those of the report before; of another hash they are unknown and asked for again. */
+const observedAgainSql = `UPDATE observed_states SET "foreign" = $3::json, observed_at = now() WHERE node_id = $1 AND hash = $2`;
+
+async function saveObserved(transaction: Transaction, nodeId: Id, { observed }: Report): Promise<void> {
+  const { hash, objects } = observed;
+  const foreign = JSON.stringify(observed.foreign);
+  if (objects === undefined) await transaction.$executeRawUnsafe(observedAgainSql, nodeId, hash, foreign);
+  else await transaction.$executeRawUnsafe(observedSql, nodeId, hash, JSON.stringify(objects), foreign);
+}
+
+/**
+ * A state that was applied counts for the newest revision that gives it: all that is computed when it is the newest
+ * state, else the revision that first gave its generation. It never goes back.
+ */
+const progressSql = `UPDATE node_progress p SET last_report_at = now(), last_status = $2::report_status, last_errors = $3::json, last_waiting = $4::json,
+  facts = $5::json, applied_revision = CASE WHEN $2 = 'applied' THEN greatest(p.applied_revision, CASE WHEN p.state_hash = $6 THEN p.computed_revision
+    ELSE (SELECT s.revision FROM node_states s WHERE s.node_id = p.node_id AND s.generation = $7 AND s.hash = $6) END) ELSE p.applied_revision END
+  WHERE p.node_id = $1`;
+
+/**
+ * A report speaks for the job of its generation and for the job that it names. Applied, it also ends the older ones.
+ * What was applied stays so: a later report that found nothing to do must not hide the commands of the first.
+ */
+const jobsSql = `UPDATE jobs SET finished_at = now(),
+  status = CASE WHEN generation < $3 AND $4 = 'applied' THEN 'superseded' ELSE $4 END::job_status,
+  report_id = CASE WHEN generation = $3 OR id::text = $5 THEN $2::bigint ELSE report_id END
+  WHERE node_id = $1 AND status IN ('queued', 'failed') AND generation <= $3 AND (generation = $3 OR id::text = $5 OR $4 = 'applied')`;
+
+const pruneSql = `DELETE FROM reports r WHERE r.node_id = $1 AND NOT EXISTS (SELECT FROM jobs j WHERE j.report_id = r.id)
+  AND r.id < (SELECT id FROM reports WHERE node_id = $1 ORDER BY id DESC OFFSET ${KEPT_REPORTS - 1} LIMIT 1)`;
+
+/** See IntentStore.saveReport. */
+export async function saveNodeReport(connections: Connections, nodeId: Id, report: Report): Promise<NodeProgress> {
+  const { observed, ...rest } = report;
+  const body: Report = { ...rest, observed: { hash: observed.hash, foreign: observed.foreign } };
+  return connections.transaction(async (transaction) => {
+    const made = await transaction.$executeRawUnsafe(
+      'INSERT INTO node_progress (node_id, cluster_id) SELECT id, cluster_id FROM nodes WHERE id = $1 ON CONFLICT (node_id) DO UPDATE SET node_id = excluded.node_id',
+      nodeId,
+    );
+    if (made === 0) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+    const { id } = await transaction.report.create({ data: { nodeId, body: body as object }, select: { id: true } });
+    const { status, errors, waiting, facts, stateHash, generation } = report;
+    await transaction.$executeRawUnsafe(
+      progressSql,
+      nodeId,
+      status,
+      JSON.stringify(errors),
+      JSON.stringify(waiting),
+      JSON.stringify(facts),
+      stateHash,
+      generation,
+    );
+    await transaction.$executeRawUnsafe(jobsSql, nodeId, id, generation, status, report.jobId ?? null);
+    await saveObserved(transaction, nodeId, report);
+    await transaction.$executeRawUnsafe(pruneSql, nodeId);
+    return progressOf(await transaction.nodeProgress.findUniqueOrThrow({ where: { nodeId } }));
+  });
+}
+
+export async function observedRow({ prisma }: Connections, nodeId: Id): Promise<ObservedRow | null> {
+  const row = await prisma.observedState.findUnique({ where: { nodeId } });
+  return row === null
+    ? null
+    : {
+        nodeId,
+        hash: row.hash,
+        objects: row.objects as unknown as ObservedRow['objects'],
+        foreign: row.foreign as unknown as ObservedRow['foreign'],
+        observedAt: row.observedAt.toISOString(),
+      };
+}
+
+export function reportOf(body: unknown): JobRow['report'] {
+  return (body ?? null) as JobRow['report'];
+}
