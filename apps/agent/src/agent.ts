@@ -84,6 +84,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   let facts: Readonly<Record<string, string>> | undefined;
   let openJob: SyncHint | undefined;
   let lastSeen: ObservedState['endpoints'] = {};
+  /** Runs that looked at the whole kernel; 0 when the last one failed. */
   let lastFullRunAt = 0;
   let lastFingerprint = '';
   let isCutOff = false;
@@ -117,10 +118,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   async function reach(
     desired: NonNullable<DesiredSource['ledger']['desired']>,
     remarks: Problem[],
+    trust: boolean,
   ): Promise<Partial<Reconciled> & Pick<Reconciled, 'problems'>> {
     try {
       facts ??= await kernel.probe();
-      const done = await reconcile(kernel, desired.state, source.endpoints());
+      const done = await reconcile(kernel, desired.state, source.endpoints(), trust);
       const { refused } = await kernel.resolve(source.endpoints());
       for (const [id, refusal] of Object.entries(refused)) if (id in desired.state.endpoints) remarks.push(refusal);
       lastSeen = done.observed.endpoints;
@@ -143,16 +145,18 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       return false;
     }
     const onlyState = [...reasons].every((reason) => aboutStateOnly.has(reason));
-    if (onlyState && look.answered && !look.changed && state.status === 'applied' && startedAt - lastFullRunAt < resync) {
+    const isFresh = state.status === 'applied' && startedAt - lastFullRunAt < resync;
+    if (onlyState && look.answered && !look.changed && isFresh) {
       metrics.syncEnded('unchanged', (clock.now() - startedAt) / 1000);
       state = { ...state, generation: desired.generation, revision: desired.revision, lastRunAt: clock.now() };
       return true;
     }
 
     const remarks: Problem[] = [...remarksOf(look)];
-    const done = await reach(desired, remarks);
+    const trust = look.changed && isFresh;
+    const done = await reach(desired, remarks, trust);
     const finishedAt = clock.now();
-    lastFullRunAt = startedAt;
+    if (!trust) lastFullRunAt = startedAt;
     const report = reportOf(desired, done, done.problems, remarks, {
       agentVersion: config.version,
       jobId: job?.jobId,

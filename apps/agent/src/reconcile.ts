@@ -1,12 +1,15 @@
-import type { AppliedBatch, Kernel } from '@portolan/kernel';
-import { errorCatalogue, type Problem, problem } from '@portolan/model';
-import { kindOfKey, type NodeState, type ObservedState, observedState, type Space } from '@portolan/node-state';
-import { diffNodeState, type Plan, type Step } from '@portolan/plan';
+import { type AppliedBatch, type Kernel, writtenBy } from '@portolan/kernel';
+import { type Problem, problem } from '@portolan/model';
+import { kindOfKey, type NodeState, type ObservedState } from '@portolan/node-state';
+import { diffNodeState, type Step } from '@portolan/plan';
 import { renderPlan } from '@portolan/render';
 
 /** What was done to bring the kernel to a state, and how it looks now. */
 export interface Reconciled {
-  readonly plan: Plan;
+  /** The steps of every plan that was carried out, as far as they were begun. */
+  readonly steps: readonly Step[];
+  /** Keys that wait for a namespace that is absent. */
+  readonly waiting: readonly string[];
   readonly applied: readonly AppliedBatch[];
   readonly observed: ObservedState;
   /** What stands between the kernel and the state; empty when it is reached. */
@@ -20,54 +23,48 @@ export function keyOfStep(step: Step): string {
   return step.action === 'delete' ? step.observed.key : step.object.key;
 }
 
-/** Namespaces that the steps write in; both ends of a pair. */
-function writtenSpaces(steps: readonly Step[]): ReadonlySet<Space> {
-  const spaces = new Set<Space>();
-  for (const step of steps) {
-    for (const object of step.action === 'create' ? [step.object] : step.action === 'delete' ? [step.observed] : [step.object, step.observed]) {
-      spaces.add(object.space);
-      if (object.body?.kind === 'veth') spaces.add(object.body.peer.space);
-    }
-  }
-  return spaces;
-}
-
-/** An observation of which some namespaces were read again. */
-function renewed(before: ObservedState, after: ObservedState, spaces: ReadonlySet<Space>): ObservedState {
-  const kept = <T extends { readonly space: Space }>(items: readonly T[]): T[] => items.filter(({ space }) => !spaces.has(space));
-  return observedState([...kept(before.objects), ...after.objects], after.endpoints, [...kept(before.foreign), ...after.foreign]);
-}
-
 function failureOf({ batch, command, stderr, exitCode }: AppliedBatch): Problem & { readonly key?: string } {
   const [key] = batch.keys;
   const said = stderr.trim().split('\n').slice(-5).join(' | ') || `exit code ${exitCode}`;
   return { ...problem('apply-failed', '', `${batch.space}: ${command}: ${said}`), ...(key === undefined || batch.keys.length > 1 ? {} : { key }) };
 }
 
+/** All steps, unless a batch failed: then those that it or an earlier one was for. */
+function begunSteps(steps: readonly Step[], applied: readonly AppliedBatch[]): readonly Step[] {
+  if (applied.every(({ exitCode }) => exitCode === 0)) return steps;
+  const reached = new Set(applied.flatMap(({ batch }) => batch.keys));
+  return steps.filter((step) => reached.has(keyOfStep(step)));
+}
+
+async function reach(kernel: Kernel, before: ObservedState, desired: NodeState, endpoints: NodeState['endpoints']): Promise<Reconciled> {
+  const { steps, waiting } = diffNodeState(before, desired);
+  if (steps.length === 0) return { steps, waiting, applied: [], observed: before, problems: [] };
+  const applied = await kernel.apply(renderPlan({ from: before.hash, to: desired.hash, steps, waiting }, desired, kernel.layout));
+  const failure = applied.find(({ exitCode }) => exitCode !== 0);
+  if (failure !== undefined) {
+    return { steps: begunSteps(steps, applied), waiting, applied, observed: await kernel.observe(endpoints), problems: [failureOf(failure)] };
+  }
+  const observed = await kernel.observe(endpoints, writtenBy(steps));
+  const after = diffNodeState(observed, desired);
+  const problems = after.steps.slice(0, NAMED).map((step) => {
+    const key = keyOfStep(step);
+    return { ...problem('apply-failed', '', `${key} is not as it should be, though every command succeeded: ${step.reason}`), key };
+  });
+  return { steps, waiting: after.waiting, applied, observed, problems };
+}
+
 /**
  * Observe, plan, apply, observe what was written. Each part takes nothing from a run before, so a restart in the
  * middle of any of them is the same as a first start.
+ *
+ * With `trust`, a plan is first made from the last observation, which costs no process; what it wrote is read back all
+ * the same, and when it leads nowhere, or nothing is to be done by it, everything is observed.
  */
-export async function reconcile(kernel: Kernel, desired: NodeState, endpoints: NodeState['endpoints']): Promise<Reconciled> {
-  const before = await kernel.observe(endpoints);
-  const plan = diffNodeState(before, desired);
-  if (plan.steps.length === 0) return { plan, applied: [], observed: before, problems: [] };
-
-  const applied = await kernel.apply(renderPlan(plan, desired, kernel.layout));
-  const failure = applied.find(({ exitCode }) => exitCode !== 0);
-  if (failure !== undefined) return { plan, applied, observed: await kernel.observe(endpoints), problems: [failureOf(failure)] };
-
-  const spaces = writtenSpaces(plan.steps);
-  const observed = renewed(before, await kernel.observe(endpoints, spaces), spaces);
-  const left = diffNodeState(observed, desired).steps;
-  const problems = left.slice(0, NAMED).map((step) => {
-    const key = keyOfStep(step);
-    return {
-      ...problem('apply-failed', '', `${key} is not as it should be after every command succeeded: ${step.reason}`, errorCatalogue['apply-failed'].fix),
-      key,
-    };
-  });
-  return { plan, applied, observed, problems };
+export async function reconcile(kernel: Kernel, desired: NodeState, endpoints: NodeState['endpoints'], trust: boolean): Promise<Reconciled> {
+  const first = trust ? await reach(kernel, await kernel.observe(endpoints, new Map()), desired, endpoints) : undefined;
+  if (first !== undefined && first.applied.length > 0 && first.problems.length === 0) return first;
+  const whole = await reach(kernel, await kernel.observe(endpoints), desired, endpoints);
+  return first === undefined ? whole : { ...whole, steps: [...first.steps, ...whole.steps], applied: [...first.applied, ...whole.applied] };
 }
 
 /** Endpoints of earlier states in whose namespaces nothing of ours is left, or that are gone. */

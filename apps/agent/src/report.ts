@@ -1,7 +1,6 @@
 import type { AppliedBatch } from '@portolan/kernel';
 import type { Problem } from '@portolan/model';
 import type { ObservedState } from '@portolan/node-state';
-import type { Step } from '@portolan/plan';
 import { type CommandRecord, type DesiredState, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
 import { keyOfStep, type Reconciled } from './reconcile.js';
 
@@ -14,13 +13,6 @@ function cut(text: string): string {
 
 function commandRecord({ batch, command, exitCode, stdout, stderr, milliseconds }: AppliedBatch): CommandRecord {
   return { space: batch.space, command, input: cut(batch.text), exitCode, stdout: cut(stdout), stderr: cut(stderr), milliseconds };
-}
-
-/** The steps that were begun: all of them unless a batch failed. */
-function stepsRun(steps: readonly Step[], applied: readonly AppliedBatch[]): Report['steps'] {
-  const reached = new Set(applied.flatMap(({ batch }) => batch.keys));
-  const failed = applied.some(({ exitCode }) => exitCode !== 0);
-  return steps.filter((step) => !failed || reached.has(keyOfStep(step))).map((step) => ({ action: step.action, key: keyOfStep(step), reason: step.reason }));
 }
 
 export interface RunFacts {
@@ -52,7 +44,7 @@ export function reportOf(
     status: problems.length === 0 ? 'applied' : 'failed',
     startedAt: new Date(run.startedAt).toISOString(),
     finishedAt: new Date(run.finishedAt).toISOString(),
-    steps: stepsRun(done.plan?.steps ?? [], done.applied ?? []),
+    steps: (done.steps ?? []).map((step) => ({ action: step.action, key: keyOfStep(step), reason: step.reason })),
     commands: (done.applied ?? []).map(commandRecord),
     errors: [...problems, ...remarks].map(({ code, message, fix, ...rest }) => ({
       code,
@@ -60,7 +52,7 @@ export function reportOf(
       fix,
       ...('key' in rest && typeof rest.key === 'string' ? { key: rest.key } : {}),
     })),
-    waiting: [...(done.plan?.waiting ?? [])],
+    waiting: [...(done.waiting ?? [])],
     endpoints: { ...observed.endpoints },
     observed: { hash: observed.hash, objects: [...observed.objects], foreign: [...observed.foreign] },
     facts: run.facts,

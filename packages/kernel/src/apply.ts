@@ -25,14 +25,20 @@ function joined(ran: readonly Executed[]): Executed {
 }
 
 /**
- * Makes the own namespace NAME, or completes one of which only the file is there. Nothing but the file in our own run
- * directory names it: several agents share one machine in the lab.
+ * Makes own namespaces, or completes those of which only the file is there; one process for all, because `unshare`
+ * becomes the program that it is given. Nothing but the file in our own run directory names a namespace: several
+ * agents share one machine in the lab.
  */
-async function addNamespace(exec: Exec, path: string): Promise<readonly Executed[]> {
-  if ((await namespaceFile(path)).state === 'mounted') return [];
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await (await open(path, 'a', 0o444)).close();
-  return [await exec.run(['unshare', `--net=${path}`, 'true'])];
+async function addNamespaces(exec: Exec, paths: readonly string[]): Promise<readonly Executed[]> {
+  const argv: string[] = [];
+  for (const path of paths) {
+    if ((await namespaceFile(path)).state === 'mounted') continue;
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    await (await open(path, 'a', 0o444)).close();
+    argv.push('unshare', `--net=${path}`, '--');
+  }
+  const [first, ...rest] = argv;
+  return first === undefined ? [] : [await exec.run([first, ...rest, 'true'])];
 }
 
 /**
@@ -56,15 +62,19 @@ async function deleteNamespace(exec: Exec, path: string): Promise<readonly Execu
   return ran;
 }
 
+/** Lines `add NAME` and `delete NAME`; deletions first, as a namespace that is made anew is in both. */
 async function changeNamespaces(exec: Exec, runDirectory: string, text: string): Promise<Executed> {
+  const lines = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.trim().split(/\s+/));
+  const pathsOf = (verb: string): string[] => lines.filter(([first]) => first === verb).map(([, name = '']) => ownPath(runDirectory, name));
   const ran: Executed[] = [];
-  for (const line of text.split('\n')) {
-    const [verb, name = ''] = line.trim().split(/\s+/);
-    if (verb === 'add') ran.push(...(await addNamespace(exec, ownPath(runDirectory, name))));
-    else if (verb === 'delete') ran.push(...(await deleteNamespace(exec, ownPath(runDirectory, name))));
-    else if (verb !== '') ran.push({ command: line, exitCode: 1, stdout: '', stderr: `"${line}" is neither add NAME nor delete NAME\n`, milliseconds: 0 });
-    if ((ran.at(-1)?.exitCode ?? 0) !== 0) break;
+  for (const path of pathsOf('delete')) {
+    ran.push(...(await deleteNamespace(exec, path)));
+    if ((ran.at(-1)?.exitCode ?? 0) !== 0) return joined(ran);
   }
+  ran.push(...(await addNamespaces(exec, pathsOf('add'))));
   return joined(ran);
 }
 

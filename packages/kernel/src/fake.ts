@@ -1,6 +1,7 @@
 import { type KernelObject, type NodeState, type ObjectBody, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 import type { AppliedBatch, Attachments, Kernel, ResolvedEndpoints } from './ports.js';
+import { tableOfKind } from './written.js';
 
 /**
  * A kernel in memory, for tests of what stands above it. It does not read the text of batches: a batch makes the
@@ -17,7 +18,7 @@ export interface FakeKernel extends Kernel {
   /** Called before each batch; what it throws is thrown by `apply`, an exit code other than 0 fails the batch. */
   onBatch: (batch: Batch) => number;
   readonly objects: ReadonlyMap<string, ObservedObject>;
-  readonly counts: { observed: number; batches: number; probed: number };
+  readonly counts: { observed: number; partlyObserved: number; batches: number; probed: number };
 }
 
 function spacesOf(object: ObservedObject | KernelObject): readonly Space[] {
@@ -28,7 +29,9 @@ export function openFakeKernel(): FakeKernel {
   const objects = new Map<string, ObservedObject>();
   const absent = new Set<string>();
   const generations = new Map<string, number>();
-  const counts = { observed: 0, batches: 0, probed: 0 };
+  const counts = { observed: 0, partlyObserved: 0, batches: 0, probed: 0 };
+  /** What the last observation saw. */
+  let remembered: readonly ObservedObject[] = [];
   let intended = new Map<string, KernelObject>();
   const layout: Layout = { pathOf: (space) => `/fake/${space.replace(':', '/')}` };
 
@@ -93,12 +96,14 @@ export function openFakeKernel(): FakeKernel {
       return { kernel: 'fake' };
     },
     resolve,
-    observe: async (endpoints, spaces) => {
-      counts.observed += 1;
+    observe: async (endpoints, written) => {
+      if (written === undefined) counts.observed += 1;
+      else counts.partlyObserved += 1;
+      const isRead = ({ space, kind }: ObservedObject): boolean => written === undefined || written.get(space)?.has(tableOfKind[kind]) === true;
+      remembered = [...remembered.filter((object) => !isRead(object)), ...[...objects.values()].filter(isRead)];
       const { found } = await resolve(endpoints);
-      const visible = [...objects.values()].filter(({ space }) => spaces === undefined || spaces.has(space));
       const presence = Object.fromEntries(Object.keys(endpoints).map((id) => [id, id in found ? ('present' as const) : ('absent' as const)]));
-      return observedState(visible, presence, []);
+      return observedState(remembered, presence, []);
     },
     apply: async (batches) => {
       const applied: AppliedBatch[] = [];

@@ -3,3 +3,4 @@ export * from './fake.js';
 export * from './holder.js';
 export * from './linux.js';
 export * from './ports.js';
+export { type KernelTable, type Written, writtenBy } from './written.js';

@@ -52,11 +52,11 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKerne
   };
   const resolve = endpointResolver(exec, runDirectory);
   const observer = kernelObserver(exec, runDirectory, iptables);
-  const observe: Kernel['observe'] = async (endpoints, spaces) => {
+  const observe: Kernel['observe'] = async (endpoints, written) => {
     const resolved = await resolve(endpoints);
     // Batches that are rendered from this observation name these paths, whatever a later `resolve` finds.
     found = resolved.found;
-    return observer(endpoints, resolved, spaces);
+    return observer(endpoints, resolved, written);
   };
   const apply = batchApplier(exec, runDirectory, layout, iptables);
 

@@ -1,6 +1,7 @@
 import type { Attachment, Id, Problem } from '@portolan/model';
-import type { NodeState, ObservedState, Space } from '@portolan/node-state';
+import type { NodeState, ObservedState } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
+import type { Written } from './written.js';
 
 /** A process that ran to its end. */
 export interface Executed {
@@ -47,11 +48,11 @@ export interface Kernel {
   /** Finds the namespaces of endpoints. Of two endpoints in one namespace the first is found and the other refused. */
   resolve(endpoints: Attachments): Promise<ResolvedEndpoints>;
   /**
-   * Reads back everything that is recognisably ours; `spaces` limits it to some namespaces, and then both ends of a
-   * veth that was written must be among them. Resolves the endpoints first. Fails with `apply-failed` when a
-   * namespace cannot be read.
+   * Reads back everything that is recognisably ours, after resolving the endpoints. With `written`, only these tables
+   * are read, and those of namespaces that are new; the rest of the answer is that of the last observation by this
+   * object. Fails with `apply-failed` when a namespace cannot be read.
    */
-  observe(endpoints: NodeState['endpoints'], spaces?: ReadonlySet<Space>): Promise<ObservedState>;
+  observe(endpoints: NodeState['endpoints'], written?: Written): Promise<ObservedState>;
   /** Runs the batches in order and stops at the first that fails, which is the last of the answer then. */
   apply(batches: readonly Batch[]): Promise<readonly AppliedBatch[]>;
   /** Removes everything of ours from this host, endpoints' namespaces included. Fails with `apply-failed` when something stays. */
