@@ -106,7 +106,7 @@ export async function bootGuest(plan: GuestPlan): Promise<BootedGuest> {
   });
   const failure = (message: string): PortolanError =>
     portolanError('apply-failed', '', `User-Mode Linux: ${message}. The end of its console (${log}):\n${consoleTail(log)}`, {
-      fix: 'Use a machine whose kernel has ip_vs (modprobe ip_vs), or try again with PORTOLAN_LAB_MACHINE=native there.',
+      fix: 'Try again; or use a machine whose own kernel has ip_vs (modprobe ip_vs): no guest is needed there.',
     });
   const signalAll = (signal: NodeJS.Signals): void => {
     try {

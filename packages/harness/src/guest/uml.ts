@@ -74,7 +74,7 @@ class GuestChannel {
 
   #take(answer: GuestAnswer): void {
     if (answer.op === 'exited') {
-      this.#exits.get(answer.id)?.(answer);
+      this.#exits.get(answer.id)?.({ exitCode: answer.exitCode, signal: answer.signal });
       this.#exits.delete(answer.id);
       return;
     }

@@ -15,7 +15,7 @@ export interface LabHost {
 
 /** Where `ip netns` keeps its namespaces. */
 const netnsFolder = '/run/netns';
-/** The namespaces of lab hosts start with this, so that leftovers are found without a record. */
+/** The namespaces and devices of lab hosts start with this, so that leftovers are found without a record. */
 export const hostPrefix = 'plab-';
 
 async function runOrFail(machine: LabMachine, what: string, argv: Argv, input?: string): Promise<void> {
@@ -23,13 +23,11 @@ async function runOrFail(machine: LabMachine, what: string, argv: Argv, input?: 
   if (exitCode !== 0) throw portolanError('apply-failed', '', `${what}: ${stderr.trim() || `exit code ${exitCode}`}`);
 }
 
-/** Devices have at most 15 characters, nodes 63. */
-function portOf(name: string): string {
-  return `plab-${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
-}
-
-export function hostOf(name: string, address: string): LabHost {
-  return { name, address, netns: `${netnsFolder}/${hostPrefix}${name}`, port: portOf(name) };
+/** `prefix`, at most 6 characters, tells hosts of different owners on one machine apart: namespaces and devices start with it. */
+export function hostOf(name: string, address: string, prefix = hostPrefix): LabHost {
+  // Devices have at most 15 characters, nodes 63.
+  const port = `${prefix}${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+  return { name, address, netns: `${netnsFolder}/${prefix}${name}`, port };
 }
 
 /** Makes the hosts on the machine's bridge. Fails with `address-taken` when one has an address of the machine's own, and with `apply-failed`. */

@@ -1,0 +1,66 @@
+import { hostOf } from '@portolan/harness';
+import { describe, expect, it } from 'vitest';
+import { readManifest } from '../src/manifest.js';
+import { programs } from '../src/programs/paths.js';
+import { judgeSeries, proofTables } from '../src/proof.js';
+import { renderProof } from '../src/report.js';
+
+const series = { from: 'machine', url: 'http://x/', endpoints: ['a', 'b', 'c'], even: true };
+const answered = (...endpoints: string[]) => ({
+  answers: endpoints.map((endpoint) => ({ endpoint, node: 'n', client: '10.0.0.9' })),
+  failures: [],
+  milliseconds: 12,
+});
+
+describe('a proof', () => {
+  it('is requests that lie within one of each other', () => {
+    expect(judgeSeries(series, answered('a', 'b', 'c', 'a'))).toMatchObject({ fault: undefined, failed: 0, clients: ['10.0.0.9'] });
+    expect(judgeSeries(series, answered('a', 'b', 'a', 'b')).fault).toMatch('evenly');
+    expect(judgeSeries({ ...series, even: false }, answered('a', 'a')).fault).toBeUndefined();
+  });
+
+  it('fails by one failed request, and by a stranger that answers', () => {
+    expect(judgeSeries(series, { ...answered('a', 'b'), failures: ['ECONNREFUSED'] }).fault).toBe('1 of 3 requests failed: ECONNREFUSED');
+    expect(judgeSeries(series, answered('a', 'b', 'c', 'd')).fault).toMatch('d answered');
+    expect(judgeSeries(series, answered()).fault).toBeUndefined();
+  });
+
+  const manifest = readManifest(programs.example);
+  const hosts = new Map((manifest.nodes ?? []).map(({ name, address }) => [name, hostOf(name, address)]));
+  const services = (manifest.services ?? []).map((service) => ({
+    name: service.name,
+    scheduler: 'rr',
+    networks: (service.networks ?? []).map(({ network, vip }) => ({ network, vip: vip ?? '10.0.0.21' })),
+    ports: (service.ports ?? []).map(({ published, target }) => ({ published: published ?? 0, target, protocol: 'tcp' })),
+  }));
+  const networks = [
+    { name: 'ingress', ingress: true },
+    { name: 'bjdt_overlay', ingress: false },
+  ];
+
+  it('asks each published port of each host, and each VIP from a container of another service', () => {
+    const tables = proofTables({ manifest, hosts }, services, networks, 30);
+    expect(tables.map(({ rows }) => rows.map(({ series: { from, url } }) => `${from} ${url}`))).toEqual([
+      ['machine http://172.16.130.140:8080/', 'machine http://172.16.130.164:8080/', 'machine http://172.16.130.170:8080/'],
+      ['bjdt_bjdt-dzwl-web.1 http://10.0.0.20:8080/'],
+      ['machine http://172.16.130.140:8000/', 'machine http://172.16.130.164:8000/', 'machine http://172.16.130.170:8000/'],
+      ['bjdt_bjdt-dzwl.1 http://10.0.0.21:80/'],
+    ]);
+    expect(tables[2]?.rows[2]?.label).toBe('node3 172.16.130.170 (runs none of them)');
+    expect(tables[2]?.rows[0]?.series.endpoints).toEqual(['bjdt_bjdt-dzwl-web.1', 'bjdt_bjdt-dzwl-web.2']);
+  });
+
+  it('is shown as an aligned table, with what is wrong below', () => {
+    const rows = [
+      { label: 'node1', ...judgeSeries(series, answered('a', 'b', 'c')) },
+      { label: 'node22', ...judgeSeries(series, { answers: [], failures: ['refused'], milliseconds: 1 }) },
+    ];
+    expect(renderProof({ title: 'T', endpoints: series.endpoints, rows })).toMatchInlineSnapshot(`
+      "T
+        FROM / TO  a  b  c  FAILED  MS EACH
+        node1      1  1  1       0      4.0
+        node22     0  0  0       1      1.0
+        ✘ node22: 1 of 1 requests failed: refused"
+    `);
+  });
+});
