@@ -72,6 +72,7 @@ const wrong: readonly (readonly [kind: NounKind, spec: unknown, refusal: string,
     /"a" is not allowed here: expected a string \(Path of a network namespace/,
   ],
   ['endpoint', { ...endpoint, attachment: { pid: 1 } }, 'invalid-document /attachment/pid', /1 is not allowed here: expected an integer from 2 to 4194304/],
+  ['endpoint', { ...endpoint, attachment: { 'a/b~c': 1 } }, 'unknown-field /attachment/a~1b~0c', /"a\/b~c" is not known/, /Write exactly one of/],
   ['endpoint', { ...endpoint, attachment: { nets: '/a' } }, 'unknown-field /attachment/nets', /"nets" is not known/, /Did you mean "netns"\?/],
   ['endpoint', { ...endpoint, weight: -1 }, 'invalid-document /weight', /-1 is not allowed here: expected an integer from 0 to 65535/],
 ];
