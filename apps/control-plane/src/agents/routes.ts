@@ -1,0 +1,77 @@
+import { type DesiredState, PROTOCOL_VERSION, ReportSchema } from '@portolan/protocol';
+import { Type } from 'typebox';
+import type { Context } from '../application/context.js';
+import { desiredNodeState } from '../application/nodes.js';
+import { objectNamed } from '../application/objects.js';
+import { takeReport } from '../application/reports.js';
+import { progressOf } from '../application/status.js';
+import { operation } from '../rest/operation.js';
+import { noQuery } from '../rest/requests.js';
+import type { Routes } from '../rest/route.js';
+
+const params = Type.Object({ cluster: Type.String(), node: Type.String() }, { additionalProperties: false });
+const stateHeaders = { etag: Type.String(), 'portolan-generation': Type.Integer(), 'portolan-revision': Type.Integer() };
+
+/** What agents speak, by the paths of the protocol. */
+export function registerAgents(routes: Routes, ctx: Context): void {
+  routes.get(
+    '/agents/:cluster/:node/state',
+    {
+      schema: operation({
+        operationId: 'getAgentState',
+        tag: 'agents',
+        summary: 'The newest state of a node',
+        description: 'With If-None-Match an equal state answers 304, with the headers only.',
+        params,
+        query: noQuery,
+        headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()) }),
+        answers: {
+          200: { description: 'The state.', schema: Type.Unknown(), headers: stateHeaders },
+          304: { description: 'The agent has it already.', headers: stateHeaders },
+        },
+        errors: ['not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const snapshot = await ctx.store.snapshot(request.params.cluster);
+      const { node } = request.params;
+      const tag = request.headers['if-none-match'];
+      if (tag !== undefined) {
+        const progress = await progressOf(ctx, snapshot, objectNamed(snapshot, 'node', node).id);
+        if (progress !== undefined && progress.generation > 0 && tag === `"${progress.stateHash}"`) {
+          return reply
+            .code(304)
+            .headers(stateHeadersOf(progress.stateHash, progress.generation, progress.computedRevision))
+            .send();
+        }
+      }
+      const { state, generation, revision } = await desiredNodeState(ctx, snapshot, node);
+      reply.headers(stateHeadersOf(state.hash, generation, revision));
+      return { protocol: PROTOCOL_VERSION, generation, revision, state } satisfies DesiredState;
+    },
+  );
+
+  routes.post(
+    '/agents/:cluster/:node/reports',
+    {
+      schema: operation({
+        operationId: 'postReport',
+        tag: 'agents',
+        summary: 'Say what was applied and what is there',
+        params,
+        query: noQuery,
+        body: ReportSchema,
+        consumes: ['application/json'],
+        answers: {
+          200: { description: 'Whether there is something newer.', schema: Type.Object({ generation: Type.Integer(), wantsObjects: Type.Boolean() }) },
+        },
+        errors: ['not-found', 'unknown-field'],
+      }),
+    },
+    async (request) => takeReport(ctx, await ctx.store.snapshot(request.params.cluster), request.params.node, request.body),
+  );
+}
+
+function stateHeadersOf(hash: string, generation: number, revision: number): Record<string, string> {
+  return { etag: `"${hash}"`, 'portolan-generation': String(generation), 'portolan-revision': String(revision) };
+}

@@ -1,0 +1,33 @@
+import type { NewId } from '@portolan/intent';
+import type { IntentStore } from '@portolan/store';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Changes } from './changes.js';
+import type { LivenessView } from './liveness-view.js';
+
+/** Time, passed in so that tests can hold it. */
+export interface Clock {
+  now(): Date;
+  /** Milliseconds; ends early, without an error, when the signal aborts. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+export type Log = FastifyBaseLogger;
+
+/** What the application layer counts; the metrics page shows it. */
+export interface Counters {
+  committed(cluster: string): void;
+  computed(cluster: string, nodes: number, seconds: number): void;
+}
+
+/** Everything that commands, queries and background tasks work with. */
+export interface Context {
+  readonly store: IntentStore;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly log: Log;
+  readonly changes: Changes;
+  readonly liveness: LivenessView;
+  readonly counters: Counters;
+  /** Aborts when the control plane stops: long waits end then. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,30 @@
+import { setPresence } from '@portolan/intent';
+import { portolanError, type Snapshot } from '@portolan/model';
+import { PROTOCOL_VERSION, type ReportAnswer, ReportSchema } from '@portolan/protocol';
+import { commitEdit } from './commit.js';
+import type { Context } from './context.js';
+import { objectNamed } from './objects.js';
+import { parsed } from './parse.js';
+
+/** Takes in what an agent says: progress, what it observed, and which endpoints' namespaces it sees. */
+export async function takeReport(ctx: Context, snapshot: Snapshot, name: string, document: unknown): Promise<ReportAnswer> {
+  const node = objectNamed(snapshot, 'node', name);
+  const report = parsed(ReportSchema, document);
+  if (report.protocol !== PROTOCOL_VERSION) {
+    throw portolanError('invalid-document', '/protocol', `this control plane speaks version ${PROTOCOL_VERSION} of the protocol, not ${report.protocol}`, {
+      fix: 'Run an agent of the same version as the control plane.',
+    });
+  }
+  const cluster = snapshot.cluster.name;
+  const known = report.observed.objects !== undefined || (await ctx.store.observed(node.id))?.hash === report.observed.hash;
+  const progress = await ctx.store.saveReport(node.id, report);
+  const fields = { cluster, node: name, revision: report.revision, generation: report.generation, status: report.status };
+  if (report.status === 'failed') ctx.log.warn({ ...fields, errors: report.errors }, 'node reports that it could not apply its state');
+  else ctx.log.debug({ ...fields, steps: report.steps.length }, 'node reports');
+  ctx.changes.notify('reported', cluster);
+
+  if (setPresence(snapshot, node.id, report.endpoints) !== snapshot) {
+    await commitEdit(ctx, `agent:${name}`, cluster, `presence of endpoints on ${name}`, (current) => setPresence(current, node.id, report.endpoints));
+  }
+  return { generation: progress.generation, wantsObjects: !known };
+}

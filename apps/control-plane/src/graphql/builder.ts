@@ -1,0 +1,49 @@
+import SchemaBuilder from '@pothos/core';
+import { GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import type { Context } from '../application/context.js';
+
+export interface GraphqlContext {
+  readonly ctx: Context;
+  /** Ends when the caller hangs up. */
+  readonly gone: AbortSignal;
+}
+
+export interface Types {
+  Context: GraphqlContext;
+  DefaultFieldNullability: false;
+  Scalars: { JSON: { Input: unknown; Output: unknown }; ID: { Input: string; Output: string } };
+}
+
+export type Builder = ReturnType<typeof createBuilder>;
+
+export function createBuilder() {
+  const builder = new SchemaBuilder<Types>({ defaultFieldNullability: false });
+  builder.addScalarType('JSON', jsonScalar);
+  return builder;
+}
+
+const jsonScalar = new GraphQLScalarType({
+  name: 'JSON',
+  description: 'Any JSON value.',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => literalValue(node, variables ?? {}),
+});
+
+function literalValue(node: ValueNode, variables: Readonly<Record<string, unknown>>): unknown {
+  switch (node.kind) {
+    case Kind.VARIABLE:
+      return variables[node.name.value];
+    case Kind.NULL:
+      return null;
+    case Kind.INT:
+    case Kind.FLOAT:
+      return Number(node.value);
+    case Kind.LIST:
+      return node.values.map((value) => literalValue(value, variables));
+    case Kind.OBJECT:
+      return Object.fromEntries(node.fields.map((field) => [field.name.value, literalValue(field.value, variables)]));
+    default:
+      return node.value;
+  }
+}

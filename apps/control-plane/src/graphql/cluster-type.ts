@@ -1,0 +1,132 @@
+import { checkSnapshot } from '@portolan/check';
+import { manifestOf } from '@portolan/intent';
+import { findJob, listJobs, listRevisions } from '../application/history.js';
+import { type ObjectFilter, objectNamed } from '../application/objects.js';
+import type { Builder } from './builder.js';
+import type { InputTypes } from './inputs.js';
+import type { ObjectTypes } from './object-types.js';
+import type { ProgressTypes } from './progress-types.js';
+import { ClusterView } from './views.js';
+
+/** A cluster with everything in it, and the queries that lead there. */
+export function clusterType(builder: Builder, inputs: InputTypes, objects: ObjectTypes, progress: ProgressTypes) {
+  const cluster = builder.objectRef<ClusterView>('Cluster').implement({
+    description: 'A cluster at one revision: all that one query reads of it belongs together.',
+    fields: (t) => {
+      const page = {
+        limit: t.arg.int({ description: 'All unless given.' }),
+        after: t.arg.string({ description: 'Name of the last object of the page before.' }),
+      };
+      const name = t.arg.string({ description: 'Only names that start with this.' });
+      const [node, network, service] = [t.arg.string(), t.arg.string(), t.arg.string()];
+      const one = { name: t.arg.string({ required: true }) };
+      return {
+        id: t.id({ resolve: ({ snapshot }) => snapshot.cluster.id }),
+        name: t.string({ resolve: ({ snapshot }) => snapshot.cluster.name }),
+        revision: t.int({ resolve: ({ snapshot }) => snapshot.cluster.revision }),
+        settings: t.field({ type: 'JSON', resolve: ({ snapshot }) => snapshot.cluster.settings }),
+        manifest: t.field({ type: 'JSON', resolve: ({ snapshot }) => manifestOf(snapshot) }),
+        nodes: t.field({
+          type: [objects.node],
+          args: { name, network, service, ...page },
+          resolve: (view, { limit, after, ...filter }) => view.list('node', filterOf(filter), limit, after),
+        }),
+        networks: t.field({
+          type: [objects.network],
+          args: { name, node, service, ...page },
+          resolve: (view, { limit, after, ...filter }) => view.list('network', filterOf(filter), limit, after),
+        }),
+        services: t.field({
+          type: [objects.service],
+          args: { name, node, network, ...page },
+          resolve: (view, { limit, after, ...filter }) => view.list('service', filterOf(filter), limit, after),
+        }),
+        endpoints: t.field({
+          type: [objects.endpoint],
+          args: { name, node, network, service, ...page },
+          resolve: (view, { limit, after, ...filter }) => view.list('endpoint', filterOf(filter), limit, after),
+        }),
+        node: t.field({
+          type: objects.node,
+          nullable: true,
+          args: one,
+          resolve: (view, args) => view.of<'node'>(objectNamed(view.snapshot, 'node', args.name)),
+        }),
+        network: t.field({
+          type: objects.network,
+          nullable: true,
+          args: one,
+          resolve: (view, args) => view.of<'network'>(objectNamed(view.snapshot, 'network', args.name)),
+        }),
+        service: t.field({
+          type: objects.service,
+          nullable: true,
+          args: one,
+          resolve: (view, args) => view.of<'service'>(objectNamed(view.snapshot, 'service', args.name)),
+        }),
+        endpoint: t.field({
+          type: objects.endpoint,
+          nullable: true,
+          args: one,
+          resolve: (view, args) => view.of<'endpoint'>(objectNamed(view.snapshot, 'endpoint', args.name)),
+        }),
+        findings: t.field({ type: 'JSON', description: 'What a person should know, as REST answers it.', resolve: ({ snapshot }) => checkSnapshot(snapshot) }),
+        status: t.field({ type: progress.clusterStatus, resolve: (view) => view.status() }),
+        revisions: t.field({
+          type: [progress.revision],
+          description: 'Newest first.',
+          args: { limit: t.arg.int({ defaultValue: 20 }), before: t.arg.int() },
+          resolve: async ({ ctx, snapshot }, { limit, before }) => [
+            ...(await listRevisions(ctx, snapshot.cluster.name, limit ?? 20, before ?? undefined)).items,
+          ],
+        }),
+        jobs: t.field({
+          type: [progress.job],
+          description: 'Newest first.',
+          args: {
+            node,
+            status: t.arg({ type: inputs.enumOf('JobStatus', []) }),
+            limit: t.arg.int({ defaultValue: 20 }),
+            before: t.arg.id({ description: 'Id of the last job of the page before.' }),
+          },
+          resolve: async ({ ctx, snapshot }, args) => {
+            const status = (['queued', 'applied', 'failed', 'superseded'] as const).find((word) => word === args.status);
+            const filter = { ...(args.node == null ? {} : { node: args.node }), ...(status === undefined ? {} : { status }) };
+            return [...(await listJobs(ctx, snapshot, filter, args.limit ?? 20, args.before ?? undefined)).items];
+          },
+        }),
+        job: t.field({
+          type: progress.job,
+          nullable: true,
+          args: { id: t.arg.id({ required: true }) },
+          resolve: ({ ctx, snapshot }, { id }) => findJob(ctx, snapshot, id),
+        }),
+      };
+    },
+  });
+
+  builder.queryType({
+    fields: (t) => ({
+      clusters: t.field({
+        type: [cluster],
+        resolve: async (_root, _args, { ctx }) => {
+          const names = (await ctx.store.listClusters()).map(({ name }) => name).sort();
+          return Promise.all(names.map(async (name) => new ClusterView(ctx, await ctx.store.snapshot(name))));
+        },
+      }),
+      cluster: t.field({
+        type: cluster,
+        nullable: true,
+        args: { name: t.arg.string({ required: true }) },
+        resolve: async (_root, { name }, { ctx }) => new ClusterView(ctx, await ctx.store.snapshot(name)),
+      }),
+    }),
+  });
+  return cluster;
+}
+
+export type ClusterType = ReturnType<typeof clusterType>;
+
+function filterOf(args: { readonly [F in keyof ObjectFilter]?: string | null | undefined }): ObjectFilter {
+  return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null && value !== undefined));
+}

@@ -1,0 +1,41 @@
+import { type ClusterStatus, clusterStatus, type NodeStatus } from '../application/status.js';
+import type { Builder } from './builder.js';
+import { follow } from './follow.js';
+import type { ProgressTypes } from './progress-types.js';
+
+type Revisions = Omit<ClusterStatus, 'nodes'>;
+
+export function registerSubscriptions(builder: Builder, progress: ProgressTypes): void {
+  const revisions = builder.objectRef<Revisions>('ClusterRevisions').implement({
+    description: 'How far a cluster has come.',
+    fields: (t) => ({
+      cluster: t.exposeString('cluster'),
+      intentRevision: t.exposeInt('intentRevision'),
+      computedRevision: t.exposeInt('computedRevision'),
+      appliedRevision: t.exposeInt('appliedRevision'),
+    }),
+  });
+
+  builder.subscriptionType({
+    fields: (t) => ({
+      revision: t.field({
+        type: revisions,
+        description: 'The revisions of a cluster, whenever one of them moves.',
+        args: { cluster: t.arg.string({ required: true }) },
+        subscribe: (_root, { cluster }, { ctx }) =>
+          follow(ctx, cluster, async (): Promise<Revisions> => {
+            const { nodes: _nodes, ...moved } = await clusterStatus(ctx, cluster);
+            return moved;
+          }),
+        resolve: (moved) => moved,
+      }),
+      nodeStatus: t.field({
+        type: [progress.nodeStatus],
+        description: 'The status of every node of a cluster, whenever one of them changes.',
+        args: { cluster: t.arg.string({ required: true }) },
+        subscribe: (_root, { cluster }, { ctx }) => follow(ctx, cluster, async (): Promise<NodeStatus[]> => [...(await clusterStatus(ctx, cluster)).nodes]),
+        resolve: (nodes) => nodes,
+      }),
+    }),
+  });
+}

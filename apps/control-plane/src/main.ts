@@ -1,0 +1,50 @@
+import { openCoordination } from '@portolan/store/etcd';
+import { openPostgresStore } from '@portolan/store/postgres';
+import { openHintQueue } from '@portolan/store/queue';
+import { pino } from 'pino';
+import { systemClock } from './clock.js';
+import { ConfigError, readConfig } from './config.js';
+import { listenOn } from './listen.js';
+import { randomId } from './new-id.js';
+import { buildControlPlane } from './server.js';
+
+/** A stop that takes longer than this many milliseconds is not waited for. */
+const STOP_TIMEOUT_MS = 10_000;
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({ level: config.logLevel, base: { program: 'portolan-control-plane' } });
+  const store = openPostgresStore({ url: config.databaseUrl });
+  const queue = openHintQueue({ redisUrl: config.redisUrl, log });
+  const coordination = openCoordination({ endpoints: config.etcdEndpoints, log });
+  const { app, start, stop } = await buildControlPlane({ store, queue, coordination, clock: systemClock, newId: randomId, log, token: config.token });
+
+  let stops = false;
+  const end = (signal: string): void => {
+    if (stops) return;
+    stops = true;
+    log.info({ signal }, 'stopping');
+    const late = setTimeout(() => process.exit(1), STOP_TIMEOUT_MS);
+    late.unref();
+    stop()
+      .then(() => Promise.allSettled([store.close(), queue.close(), coordination.close()]))
+      .then(() => process.exit(0))
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'could not stop in order');
+        process.exit(1);
+      });
+  };
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+
+  const urls = await listenOn(app, config.listen);
+  log.info({ urls, docs: `${urls[0]}/docs`, graphiql: `${urls[0]}/graphiql` }, 'listening');
+  await start();
+  if (!stops) log.info('ready');
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof ConfigError) console.error(error.message);
+  else console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,60 @@
+import { createReadStream } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { FastifyInstance } from 'fastify';
+
+const require = createRequire(import.meta.url);
+
+/** Served from the installed packages: a laboratory has no way to a CDN. */
+const files = {
+  'react.js': { module: 'react/umd/react.production.min.js', type: 'text/javascript' },
+  'react-dom.js': { module: 'react-dom/umd/react-dom.production.min.js', type: 'text/javascript' },
+  'graphiql.js': { module: 'graphiql/graphiql.min.js', type: 'text/javascript' },
+  'graphiql.css': { module: 'graphiql/graphiql.min.css', type: 'text/css' },
+} as const;
+
+const firstQuery = `# Portolan: everything below /v1 can be read here too.
+query Clusters {
+  clusters {
+    name
+    revision
+    status { intentRevision computedRevision appliedRevision }
+    services { name networks { network { name } vip mark } ports { published target } endpoints { name node { name } } }
+  }
+}
+`;
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><title>Portolan GraphiQL</title>
+<style>body, #graphiql { height: 100vh; margin: 0 }</style>
+<link rel="stylesheet" href="/graphiql/graphiql.css">
+<script src="/graphiql/react.js"></script>
+<script src="/graphiql/react-dom.js"></script>
+<script src="/graphiql/graphiql.js"></script>
+</head>
+<body>
+<div id="graphiql"></div>
+<script src="/graphiql/start.js"></script>
+</body>
+</html>
+`;
+
+const start = `const url = new URL('/graphql', location.href);
+const subscriptionUrl = new URL(url);
+subscriptionUrl.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+const fetcher = GraphiQL.createFetcher({ url: url.href, subscriptionUrl: subscriptionUrl.href });
+ReactDOM.createRoot(document.getElementById('graphiql')).render(
+  React.createElement(GraphiQL, { fetcher, defaultQuery: ${JSON.stringify(firstQuery)}, shouldPersistHeaders: true }),
+);
+`;
+
+/** A workbench for /graphql at /graphiql. */
+export function registerGraphiql(app: FastifyInstance): void {
+  app.get('/graphiql', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
+  app.get('/graphiql/start.js', { schema: { hide: true } }, async (_request, reply) => reply.type('text/javascript').send(start));
+  for (const [name, { module, type }] of Object.entries(files)) {
+    const path = require.resolve(module);
+    app.get(`/graphiql/${name}`, { schema: { hide: true } }, async (_request, reply) => reply.type(type).send(createReadStream(path)));
+  }
+}

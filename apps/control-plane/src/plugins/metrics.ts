@@ -1,0 +1,82 @@
+import type { FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Context, Counters } from '../application/context.js';
+import { statusOf } from '../application/status.js';
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly counters: Counters;
+  readonly http: Histogram<'method' | 'route' | 'status'>;
+  /** Reads the gauges anew from the stores. */
+  refresh(ctx: Context): Promise<void>;
+}
+
+/** The figures of one control plane. Each has a registry of its own, so that several fit into one process. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: 'portolan_' });
+  const labelNames = ['cluster'] as const;
+  const commits = new Counter({ name: 'portolan_commits_total', help: 'Commits to intent that made a revision.', labelNames, registers });
+  const compute = new Histogram({ name: 'portolan_compute_seconds', help: 'Time to compute and save one batch of node states.', labelNames, registers });
+  const computed = new Counter({ name: 'portolan_node_states_computed_total', help: 'Node states computed.', labelNames, registers });
+  const revisions = new Gauge({
+    name: 'portolan_revision',
+    help: 'Revisions of a cluster: intent, computed (lowest of its nodes), applied (lowest of its nodes).',
+    labelNames: ['cluster', 'stage'] as const,
+    registers,
+  });
+  const nodes = new Gauge({ name: 'portolan_nodes', help: 'Nodes of a cluster by liveness.', labelNames: ['cluster', 'state'] as const, registers });
+  const outbox = new Gauge({ name: 'portolan_outbox_messages', help: 'Hints that are committed but not yet published.', registers });
+  const jobs = new Gauge({ name: 'portolan_jobs', help: 'Jobs by status.', labelNames: ['status'] as const, registers });
+  const reachable = new Gauge({ name: 'portolan_store_reachable', help: '1 when the figures of this page could be read from PostgreSQL.', registers });
+
+  return {
+    registry,
+    counters: {
+      committed: (cluster) => commits.inc({ cluster }),
+      computed: (cluster, count, seconds) => {
+        compute.observe({ cluster }, seconds);
+        computed.inc({ cluster }, count);
+      },
+    },
+    http: new Histogram({
+      name: 'portolan_http_request_seconds',
+      help: 'Time to answer a request.',
+      labelNames: ['method', 'route', 'status'] as const,
+      registers,
+    }),
+    async refresh(ctx) {
+      for (const gauge of [revisions, nodes, outbox, jobs]) gauge.reset();
+      try {
+        for (const { name } of await ctx.store.listClusters()) {
+          const status = await statusOf(ctx, await ctx.store.snapshot(name));
+          revisions.set({ cluster: name, stage: 'intent' }, status.intentRevision);
+          revisions.set({ cluster: name, stage: 'computed' }, status.computedRevision);
+          revisions.set({ cluster: name, stage: 'applied' }, status.appliedRevision);
+          for (const [state, alive] of Object.entries({ up: true, down: false, unknown: null })) {
+            nodes.set({ cluster: name, state }, status.nodes.filter((node) => node.alive === alive).length);
+          }
+        }
+        const counts = await ctx.store.counts();
+        outbox.set(counts.outbox);
+        for (const [status, count] of Object.entries(counts.jobs)) jobs.set({ status }, count);
+        reachable.set(1);
+      } catch {
+        // The page itself must answer in an outage: that is when it is read.
+        reachable.set(0);
+      }
+    },
+  };
+}
+
+export function registerMetrics(app: FastifyInstance, ctx: Context, metrics: Metrics): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    metrics.http.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+  });
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    await metrics.refresh(ctx);
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+}

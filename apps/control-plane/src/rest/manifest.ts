@@ -1,0 +1,67 @@
+import { manifestOf } from '@portolan/intent';
+import { Type } from 'typebox';
+import { applyClusterManifest } from '../application/commands.js';
+import type { Context } from '../application/context.js';
+import { ACTOR } from './noun-routes.js';
+import { editErrors, operation, refTo } from './operation.js';
+import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, noQuery, revisionHeader, settle, waitFields } from './requests.js';
+import type { Routes } from './route.js';
+
+const applyQuery = Type.Object(
+  { dryRun: Type.Optional(Type.Boolean({ default: false, description: 'Answer what would change, and change nothing.' })), ...waitFields },
+  { additionalProperties: false },
+);
+
+export function registerManifest(routes: Routes, ctx: Context): void {
+  const shared = { tag: 'manifest', params: clusterParams } as const;
+
+  routes.get(
+    '/clusters/:cluster/manifest',
+    {
+      schema: operation({
+        ...shared,
+        operationId: 'getManifest',
+        summary: 'Read the whole cluster as one document',
+        description: 'With every value filled in: sending it back changes nothing.',
+        query: noQuery,
+        answers: { 200: { description: 'The manifest.', schema: refTo('Manifest'), headers: etagHeader } },
+        errors: ['not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const snapshot = await ctx.store.snapshot(request.params.cluster);
+      reply.header('etag', etagOf(snapshot.cluster.revision));
+      return manifestOf(snapshot);
+    },
+  );
+
+  routes.put(
+    '/clusters/:cluster/manifest',
+    {
+      schema: operation({
+        ...shared,
+        operationId: 'applyManifest',
+        summary: 'Make the cluster what a manifest says',
+        description:
+          'All or nothing, in one transaction. A section that is present is complete: what it does not name is deleted; a section that is left out is left alone. Values that are left out keep what was allocated.',
+        headers: ifMatchHeader,
+        query: applyQuery,
+        body: refTo('Manifest'),
+        answers: { 200: { description: 'What changed.', schema: refTo('Applied'), headers: { ...etagHeader, ...revisionHeader } } },
+        errors: editErrors,
+      }),
+    },
+    async (request, reply) => {
+      const { dryRun = false, ...wait } = request.query;
+      const { cluster } = request.params;
+      const version = ifMatchVersion(request);
+      const { revision, changed, changes } = await applyClusterManifest(ctx, ACTOR, cluster, request.body, {
+        dryRun,
+        ...(version === undefined ? {} : { revision: version }),
+      });
+      await settle(ctx, reply, cluster, revision, dryRun ? {} : wait);
+      reply.header('etag', etagOf(revision));
+      return { revision, changed, changes };
+    },
+  );
+}

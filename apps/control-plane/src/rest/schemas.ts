@@ -1,0 +1,188 @@
+import {
+  type Cluster,
+  ClusterSettingsSchema,
+  EndpointSpecSchema,
+  errorCatalogue,
+  IdSchema,
+  ManifestSchema,
+  NameSchema,
+  NetworkSpecSchema,
+  NodeSpecSchema,
+  type NounKind,
+  nounKinds,
+  ServiceSpecSchema,
+} from '@portolan/model';
+import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
+import { refTo } from './operation.js';
+
+const closed = { additionalProperties: false } as const;
+const time = (description: string): TSchema => Type.String({ format: 'date-time', description });
+const nullable = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()]);
+const words = (...choices: readonly string[]): TSchema => Type.Union(choices.map((choice) => Type.Literal(choice)));
+const revision = Type.Integer({ minimum: 0, description: 'Counts the commits to the intent of a cluster.' });
+const freeForm = (description: string): TSchema => Type.Record(Type.String(), Type.Unknown(), { description });
+
+const NodeErrors = Type.Array(
+  Type.Object({
+    code: Type.String(),
+    message: Type.String(),
+    fix: Type.String(),
+    key: Type.Optional(Type.String({ description: 'Key of the kernel object.' })),
+  }),
+);
+
+const NodeStatus = Type.Object(
+  {
+    id: IdSchema,
+    name: NameSchema,
+    alive: nullable(Type.Boolean({ description: 'Whether the agent holds its lease in etcd; null while etcd does not say.' })),
+    generation: Type.Integer({ description: 'Counts the changes of the state of this node.' }),
+    stateHash: Type.String({ description: "Hash of the node's newest state." }),
+    computedRevision: revision,
+    appliedRevision: revision,
+    lastReportAt: nullable(time('When the agent last reported.')),
+    lastStatus: nullable(words('applied', 'failed')),
+    lastErrors: NodeErrors,
+    lastWaiting: Type.Array(Type.String(), { description: 'Keys of objects that wait for an absent namespace.' }),
+    facts: Type.Record(Type.String(), Type.String(), { description: 'Kernel and tools of the host, as its agent found them.' }),
+  },
+  closed,
+);
+
+/** An object of a cluster as it is read: its spec with every value filled in, its identity and version. */
+function representation(spec: TObject, more: TProperties = {}): TSchema {
+  return Type.Object(
+    { id: IdSchema, version: Type.Integer({ minimum: 1, description: 'Counts the changes of the object; its ETag.' }), ...spec.properties, ...more },
+    closed,
+  );
+}
+
+const Change = Type.Object({ action: words('create', 'change', 'delete'), kind: words('cluster', ...nounKinds), name: NameSchema }, closed);
+
+const Step = Type.Object({ action: words('create', 'replace', 'delete'), key: Type.String(), reason: Type.String() }, closed);
+const Plan = Type.Object(
+  { from: Type.String(), to: Type.String(), steps: Type.Array(Step), waiting: Type.Array(Type.String()) },
+  { ...closed, description: 'What leads from the state of hash `from` to that of hash `to`.' },
+);
+const jobLine = {
+  id: Type.String(),
+  node: NameSchema,
+  generation: Type.Integer(),
+  revision,
+  status: words('queued', 'applied', 'failed', 'superseded'),
+  createdAt: time('When it was computed.'),
+  finishedAt: nullable(time('When the agent was done with it.')),
+  plan: refTo('Plan'),
+};
+
+const ProblemLine = Type.Object(
+  {
+    code: words(...Object.keys(errorCatalogue)),
+    path: Type.String({ description: 'JSON pointer into the document that was sent; `?NAME` for a query parameter; empty for the whole.' }),
+    message: Type.String(),
+    fix: Type.String({ description: 'What to do about it.' }),
+  },
+  closed,
+);
+
+const { message: _message, ...problemHead } = ProblemLine.properties;
+
+/** Named schemas of the OpenAPI document. */
+export const components: Readonly<Record<string, TSchema>> = {
+  Problem: Type.Object(
+    { type: Type.String(), title: Type.String(), status: Type.Integer(), detail: Type.String(), ...problemHead, problems: Type.Array(ProblemLine) },
+    { ...closed, description: 'Problem details (RFC 9457). The first problem gives code and status.' },
+  ),
+  ClusterSettings: ClusterSettingsSchema,
+  ClusterSettingsPatch: Type.Partial(ClusterSettingsSchema),
+  Cluster: Type.Object({ id: IdSchema, name: NameSchema, revision, settings: refTo('ClusterSettings') }, closed),
+  Manifest: ManifestSchema,
+  NodeSpec: NodeSpecSchema,
+  NetworkSpec: NetworkSpecSchema,
+  ServiceSpec: ServiceSpecSchema,
+  EndpointSpec: EndpointSpecSchema,
+  Node: representation(NodeSpecSchema, { status: refTo('NodeStatus') }),
+  Network: representation(NetworkSpecSchema),
+  Service: representation(ServiceSpecSchema),
+  Endpoint: representation(EndpointSpecSchema, { presence: words('unknown', 'present', 'absent') }),
+  NodeStatus,
+  ClusterStatus: Type.Object(
+    { cluster: NameSchema, intentRevision: revision, computedRevision: revision, appliedRevision: revision, nodes: Type.Array(refTo('NodeStatus')) },
+    { ...closed, description: 'The revisions of a cluster are the lowest of its nodes.' },
+  ),
+  Applied: Type.Object(
+    { revision, changed: Type.Boolean({ description: 'False when everything was so already.' }), changes: Type.Array(Change) },
+    { ...closed, description: 'What a manifest changed, or would change.' },
+  ),
+  Revision: Type.Object(
+    { revision, actor: Type.String(), summary: Type.String(), createdAt: time('When it was committed.'), changes: Type.Array(Change) },
+    closed,
+  ),
+  DesiredNodeState: Type.Object(
+    {
+      generation: Type.Integer(),
+      revision,
+      state: Type.Object({
+        cluster: NameSchema,
+        node: NameSchema,
+        hash: Type.String(),
+        endpoints: freeForm('Name and attachment of each endpoint on the node, by id.'),
+        objects: Type.Array(
+          Type.Object({
+            key: Type.String(),
+            hash: Type.String(),
+            space: Type.String({ description: 'Network namespace.' }),
+            body: freeForm('What the object is, in words that name no tool.'),
+            origin: freeForm('What made it: network, service, endpoint.'),
+          }),
+        ),
+      }),
+    },
+    closed,
+  ),
+  ObservedNodeState: Type.Object(
+    {
+      hash: Type.String(),
+      observedAt: time('When the agent looked.'),
+      objects: Type.Array(
+        Type.Object({ key: Type.String(), hash: Type.String(), space: Type.String(), kind: Type.String(), body: Type.Optional(Type.Unknown()) }),
+      ),
+      foreign: Type.Array(Type.Object({ space: Type.String(), text: Type.String() })),
+    },
+    closed,
+  ),
+  Finding: Type.Object(
+    {
+      severity: words('block', 'warn'),
+      code: Type.String(),
+      subject: Type.Object({ kind: words('cluster', ...nounKinds), id: IdSchema, name: NameSchema }),
+      field: Type.String({ description: 'Property of the object, empty for the whole of it.' }),
+      message: Type.String(),
+      fix: Type.String(),
+    },
+    closed,
+  ),
+  Plan,
+  JobLine: Type.Object(jobLine, closed),
+  Job: Type.Object({ ...jobLine, report: nullable(freeForm('The last report that named this job: steps, commands with their output, errors.')) }, closed),
+};
+
+/** Names of the component schemas of a kind. */
+export const nounComponents = {
+  node: { spec: 'NodeSpec', object: 'Node' },
+  network: { spec: 'NetworkSpec', object: 'Network' },
+  service: { spec: 'ServiceSpec', object: 'Service' },
+  endpoint: { spec: 'EndpointSpec', object: 'Endpoint' },
+} as const satisfies Record<NounKind, { readonly spec: string; readonly object: string }>;
+
+export function pageOfSchema(component: string): TSchema {
+  return Type.Object(
+    { items: Type.Array(refTo(component)), nextCursor: nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last.' })) },
+    closed,
+  );
+}
+
+/** A cluster as REST shows it. */
+export function clusterRepresentation({ id, name, revision: newest, settings }: Cluster): Cluster {
+  return { id, name, revision: newest, settings };
+}

@@ -1,0 +1,122 @@
+import type { NewId } from '@portolan/intent';
+import type { Coordination, HintQueue, IntentStore } from '@portolan/store';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { Changes } from './application/changes.js';
+import type { Clock, Context, Log } from './application/context.js';
+import { LivenessView } from './application/liveness-view.js';
+import { registerGraphql } from './graphql/index.js';
+import { authorizer, registerAuth } from './plugins/auth.js';
+import { registerGraphiql } from './plugins/graphiql.js';
+import { registerHealth } from './plugins/health.js';
+import { createMetrics, registerMetrics } from './plugins/metrics.js';
+import { registerOpenapi } from './plugins/openapi.js';
+import { registerProblems } from './plugins/problems.js';
+import { registerRest } from './rest/index.js';
+import { computeBehind } from './tasks/compute.js';
+import { livenessTask } from './tasks/liveness.js';
+import { startMigration } from './tasks/migrate.js';
+import { publishHints } from './tasks/publish-hints.js';
+import { revisionPublisher } from './tasks/publish-revision.js';
+import { startTask, type Task } from './tasks/task.js';
+
+/** A manifest of 10,000 services with ten endpoints each has about 20 MiB. */
+const BODY_LIMIT = 64 * 1024 * 1024;
+/** How often a task looks by itself, in milliseconds: the longest delay when a poke was lost or came to another process. */
+const COMPUTE_EVERY_MS = 1500;
+const PUBLISH_EVERY_MS = 2000;
+const LIVENESS_EVERY_MS = 2000;
+
+export interface ControlPlaneParts {
+  readonly store: IntentStore;
+  readonly queue: HintQueue;
+  readonly coordination: Coordination;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly log: Log;
+  /** Required of every caller when it is set. */
+  readonly token?: string | undefined;
+}
+
+export interface ControlPlane {
+  /** Answers as soon as it listens, or to `inject`: with 503 until `start` has brought the database up to date. */
+  readonly app: FastifyInstance;
+  /** Migrates, and then starts the background tasks. Resolves when the database is up to date; in an outage that lasts. */
+  start(): Promise<void>;
+  /** Ends waits and tasks, then the server. The stores are left open: they are the caller's. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Puts a control plane together.
+ *
+ * ```
+ * rest/ ── graphql/ ── agents/          doors
+ *            │
+ *       application/                    commands, queries, wait
+ *            │  commitEdit ─► Changes ─► pokes
+ *         stores ◄── tasks/             compute ─► publish hints (Redis), publish revision (etcd); liveness
+ * ```
+ */
+export async function buildControlPlane(parts: ControlPlaneParts): Promise<ControlPlane> {
+  const { store, queue, coordination, clock, log } = parts;
+  const stopping = new AbortController();
+  const metrics = createMetrics();
+  const ctx: Context = {
+    store,
+    clock,
+    newId: parts.newId,
+    log,
+    changes: new Changes(clock),
+    liveness: new LivenessView(),
+    counters: metrics.counters,
+    stopping: stopping.signal,
+  };
+  const tasks: Task[] = [];
+  const liveness = livenessTask(ctx, coordination);
+  let pendingMigration: () => string | null = () => 'the control plane is starting';
+  const pending = (): string | null => pendingMigration();
+
+  const app = Fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: 200 },
+    forceCloseConnections: true,
+  });
+  const authorizes = authorizer(parts.token);
+  registerProblems(app);
+  registerAuth(app, authorizes);
+  await registerOpenapi(app, parts.token !== undefined);
+  registerMetrics(app, ctx, metrics);
+  registerHealth(app, { store, queue, coordination }, clock, pending);
+  await registerRest(app, ctx, pending);
+  await registerGraphql(app, ctx, authorizes, pending);
+  registerGraphiql(app);
+
+  async function start(): Promise<void> {
+    const migration = startMigration(store, clock, log, stopping.signal);
+    pendingMigration = migration.pending;
+    await migration.done;
+    if (stopping.signal.aborted) return;
+    const task = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Task => startTask({ name, everyMs, clock, log, run });
+    const compute = task('compute', COMPUTE_EVERY_MS, (signal) => computeBehind(ctx, signal));
+    const hints = task('publish-hints', PUBLISH_EVERY_MS, (signal) => publishHints(ctx, queue, signal));
+    const revisions = task('publish-revision', PUBLISH_EVERY_MS, revisionPublisher(ctx, coordination));
+    const alive = task('liveness', LIVENESS_EVERY_MS, liveness.run);
+    tasks.push(compute, hints, revisions, alive);
+    ctx.changes.subscribe((movement) => {
+      if (movement === 'committed') compute.poke();
+      if (movement === 'clusters') for (const each of tasks) each.poke();
+      if (movement === 'computed') for (const each of [hints, revisions]) each.poke();
+    });
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await Promise.all(tasks.map((task) => task.stop()));
+    await liveness.close();
+    await app.close();
+  }
+
+  return { app, start, stop };
+}

@@ -1,0 +1,59 @@
+import { PortolanError } from '@portolan/model';
+import type { Clock, Log } from '../application/context.js';
+
+export interface Task {
+  /** There may be something to do: run now, or once more when it runs already. */
+  poke(): void;
+  /** Resolves when a run that is under way has ended. */
+  stop(): Promise<void>;
+}
+
+export interface TaskOptions {
+  readonly name: string;
+  readonly everyMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Reads what is true now and does what is missing. It has no input, so a poke may be lost, doubled or late. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Runs until it is stopped: at once, after each poke, and every `everyMs`; one run at a time. A failure is logged when it is new. */
+export function startTask({ name, everyMs, clock, log, run }: TaskOptions): Task {
+  const stopped = new AbortController();
+  let poked = new AbortController();
+  let failure: string | undefined;
+
+  async function loop(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      poked = new AbortController();
+      try {
+        await run(stopped.signal);
+        if (failure !== undefined) log.info({ task: name }, 'task works again');
+        failure = undefined;
+      } catch (error) {
+        if (!stopped.signal.aborted) noteFailure(error);
+        // Whoever pokes during an outage must not make it worse.
+        await clock.sleep(Math.min(everyMs, 1000), stopped.signal);
+        continue;
+      }
+      await clock.sleep(everyMs, AbortSignal.any([poked.signal, stopped.signal]));
+    }
+  }
+
+  function noteFailure(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message === failure) return;
+    failure = message;
+    if (error instanceof PortolanError && error.code !== 'internal') log.warn({ task: name, code: error.code }, message);
+    else log.error({ task: name, err: error }, message);
+  }
+
+  const running = loop();
+  return {
+    poke: () => poked.abort(),
+    stop: async () => {
+      stopped.abort();
+      await running;
+    },
+  };
+}
