@@ -41,11 +41,10 @@ export const stepColumns: readonly Column<StepAnswer>[] = [
   { title: 'REASON', value: (step) => step.reason },
 ];
 
-/** A key is KIND/SPACE/REST, and the first two have columns of their own. */
-function restOfKey({ key, space }: KernelObjectAnswer): string {
-  const kind = key.slice(0, key.indexOf('/'));
-  const prefix = `${kind}/${space}/`;
-  return key.startsWith(prefix) ? key.slice(prefix.length) : key;
+/** A key is KIND/SPACE/REST, or KIND/SPACE; kind and space have columns of their own. */
+function restOfKey({ key, space }: KernelObjectAnswer): string | undefined {
+  const rest = key.slice(key.indexOf('/') + 1 + space.length + 1);
+  return rest === '' ? undefined : rest;
 }
 
 function reasonOf(origin: KernelObjectAnswer['origin']): string | undefined {
