@@ -20,7 +20,7 @@ export interface Settings {
 
 /** Each setting: its flag, its variable, its default, and what it is. */
 const settings = {
-  url: { variable: 'PORTOLAN_URL', byDefault: 'http://127.0.0.1:7070', about: 'base URL of the control plane' },
+  url: { variable: 'PORTOLAN_URL', byDefault: 'http://127.0.0.1:7080', about: 'base URL of the control plane' },
   token: { variable: 'PORTOLAN_TOKEN', byDefault: '', about: 'token of the control plane, if it asks for one' },
   redis: { variable: 'REDIS_URL', byDefault: '', about: 'Redis with the jobs; without it changes are found by revision and timer' },
   etcd: { variable: 'ETCD_ENDPOINTS', byDefault: '', about: 'client URLs of etcd, separated by commas; without it the node is not shown as alive' },
@@ -90,7 +90,8 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
     .split(',')
     .filter((endpoint) => endpoint !== '');
   const resync = Number(settingOf('resync'));
-  if (!(resync >= 1 && resync <= 86_400)) problems.push(problem('invalid-document', '/resync', 'resync is 1 to 86400 seconds'));
+  if (!(resync >= 1 && resync <= 86_400))
+    problems.push(problem('invalid-document', '/resync', `resync is "${settingOf('resync')}"`, 'Write 1 to 86400 seconds.'));
   const listen = parseListen(settingOf('listen'), problems);
   const [first, ...rest] = problems;
   if (first !== undefined) throw new PortolanError([first, ...rest]);

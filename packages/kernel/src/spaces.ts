@@ -65,10 +65,6 @@ export function commandIn(path: string | undefined, argv: readonly [string, ...s
   return path === undefined ? argv : ['nsenter', `--net=${path}`, '--', ...argv];
 }
 
-export function ownNameOf(space: Space): string | undefined {
-  return space.startsWith('own:') ? space.slice('own:'.length) : undefined;
-}
-
 export function endpointIdOf(space: Space): string | undefined {
   return space.startsWith('endpoint:') ? space.slice('endpoint:'.length) : undefined;
 }

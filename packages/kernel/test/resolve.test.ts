@@ -27,7 +27,8 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** A process in a namespace of its own, as a container has one. */
 async function containerProcess(): Promise<ChildProcess & { readonly pid: number }> {
-  const child = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo in; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [unshare, ...argv] = ['unshare', '--net', '--', 'sh', '-c', 'echo in; exec sleep 600'] as const;
+  const child = spawn(unshare, argv, { stdio: ['ignore', 'pipe', 'ignore'] });
   children.push(child);
   await new Promise((resolve) => child.stdout?.once('data', resolve));
   if (child.pid === undefined) throw new Error('no process');
