@@ -33,10 +33,15 @@ export function openMemoryStore(): IntentStore {
     histories.set(nodeId, history);
     return history;
   };
+  /** Drops the jobs of a node that its history does not keep, with their messages. */
+  const forgetJobs = (nodeId: Id): void => {
+    const kept = new Set(histories.get(nodeId)?.jobs.map(({ id }) => id));
+    for (const [id, owner] of jobs) if (owner === nodeId && !kept.has(id)) jobs.delete(id);
+    for (const [id, { hint }] of outbox) if (!jobs.has(hint.jobId)) outbox.delete(id);
+  };
   const forgetNode = (nodeId: Id): void => {
     histories.delete(nodeId);
-    for (const [job, owner] of jobs) if (owner === nodeId) jobs.delete(job);
-    for (const [id, { hint }] of outbox) if (!jobs.has(hint.jobId)) outbox.delete(id);
+    forgetJobs(nodeId);
   };
   const job = (id: string): JobRow | null => histories.get(jobs.get(id) ?? '')?.jobs.find((row) => row.id === id) ?? null;
   const allJobs = (): JobRow[] => [...jobs.keys()].flatMap((id) => job(id) ?? []);
@@ -98,6 +103,7 @@ export function openMemoryStore(): IntentStore {
         }
         const { id, generation } = addGeneration(history, revision, changed.state, changed.plan, now());
         jobs.set(id, nodeId);
+        forgetJobs(nodeId);
         outboxId++;
         const hint = { jobId: id, generation, revision };
         outbox.set(String(outboxId), { id: String(outboxId), cluster: snapshot.cluster.name, node: node.name, hint });

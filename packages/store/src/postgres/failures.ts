@@ -46,20 +46,23 @@ interface Trace {
   readonly messages: readonly string[];
 }
 
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object';
+}
+
 /** An error of Prisma holds the driver's, which holds PostgreSQL's: what all of them say. */
 function traceOf(error: unknown): Trace {
   const codes: string[] = [];
   const kinds: string[] = [];
   const messages: string[] = [];
-  const layers: unknown[] = [error];
-  for (let depth = 0; depth < layers.length && depth < 8; depth++) {
-    const layer = layers[depth];
-    if (layer === null || typeof layer !== 'object') continue;
-    const fields = layer as Readonly<Record<string, unknown>>;
+  const layers = [error].filter(isRecord);
+  for (let depth = 0; depth < 8; depth++) {
+    const fields = layers[depth];
+    if (fields === undefined) break;
     for (const code of [fields.code, fields.originalCode]) if (typeof code === 'string') codes.push(code);
     if (typeof fields.kind === 'string') kinds.push(fields.kind);
     for (const message of [fields.message, fields.originalMessage]) if (typeof message === 'string') messages.push(message);
-    layers.push(fields.meta, fields.driverAdapterError, fields.cause);
+    layers.push(...[fields.meta, fields.driverAdapterError, fields.cause].filter(isRecord));
   }
   return { codes, kinds, messages };
 }

@@ -1,0 +1,515 @@
+import type { Snapshot } from '@portolan/model';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { IntentStore, OutboxMessage } from '../src/ports.js';
+import { endpoint, idOf, network, newCluster, node, note, planTo, put, remove, reportOn, service, stateOf } from './fixtures/intent.js';
+
+/** A store, and how to open another that has nothing in memory. */
+export interface StoreUnderTest {
+  readonly store: IntentStore;
+  reopen(): Promise<IntentStore>;
+}
+
+const n1 = node('n1', 1);
+const n2 = node('n2', 2);
+const net = network('net', 1);
+const other = network('other', 2);
+const web = service('web', { vips: [{ networkId: net.id, address: '10.0.1.20', mark: 300 }], ports: [{ protocol: 'tcp', published: 8000, target: 80 }] });
+const api = service('api', { vips: [{ networkId: net.id, address: '10.0.1.21', mark: 301 }], ports: [{ protocol: 'udp', published: 8000, target: 53 }] });
+const web1 = endpoint('web.1', web, n1, { addresses: [{ networkId: net.id, address: '10.0.1.30' }] });
+const all = put({
+  nodes: [{ ...n1, loadBalancers: [{ networkId: net.id, address: '10.0.1.2' }] }, n2],
+  networks: [net, other],
+  services: [web, api],
+  endpoints: [web1],
+});
+
+/** What every IntentStore promises. `subject` gives a store without any cluster. */
+export function describeIntentStore(name: string, subject: () => Promise<StoreUnderTest>): void {
+  describe(`intent store: ${name}`, () => {
+    let store: IntentStore;
+    let reopen: StoreUnderTest['reopen'];
+    beforeEach(async () => {
+      ({ store, reopen } = await subject());
+    });
+
+    describe('clusters', () => {
+      it('are listed by name and found again', async () => {
+        await newCluster(store, 'b');
+        await newCluster(store, 'a');
+        expect((await store.listClusters()).map(({ name, revision }) => [name, revision])).toEqual([
+          ['a', 0],
+          ['b', 0],
+        ]);
+        expect((await store.snapshot('a')).nodes.size).toBe(0);
+      });
+
+      it('have names of their own', async () => {
+        await newCluster(store, 'a');
+        await expect(store.createCluster({ ...(await store.snapshot('a')).cluster, id: idOf('x') })).rejects.toMatchObject({ code: 'duplicate-name' });
+      });
+
+      it('take all that is theirs with them', async () => {
+        const cluster = await newCluster(store, 'a');
+        await store.commit('a', note, all);
+        const state = stateOf('n1', '10.0.1.1');
+        await store.saveComputed(cluster, 1, [{ nodeId: n1.id, changed: { state, plan: planTo(state) } }]);
+        await store.saveReport(n1.id, reportOn(state, 1, { observed: { hash: 'h', objects: [], foreign: [] } }));
+        await store.deleteCluster('a');
+        expect(await store.listClusters()).toEqual([]);
+        await expect(store.snapshot('a')).rejects.toMatchObject({ code: 'not-found' });
+        expect(await store.nodeState(n1.id)).toBeNull();
+        expect(await store.observed(n1.id)).toBeNull();
+        expect(await store.counts()).toEqual({ outbox: 0, jobs: { queued: 0, applied: 0, failed: 0, superseded: 0 } });
+        await newCluster(store, 'a');
+        expect((await store.snapshot('a')).cluster.revision).toBe(0);
+      });
+
+      it('that are unknown are not found', async () => {
+        await expect(store.snapshot('no')).rejects.toMatchObject({ code: 'not-found' });
+        await expect(store.deleteCluster('no')).rejects.toMatchObject({ code: 'not-found' });
+        await expect(store.commit('no', note, (s) => s)).rejects.toMatchObject({ code: 'not-found' });
+        await expect(store.revisions('no', { limit: 1 })).rejects.toMatchObject({ code: 'not-found' });
+      });
+    });
+
+    describe('commit', () => {
+      it('keeps every value of every noun', async () => {
+        await newCluster(store, 'a');
+        const rich = put({
+          nodes: [
+            node('n1', 1, { role: 'manager', availability: 'drain', labels: { zone: 'é\n"x"', b: '' }, version: 7 }),
+            node('n2', 2, { loadBalancers: [other, net].map(({ id }, i) => ({ networkId: id, address: `10.0.${2 - i}.2` })) }),
+          ],
+          networks: [net, { ...other, ingress: true, mtu: 9166 }],
+          services: [
+            service('web', {
+              scheduler: 'wlc',
+              vips: [
+                { networkId: other.id, address: '10.0.2.9', mark: 0x7fffffff },
+                { networkId: net.id, address: '10.0.1.200', mark: 1 },
+              ],
+              ports: [
+                { protocol: 'udp', published: 65535, target: 1 },
+                { protocol: 'sctp', published: 1, target: 65535 },
+                { protocol: 'tcp', published: 65535, target: 80 },
+              ],
+            }),
+          ],
+          endpoints: [
+            endpoint('web.1', service('web'), n1, {
+              attachment: { pid: 4711 },
+              weight: 0,
+              presence: 'absent',
+              addresses: [
+                { networkId: net.id, address: '10.0.1.4' },
+                { networkId: other.id, address: '10.0.2.4' },
+              ],
+            }),
+          ],
+        });
+        const { snapshot, changed } = await store.commit('a', note, rich);
+        expect(changed).toBe(true);
+        expect(snapshot.cluster.revision).toBe(1);
+        expect(snapshot).toEqual({ ...rich(await store.snapshot('a')), cluster: snapshot.cluster });
+        expect(await store.snapshot('a')).toBe(snapshot);
+        expect(await (await reopen()).snapshot('a')).toEqual(snapshot);
+      });
+
+      it('makes no revision of what changes nothing', async () => {
+        await newCluster(store, 'a');
+        const first = await store.commit('a', note, all);
+        const second = await store.commit('a', note, (s) => ({ ...s, nodes: new Map(s.nodes) }));
+        expect(second).toEqual({ snapshot: first.snapshot, changed: false });
+        expect(await store.revisions('a', { limit: 10 })).toHaveLength(1);
+      });
+
+      it('passes on what the edit throws, and writes nothing', async () => {
+        await newCluster(store, 'a');
+        const fault = new RangeError('Connection terminated');
+        const throwing = (): Snapshot => {
+          throw fault;
+        };
+        await expect(store.commit('a', note, throwing)).rejects.toBe(fault);
+        expect((await store.snapshot('a')).cluster.revision).toBe(0);
+      });
+
+      it('serialises edits that come at once', async () => {
+        await newCluster(store, 'a');
+        const second = await reopen();
+        await Promise.all(
+          Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? store : second).commit('a', note, (s) => put({ services: [service(`s${s.services.size}`)] })(s))),
+        );
+        const snapshot = await store.snapshot('a');
+        expect(snapshot.services.size).toBe(20);
+        expect(snapshot.cluster.revision).toBe(20);
+        expect(await second.snapshot('a')).toEqual(snapshot);
+      });
+
+      it('changes settings', async () => {
+        await newCluster(store, 'a');
+        const { snapshot } = await store.commit('a', note, (s) => ({
+          ...s,
+          cluster: { ...s.cluster, settings: { ...s.cluster.settings, underlayMtu: 9000 } },
+        }));
+        expect(snapshot.cluster).toMatchObject({ revision: 1, settings: { underlayMtu: 9000 } });
+        expect(await (await reopen()).snapshot('a')).toEqual(snapshot);
+        expect((await store.revisions('a', { limit: 1 }))[0]?.changes).toEqual([{ action: 'change', kind: 'cluster', name: 'a' }]);
+      });
+    });
+
+    describe('values that change hands within one commit', () => {
+      beforeEach(async () => {
+        await newCluster(store, 'a');
+        await store.commit('a', note, all);
+      });
+      const committed = async (edit: (snapshot: Snapshot) => Snapshot): Promise<void> => {
+        const { snapshot } = await store.commit('a', note, edit);
+        expect(await (await reopen()).snapshot('a')).toEqual(snapshot);
+      };
+
+      it('two services swap VIPs, marks and published ports', () =>
+        committed(
+          put({
+            services: [
+              { ...web, vips: api.vips, ports: api.ports },
+              { ...api, vips: web.vips, ports: web.ports },
+            ],
+          }),
+        ));
+      it('a mark moves to the other VIP of its service', () =>
+        committed((s) =>
+          put({
+            services: [
+              {
+                ...web,
+                vips: [
+                  { networkId: net.id, address: '10.0.1.99', mark: 300 },
+                  { networkId: other.id, address: '10.0.2.20', mark: 302 },
+                ],
+              },
+            ],
+          })(s),
+        ));
+      it('two networks swap names, VNIs, subnets and the part of ingress', () =>
+        committed((s) =>
+          put({
+            networks: [
+              { ...net, name: 'other', vni: other.vni, subnet: '10.0.0.0/25', gateway: '10.0.1.1', ingress: true },
+              { ...other, name: 'net', vni: net.vni, subnet: '10.0.0.128/25' },
+            ],
+          })(s),
+        ));
+      it('two nodes swap names and addresses', () =>
+        committed((s) =>
+          put({
+            nodes: [
+              { ...n1, name: 'n2', address: n2.address },
+              { ...n2, name: 'n1', address: n1.address },
+            ],
+          })(s),
+        ));
+      it('a VIP becomes an endpoint address, and the gateway a VIP', () =>
+        committed(
+          put({
+            networks: [{ ...net, gateway: '10.0.1.30' }],
+            services: [{ ...web, vips: [{ networkId: net.id, address: '10.0.1.1', mark: 300 }] }],
+            endpoints: [{ ...web1, addresses: [{ networkId: net.id, address: '10.0.1.20' }] }],
+          }),
+        ));
+      it('a service is replaced by another of its name, which takes its endpoint', () => {
+        const successor = { ...web, id: idOf('successor') };
+        return committed((s) => put({ services: [successor], endpoints: [{ ...web1, serviceId: successor.id }] })(remove(web.id)(s)));
+      });
+      it('an endpoint is replaced by another of its name and address', () =>
+        committed((s) => put({ endpoints: [{ ...web1, id: idOf('successor') }] })(remove(web1.id)(s))));
+      it('a network goes with all that was in it', () =>
+        committed((s) =>
+          put({
+            nodes: [{ ...n1, loadBalancers: [] }],
+            services: [
+              { ...web, vips: [] },
+              { ...api, vips: [] },
+            ],
+            endpoints: [{ ...web1, addresses: [] }],
+          })(remove(net.id)(s)),
+        ));
+      it('everything goes', () => committed(remove(n1.id, n2.id, net.id, other.id, web.id, api.id, web1.id)));
+      it('everything is replaced by the same under other ids', () =>
+        committed((s) => {
+          const empty = remove(n1.id, n2.id, net.id, other.id, web.id, api.id, web1.id)(s);
+          const [m, w, x] = [
+            { ...n1, id: idOf('m') },
+            { ...web, id: idOf('w') },
+            { ...net, id: idOf('x') },
+          ];
+          return put({
+            nodes: [m],
+            networks: [x],
+            services: [{ ...w, vips: [{ networkId: x.id, address: '10.0.1.20', mark: 300 }] }],
+            endpoints: [{ ...endpoint('web.1', w, m), id: idOf('e'), addresses: [{ networkId: x.id, address: '10.0.1.30' }] }],
+          })(empty);
+        }));
+    });
+
+    describe('what the store itself refuses', () => {
+      const cases: readonly (readonly [string, string, (snapshot: Snapshot) => Snapshot])[] = [
+        ['a name of a node', 'duplicate-name', put({ nodes: [node('n1', 9, { id: idOf('x') })] })],
+        ['a name of a network', 'duplicate-name', put({ networks: [network('net', 9, { id: idOf('x') })] })],
+        ['a name of a service', 'duplicate-name', put({ services: [service('web', { id: idOf('x') })] })],
+        ['a name of an endpoint', 'duplicate-name', put({ endpoints: [endpoint('web.1', web, n1, { id: idOf('x') })] })],
+        ['an underlay address', 'address-taken', put({ nodes: [node('n3', 1)] })],
+        ['a VIP', 'address-taken', put({ services: [service('x', { vips: [{ networkId: net.id, address: '10.0.1.20', mark: 400 }] })] })],
+        ['the gateway as endpoint address', 'address-taken', put({ endpoints: [{ ...web1, addresses: [{ networkId: net.id, address: '10.0.1.1' }] }] })],
+        ['a VIP as load-balancer address', 'address-taken', put({ nodes: [{ ...n2, loadBalancers: [{ networkId: net.id, address: '10.0.1.21' }] }] })],
+        ['a mark', 'mark-taken', put({ services: [service('x', { vips: [{ networkId: other.id, address: '10.0.2.20', mark: 300 }] })] })],
+        ['a VNI', 'vni-taken', put({ networks: [network('x', 9, { vni: net.vni })] })],
+        ['a part of a subnet', 'subnet-overlap', put({ networks: [network('x', 9, { subnet: '10.0.1.128/25', gateway: '10.0.1.129' })] })],
+        ['the whole of a subnet', 'subnet-overlap', put({ networks: [network('x', 9, { subnet: '10.0.0.0/16', gateway: '10.0.9.1' })] })],
+        ['a second ingress', 'ingress-exists', put({ networks: [network('x', 8, { ingress: true }), network('y', 9, { ingress: true })] })],
+        ['a published port', 'port-taken', put({ services: [service('x', { ports: [{ protocol: 'tcp', published: 8000, target: 1 }] })] })],
+        ['a service that is not there', 'unknown-reference', put({ endpoints: [endpoint('x', service('no'), n1)] })],
+      ];
+
+      it.each(cases)('%s twice: %s', async (_what, code, edit) => {
+        await newCluster(store, 'a');
+        const { snapshot } = await store.commit('a', note, all);
+        await expect(store.commit('a', note, edit)).rejects.toMatchObject({ name: 'PortolanError', code });
+        expect(await store.snapshot('a')).toBe(snapshot);
+        expect(await (await reopen()).snapshot('a')).toEqual(snapshot);
+      });
+
+      it('a network that is in use', async () => {
+        await newCluster(store, 'a');
+        await store.commit('a', note, all);
+        await expect(store.commit('a', note, remove(net.id))).rejects.toMatchObject({ code: expect.stringMatching(/in-use|unknown-reference/) });
+      });
+
+      it('nothing of what another cluster holds', async () => {
+        await newCluster(store, 'a');
+        await newCluster(store, 'b');
+        await store.commit('a', note, all);
+        const copy = (noun: string): { readonly id: string } => ({ id: idOf(`b${noun}`) });
+        const theirs = { ...net, ...copy('net') };
+        const edit = put({
+          nodes: [{ ...n1, ...copy('n1') }],
+          networks: [theirs],
+          services: [{ ...web, ...copy('web'), vips: [{ networkId: theirs.id, address: '10.0.1.20', mark: 300 }] }],
+        });
+        expect((await store.commit('b', note, edit)).changed).toBe(true);
+      });
+    });
+
+    describe('revisions', () => {
+      it('say who did what, newest first, in pages', async () => {
+        await newCluster(store, 'a');
+        await store.commit('a', { actor: 'rest', summary: 'one' }, all);
+        await store.commit('a', { actor: 'graphql', summary: 'two' }, put({ services: [{ ...web, version: 2 }] }));
+        await store.commit('a', { actor: 'rest', summary: 'three' }, (s) => put({ services: [service('x')] })(remove(web1.id)(s)));
+        const [three, two] = await store.revisions('a', { limit: 2 });
+        expect(three).toMatchObject({ revision: 3, actor: 'rest', summary: 'three' });
+        expect(three?.changes).toEqual([
+          { action: 'create', kind: 'service', name: 'x' },
+          { action: 'delete', kind: 'endpoint', name: 'web.1' },
+        ]);
+        expect(two).toMatchObject({ revision: 2, actor: 'graphql', changes: [{ action: 'change', kind: 'service', name: 'web' }] });
+        expect(Date.parse(two?.createdAt ?? '')).toBeGreaterThan(Date.now() - 60_000);
+        const rest = await store.revisions('a', { limit: 2, before: 2 });
+        expect(rest.map(({ revision, changes }) => [revision, changes.length])).toEqual([[1, 7]]);
+      });
+    });
+
+    describe('computed states, jobs and reports', () => {
+      let cluster: string;
+      const first = stateOf('n1', '10.0.1.1');
+      const second = stateOf('n1', '10.0.1.1', '10.0.1.2');
+      beforeEach(async () => {
+        cluster = await newCluster(store, 'a');
+        await store.commit('a', note, all);
+      });
+      const save = (revision: number, state: typeof first | undefined, nodeId = n1.id): Promise<void> =>
+        store.saveComputed(cluster, revision, [{ nodeId, ...(state === undefined ? {} : { changed: { state, plan: planTo(state) } }) }]);
+      const progress = async (): Promise<readonly number[]> =>
+        (await store.progress(cluster, n1.id)).flatMap(({ generation, computedRevision, appliedRevision }) => [generation, computedRevision, appliedRevision]);
+
+      it('a state starts a generation with its job and its message', async () => {
+        await save(1, first);
+        expect(await progress()).toEqual([1, 1, 0]);
+        expect(await store.nodeState(n1.id)).toMatchObject({ nodeId: n1.id, generation: 1, revision: 1, state: first });
+        const [job] = await store.jobs(cluster, { limit: 10 });
+        expect(job).toMatchObject({ nodeId: n1.id, generation: 1, revision: 1, status: 'queued', plan: planTo(first), finishedAt: null, report: null });
+        expect(await store.job(job?.id ?? '')).toEqual(job);
+        const published: OutboxMessage[] = [];
+        expect(await store.drainOutbox(10, async (messages) => void published.push(...messages))).toBe(1);
+        expect(published).toMatchObject([{ cluster: 'a', node: 'n1', hint: { jobId: job?.id, generation: 1, revision: 1 } }]);
+        expect(await store.drainOutbox(10, async () => expect.unreachable())).toBe(0);
+      });
+
+      it('an equal state moves only the revision, whoever computed it', async () => {
+        await save(1, first);
+        await save(2, first);
+        await save(3, undefined);
+        expect(await progress()).toEqual([1, 3, 0]);
+        expect(await store.jobs(cluster, { limit: 10 })).toHaveLength(1);
+      });
+
+      it('an older revision is ignored', async () => {
+        await save(2, first);
+        await save(1, second);
+        expect(await progress()).toEqual([1, 2, 0]);
+        expect((await store.nodeState(n1.id))?.state).toEqual(first);
+      });
+
+      it('nodes that are gone, or of another cluster, are ignored', async () => {
+        await save(1, first, idOf('gone'));
+        await newCluster(store, 'b');
+        await store.saveComputed(idOf('clusterb'), 1, [{ nodeId: n1.id, changed: { state: first, plan: planTo(first) } }]);
+        expect(await store.progress(cluster)).toEqual([]);
+        expect(await store.counts()).toMatchObject({ outbox: 0, jobs: { queued: 0 } });
+      });
+
+      it('control planes that save at once agree on the generations', async () => {
+        const peer = await reopen();
+        const states = [first, second].map(
+          (state) =>
+            [
+              { nodeId: n1.id, changed: { state, plan: planTo(state) } },
+              { nodeId: n2.id, changed: { state, plan: planTo(state) } },
+            ] as const,
+        );
+        await Promise.all(states.flatMap((both) => [store.saveComputed(cluster, 1, [...both]), peer.saveComputed(cluster, 1, [...both].reverse())]));
+        const rows = await store.jobs(cluster, { limit: 100 });
+        for (const { id } of [n1, n2]) {
+          const generations = rows.filter(({ nodeId }) => nodeId === id).map(({ generation }) => generation);
+          expect(generations).toEqual([...generations.keys()].map((i) => generations.length - i));
+        }
+      });
+
+      it('a report that was applied moves the applied revision and closes the job', async () => {
+        await save(1, first);
+        const [job] = await store.jobs(cluster, { limit: 1 });
+        const objects = first.objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind, body }));
+        const report = reportOn(first, 1, {
+          jobId: job?.id ?? '',
+          waiting: ['veth/host/a'],
+          observed: { hash: first.hash, objects, foreign: [{ space: 'host', text: '-A X' }] },
+        });
+        const answer = await store.saveReport(n1.id, report);
+        expect(answer).toMatchObject({
+          generation: 1,
+          appliedRevision: 1,
+          lastStatus: 'applied',
+          lastErrors: [],
+          lastWaiting: ['veth/host/a'],
+          facts: { kernel: '6.1' },
+        });
+        expect(await store.progress(cluster)).toEqual([answer]);
+        expect(await store.observed(n1.id)).toMatchObject({ hash: first.hash, objects, foreign: report.observed.foreign });
+        const closed = await store.job(job?.id ?? '');
+        expect(closed).toMatchObject({ status: 'applied', finishedAt: expect.any(String) });
+        const { objects: _objects, ...kept } = report.observed;
+        expect(closed?.report).toEqual({ ...report, observed: kept });
+      });
+
+      it('applied stays applied while revisions come that change nothing for the node', async () => {
+        await save(1, first);
+        await store.saveReport(n1.id, reportOn(first, 1));
+        await save(2, undefined);
+        expect(await progress()).toEqual([1, 2, 2]);
+        await store.saveReport(n1.id, reportOn(first, 1, { status: 'failed' }));
+        await save(3, first);
+        expect(await progress()).toEqual([1, 3, 2]);
+        await store.saveReport(n1.id, reportOn(first, 1));
+        expect(await progress()).toEqual([1, 3, 3]);
+      });
+
+      it('an older state counts for its own revision, and never takes the newer back', async () => {
+        await save(3, first);
+        await save(5, second);
+        expect((await store.saveReport(n1.id, reportOn(first, 1))).appliedRevision).toBe(3);
+        await store.saveReport(n1.id, reportOn(second, 2));
+        await store.saveReport(n1.id, reportOn(first, 1));
+        await store.saveReport(n1.id, reportOn(stateOf('n1', '10.9.9.9'), 2));
+        expect(await progress()).toEqual([2, 5, 5]);
+      });
+
+      it('a failed report leaves the applied revision, and the job can still succeed', async () => {
+        await save(1, first);
+        const errors = [{ code: 'apply-failed', message: 'exit status 2: \u0000', fix: 'read it' }];
+        const failed = await store.saveReport(n1.id, reportOn(first, 1, { status: 'failed', errors }));
+        expect(failed).toMatchObject({ appliedRevision: 0, lastStatus: 'failed', lastErrors: errors });
+        expect((await store.jobs(cluster, { limit: 1 }))[0]).toMatchObject({ status: 'failed', report: { status: 'failed', errors } });
+        await store.saveReport(n1.id, reportOn(first, 1));
+        expect((await store.jobs(cluster, { limit: 1 }))[0]).toMatchObject({ status: 'applied', report: { status: 'applied' } });
+      });
+
+      it('a newer generation supersedes the jobs before it, and what was applied keeps its report', async () => {
+        await save(1, first);
+        await save(2, second);
+        const steps = [{ action: 'create', key: 'k', reason: 'it is new' }];
+        await store.saveReport(n1.id, reportOn(second, 2, { steps }));
+        await store.saveReport(n1.id, reportOn(second, 2));
+        expect((await store.jobs(cluster, { limit: 10 })).map(({ status, report }) => [status, report?.steps])).toEqual([
+          ['applied', steps],
+          ['superseded', undefined],
+        ]);
+      });
+
+      it('observed objects that were left out are those of the report before, or unknown', async () => {
+        await save(1, first);
+        const observed = (hash: string, objects?: []) => ({ observed: { hash, foreign: [], ...(objects === undefined ? {} : { objects }) } });
+        await store.saveReport(n1.id, reportOn(first, 1, observed('one')));
+        expect(await store.observed(n1.id)).toBeNull();
+        await store.saveReport(n1.id, reportOn(first, 1, observed('one', [])));
+        await store.saveReport(n1.id, reportOn(first, 1, { observed: { hash: 'one', foreign: [{ space: 'host', text: 'x' }] } }));
+        expect(await store.observed(n1.id)).toMatchObject({ hash: 'one', foreign: [{ text: 'x' }] });
+        await store.saveReport(n1.id, reportOn(first, 1, observed('two')));
+        expect(await store.observed(n1.id)).toMatchObject({ hash: 'one' });
+      });
+
+      it('a report of an unknown node is refused', async () => {
+        await expect(store.saveReport(idOf('gone'), reportOn(first, 1))).rejects.toMatchObject({ code: 'not-found' });
+      });
+
+      it('jobs are filtered and come in pages', async () => {
+        for (let i = 1; i <= 3; i++) for (const nodeId of [n1.id, n2.id]) await save(i, stateOf('n', `10.0.1.${i}`), nodeId);
+        await store.saveReport(n1.id, reportOn(stateOf('n', '10.0.1.3'), 3));
+        expect(await store.jobs(cluster, { limit: 100 })).toHaveLength(6);
+        expect((await store.jobs(cluster, { limit: 100, nodeId: n2.id })).map(({ generation }) => generation)).toEqual([3, 2, 1]);
+        expect((await store.jobs(cluster, { limit: 100, status: 'superseded' })).map(({ generation }) => generation)).toEqual([2, 1]);
+        const page = await store.jobs(cluster, { limit: 4 });
+        const rest = await store.jobs(cluster, { limit: 4, before: page.at(-1)?.id ?? '' });
+        expect([...page, ...rest].map(({ generation }) => generation)).toEqual([3, 3, 2, 2, 1, 1]);
+        expect(await store.jobs(cluster, { limit: 4, before: 'no' })).toEqual([]);
+        expect(await store.job('no')).toBeNull();
+        expect(await store.counts()).toEqual({ outbox: 6, jobs: { queued: 3, applied: 1, failed: 0, superseded: 2 } });
+      });
+
+      it('keeps the last 20 states and the last 200 jobs of a node', async () => {
+        for (let i = 1; i <= 205; i++) await save(i, stateOf('n1', `10.0.${i}.1`));
+        expect(await store.nodeState(n1.id, 185)).toBeNull();
+        expect(await store.nodeState(n1.id, 186)).toMatchObject({ generation: 186, revision: 186 });
+        const rows = await store.jobs(cluster, { limit: 1000 });
+        expect([rows.length, rows.at(-1)?.generation]).toEqual([200, 6]);
+        expect((await store.counts()).outbox).toBe(200);
+      });
+
+      it('messages that could not be published stay, in order', async () => {
+        await save(1, first);
+        await save(2, second);
+        const fault = new Error('no Redis');
+        await expect(store.drainOutbox(10, () => Promise.reject(fault))).rejects.toBe(fault);
+        const generations: number[] = [];
+        expect(await store.drainOutbox(1, async (messages) => void generations.push(...messages.map(({ hint }) => hint.generation)))).toBe(1);
+        expect(await store.drainOutbox(10, async (messages) => void generations.push(...messages.map(({ hint }) => hint.generation)))).toBe(1);
+        expect(generations).toEqual([1, 2]);
+      });
+
+      it('a node takes its history with it', async () => {
+        await save(1, first);
+        await store.commit('a', note, remove(n1.id, web1.id));
+        expect(await store.progress(cluster)).toEqual([]);
+        expect(await store.counts()).toMatchObject({ outbox: 0, jobs: { queued: 0 } });
+      });
+    });
+  });
+}
