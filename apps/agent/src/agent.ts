@@ -84,7 +84,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   let facts: Readonly<Record<string, string>> | undefined;
   let openJob: SyncHint | undefined;
   let lastSeen: ObservedState['endpoints'] = {};
-  /** Runs that looked at the whole kernel; 0 when the last one failed. */
+  /** When the last run that looked at the whole kernel began. */
   let lastFullRunAt = 0;
   let lastFingerprint = '';
   let isCutOff = false;
@@ -157,9 +157,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     const done = await reach(desired, remarks, trust);
     const finishedAt = clock.now();
     if (!trust) lastFullRunAt = startedAt;
+    // Of a generation that the control plane has not given yet, nothing can be said.
+    const answered = job !== undefined && job.generation <= desired.generation ? job : undefined;
     const report = reportOf(desired, done, done.problems, remarks, {
       agentVersion: config.version,
-      jobId: job?.jobId,
+      jobId: answered?.jobId,
       startedAt,
       finishedAt,
       facts: facts ?? {},
@@ -182,11 +184,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     else log.debug(fields, 'sync found nothing to do');
 
     const fingerprint = reportFingerprint(report);
-    const isAsked = reasons.has('start') || reasons.has('asked') || job !== undefined;
+    const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
     if (isAsked || steps.length > 0 || fingerprint !== lastFingerprint) reports.submit(report);
     lastFingerprint = fingerprint;
     // A job stays open until a run succeeds, so that the report that closes it names it.
-    if (report.status === 'applied' && openJob === job && (job === undefined || desired.generation >= job.generation)) openJob = undefined;
+    if (report.status === 'applied' && openJob === answered) openJob = undefined;
     return report.status === 'applied' && look.answered;
   }
 

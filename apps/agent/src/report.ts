@@ -53,7 +53,8 @@ export function reportOf(
       ...('key' in rest && typeof rest.key === 'string' ? { key: rest.key } : {}),
     })),
     waiting: [...(done.waiting ?? [])],
-    endpoints: { ...observed.endpoints },
+    // Endpoints of earlier states are observed to clean them, and are nobody's business any more.
+    endpoints: Object.fromEntries(Object.entries(observed.endpoints).filter(([id]) => id in desired.state.endpoints)),
     observed: { hash: observed.hash, objects: [...observed.objects], foreign: [...observed.foreign] },
     facts: run.facts,
   };

@@ -323,6 +323,7 @@ describe('endpoints', () => {
     stage.kernel.setPresence('b', 'present');
     await stage.agent().start();
     await appliedGeneration(2);
+    expect(stage.lastReport().endpoints).toEqual({ a: 'present' });
     expect(JSON.parse(readFileSync(stage.ledgerPath, 'utf8'))).toMatchObject({ retiring: {} });
     expect(kernelHashes()).toEqual(hashesOf(stateWith('a')));
   });
