@@ -12,13 +12,13 @@ export const addNode: AddCommand = (cli, terminal) =>
         state
           .positional('node', { type: 'string', demandOption: true, describe: 'Name of the node' })
           .options({
-            observed: { type: 'boolean', default: false, describe: 'Show what the agent last saw in the kernel instead' },
-            drift: { type: 'boolean', default: false, describe: 'Show what differs between the two instead' },
+            observed: { type: 'boolean', describe: 'Show what the agent last saw in the kernel instead' },
+            drift: { type: 'boolean', describe: 'Show what differs between the two instead' },
           })
           .conflicts('observed', 'drift'),
       inSession(terminal, async (session, { node, observed, drift }) => {
-        if (drift) await showDrift(session, node);
-        else if (observed) await showObserved(session, node);
+        if (drift === true) await showDrift(session, node);
+        else if (observed === true) await showObserved(session, node);
         else await showState(session, node);
       }),
     ),

@@ -1,0 +1,187 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { buildControlPlane, type ControlPlane, listenOn, randomId, systemClock } from '@portolan/control-plane';
+import { agentPaths, type DesiredState, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
+import { createMemoryCoordination, createMemoryQueue, openMemoryStore } from '@portolan/store/memory';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { runPortolan } from '../src/cli.js';
+import { screen } from './screen.js';
+
+// The published API itself, over HTTP; only the servers behind it are twins in memory.
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+let plane: ControlPlane;
+let url: string;
+
+beforeAll(async () => {
+  const log = pino({ level: 'silent' });
+  const parts = { store: openMemoryStore(), queue: createMemoryQueue(), coordination: createMemoryCoordination() };
+  plane = await buildControlPlane({ ...parts, clock: systemClock, newId: randomId, log });
+  [url = ''] = await listenOn(plane.app, [{ host: '127.0.0.1', port: 0 }]);
+  await plane.start();
+});
+afterAll(() => plane.stop());
+
+async function portolan(words: string, cluster?: string) {
+  const environment = { PORTOLAN_URL: url, ...(cluster === undefined ? {} : { PORTOLAN_CLUSTER: cluster }) };
+  const terminal = screen({ directory: root, environment });
+  const exitCode = await runPortolan(words.split(' '), terminal);
+  return { exitCode, out: terminal.out(), err: terminal.err() };
+}
+
+async function succeed(words: string, cluster?: string): Promise<string> {
+  const { exitCode, out, err } = await portolan(words, cluster);
+  expect(`${exitCode} ${err}`).toMatch(/^0 (revision \d+ is applied on every node.*\n)?$/);
+  return out;
+}
+
+/** Says for a node that everything is applied, as an agent would. */
+async function reportApplied(cluster: string, node: string): Promise<void> {
+  const desired = (await (await fetch(`${url}${agentPaths.state(cluster, node)}`)).json()) as DesiredState;
+  const now = new Date().toISOString();
+  const { objects } = desired.state;
+  const report: Report = {
+    protocol: PROTOCOL_VERSION,
+    agentVersion: 'test',
+    generation: desired.generation,
+    revision: desired.revision,
+    stateHash: desired.state.hash,
+    status: 'applied',
+    startedAt: now,
+    finishedAt: now,
+    steps: [],
+    commands: [],
+    errors: [],
+    waiting: [],
+    endpoints: {},
+    observed: { hash: desired.state.hash, objects: objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind })), foreign: [] },
+    facts: {},
+  };
+  const response = await fetch(`${url}${agentPaths.reports(cluster, node)}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(report),
+  });
+  expect(response.status).toBe(200);
+}
+
+/** Runs the command while every node reports again and again. */
+async function whileApplied<T>(cluster: string, nodes: readonly string[], command: Promise<T>): Promise<T> {
+  let done = false;
+  const end = command.finally(() => {
+    done = true;
+  });
+  while (!done) {
+    for (const node of nodes) await reportApplied(cluster, node);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return end;
+}
+
+describe('the study’s stack', () => {
+  const nodes = ['node1', 'node2', 'node3'];
+
+  it('asks for a cluster first', async () => {
+    expect(await portolan('get nodes')).toMatchObject({ exitCode: 1, err: expect.stringContaining('portolan cluster create NAME') as unknown });
+    expect(await succeed('cluster create bjdt')).toBe('created cluster bjdt\n');
+    expect(await portolan('cluster create bjdt')).toMatchObject({ exitCode: 1, err: expect.stringContaining('[duplicate-name]') as unknown });
+    expect(await succeed('get nodes')).toBe('no nodes\n');
+  });
+
+  it('is shown by a dry run, and then applied', async () => {
+    const dry = await succeed('apply -f examples/bjdt.yaml --dry-run');
+    expect(dry).toContain('dry run: 12 to create; nothing was changed');
+    expect(await succeed('apply -f examples/bjdt.yaml')).toContain('revision 1: 12 created');
+    expect(await succeed('apply -f examples/bjdt.yaml')).toBe('nothing to change: the cluster is as the manifest says, at revision 1\n');
+  });
+
+  it('is listed in tables', async () => {
+    expect(await succeed('get nodes')).toMatch(/^NAME +ROLE +AVAILABILITY +ADDRESS +AGENT +APPLIED\nnode1 +manager +active +172\.16\.130\.140 /);
+    expect(await succeed('get no node2')).toMatch(/\nnode2 .*\n$/);
+    expect(await succeed('get networks')).toMatch(/\nbjdt_overlay +10\.0\.0\.0\/24 +10\.0\.0\.1 +4097 +1450 +-\n/);
+    const services = await succeed('get svc');
+    expect(services).toMatch(/bjdt_bjdt-dzwl +10\.0\.0\.20 \(bjdt_overlay, mark 329\), 10\.255\.0\.41 \(ingress, mark \d+\) +8080->8080\/tcp +rr\n/);
+    expect((await succeed('get endpoints --service bjdt_bjdt-dzwl-web')).trimEnd().split('\n')).toHaveLength(3);
+    expect(await succeed('get clusters')).toMatch(/\nbjdt +1\n$/);
+  });
+
+  it('is read by programs', async () => {
+    expect(JSON.parse(await succeed('get endpoints --json'))).toHaveLength(5);
+    expect(JSON.parse(await succeed('get node node1 --json'))).toMatchObject({ name: 'node1', address: '172.16.130.140' });
+    expect(parse(await succeed('describe service bjdt_bjdt-dzwl'))).toMatchObject({ networks: [{ vip: '10.0.0.20', mark: 329 }, {}] });
+    expect(parse(await succeed('get network ingress -o yaml'))).toMatchObject({ vni: 4096 });
+    expect(parse(await succeed('get manifest'))).toMatchObject({ nodes: [{}, {}, {}] });
+  });
+
+  it('is waited for', async () => {
+    expect(await portolan('wait --timeout 0.2')).toMatchObject({ exitCode: 4, err: expect.stringContaining('3 of 3 nodes have not applied it') as unknown });
+    expect(await whileApplied('bjdt', nodes, portolan('wait --revision 1 --timeout 20'))).toMatchObject({
+      exitCode: 0,
+      out: 'revision 1 is applied on every node\n',
+    });
+    expect(await succeed('status')).toMatch(/^cluster bjdt: revision 1, computed 1, applied 1\n\nNODE/);
+  });
+
+  it('shows what a node is meant to have, what it has, and that they are equal', async () => {
+    const state = await succeed('node state node1');
+    expect(state).toMatch(/\nvirtual-server +own:lb_5mckih8b5 +329 +load-balancer, service bjdt_bjdt-dzwl, network bjdt_overlay\n/);
+    expect(state).toMatch(/\n\d+ objects, generation \d+, from revision 1\n$/);
+    expect(await succeed('node state node1 --observed')).toMatch(/\nvirtual-server +own:lb_5mckih8b5 +329 +[0-9a-f]{16}\n/);
+    expect(await succeed('node state node1 --drift')).toBe('no drift: the kernel of node1 is as computed\n');
+    expect(await portolan('node state nowhere')).toMatchObject({ exitCode: 1, err: expect.stringContaining('[not-found]') as unknown });
+  });
+
+  it('lists jobs and revisions, and shows one job', async () => {
+    const jobs = JSON.parse(await succeed('jobs --node node1 --json')) as { id: string }[];
+    expect(jobs.length).toBeGreaterThan(0);
+    expect(await succeed(`jobs show ${jobs[0]?.id}`)).toMatch(/plan against the last report: \d+ steps\nACTION +OBJECT +REASON\ncreate /);
+    expect(await succeed('jobs --limit 2')).toMatch(/^ID +NODE +STATUS .*\n.*\n.*\n$/);
+    expect(await succeed('jobs --status failed')).toBe('no jobs\n');
+    expect(await succeed('revisions')).toMatch(/REVISION.*\n +1 .* rest +apply manifest +12\n$/);
+  });
+
+  it('takes endpoints in and out', async () => {
+    const attached = await whileApplied('bjdt', nodes, portolan('endpoint attach --service bjdt_bjdt-dzwl-web --node node3 --container web-3 --wait'));
+    expect(attached).toMatchObject({ exitCode: 0, out: expect.stringMatching(/^attached web-3 to bjdt_bjdt-dzwl-web on node3: .*, revision 2\n$/) as unknown });
+    expect(await portolan('endpoint attach --service bjdt_bjdt-dzwl-web --node node3 --container web-3')).toMatchObject({ exitCode: 1 });
+    expect(await succeed('endpoint detach web-3')).toBe('deleted endpoint web-3, revision 3\n');
+    expect(await succeed('delete endpoint bjdt_bjdt-dzwl-web.1')).toBe('deleted endpoint bjdt_bjdt-dzwl-web.1, revision 4\n');
+    expect(await portolan('delete network bjdt_overlay')).toMatchObject({ exitCode: 1, err: expect.stringContaining('[in-use]') as unknown });
+  });
+
+  it('goes with its cluster', async () => {
+    expect(await succeed('cluster delete bjdt')).toBe('deleted cluster bjdt\n');
+    expect(await succeed('get clusters')).toBe('no clusters\n');
+  });
+});
+
+describe('a manifest with a fault', () => {
+  it('is refused with the line of each fault, and nothing is changed', async () => {
+    await succeed('cluster create faults');
+    const text = `nodes:
+  - { name: a, address: 192.0.2.1 }
+networks:
+  - { name: ingress, ingress: true }
+services:
+  - name: web
+    colour: red
+    ports:
+      - { target: 70000 }
+`;
+    const terminal = screen({ environment: { PORTOLAN_URL: url, PORTOLAN_CLUSTER: 'faults' }, readStandardInput: () => Promise.resolve(text) });
+    expect(await runPortolan(['apply', '-f', '-'], terminal)).toBe(1);
+    expect(terminal.err()).toContain('[unknown-field]\n  at standard input:7:13\n  7 |     colour: red\n');
+    expect(terminal.err()).toContain('  9 |       - { target: 70000 }\n');
+    expect(await succeed('get nodes', 'faults')).toBe('no nodes\n');
+  });
+});
+
+describe('the examples', () => {
+  it('apply one after the other to an empty cluster', async () => {
+    await succeed('cluster create examples');
+    const files = ['two-hosts.yaml', 'weights.yaml', 'settings.yaml'];
+    expect(readdirSync(`${root}/examples`).filter((name) => name.endsWith('.yaml'))).toEqual(['bjdt.yaml', ...files].sort());
+    for (const file of files) expect(await succeed(`apply -f examples/${file}`, 'examples')).toMatch(/^CHANGE/);
+  });
+});
