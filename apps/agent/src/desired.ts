@@ -57,7 +57,9 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
     assertUsable(desired, identity);
     const before = ledger.desired;
     if (before !== undefined && desired.generation < before.generation) {
-      throw portolanError('stale-generation', '', `the control plane offers generation ${desired.generation}, this node holds ${before.generation}`);
+      throw portolanError('stale-generation', '', `the control plane offers generation ${desired.generation}, this node holds ${before.generation}`, {
+        fix: 'Where the cluster was made anew or its database was restored: stop the agent, run "portolan-agent purge", start it again. Otherwise wait for the newer state.',
+      });
     }
     const retiring = { ...ledger.retiring, ...before?.state.endpoints };
     for (const id of Object.keys(desired.state.endpoints)) delete retiring[id];
