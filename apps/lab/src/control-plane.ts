@@ -38,11 +38,9 @@ export async function startControlPlane(
       DATABASE_URL: databaseUrl,
       REDIS_URL: redisUrl,
       ETCD_ENDPOINTS: etcdEndpoints.join(','),
-      PORTOLAN_HOST: '127.0.0.1',
-      PORTOLAN_PORT: String(port),
+      PORTOLAN_LISTEN: `127.0.0.1:${port}`,
       // The lab is loopback and its own hosts; whoever sets a token for another control plane does not mean this one.
       PORTOLAN_TOKEN: '',
-      PORTOLAN_GRAPHIQL: 'true',
     },
   });
   onStart(child.pid);
