@@ -24,12 +24,12 @@ export function singular(kind: Kind): string {
 
 const comma = (words: readonly string[]): string | undefined => (words.length === 0 ? undefined : words.join(', '));
 
-export function attachmentText(attachment: EndpointAnswer['attachment']): string {
+function attachmentText(attachment: EndpointAnswer['attachment']): string {
   if ('netns' in attachment) return attachment.netns;
   return 'pid' in attachment ? `pid ${attachment.pid}` : `container ${attachment.container}`;
 }
 
-export function portText(port: ServiceAnswer['ports'][number]): string {
+function portText(port: ServiceAnswer['ports'][number]): string {
   return `${port.published}->${port.target}/${port.protocol}`;
 }
 

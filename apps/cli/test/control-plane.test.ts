@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { buildControlPlane, type ControlPlane, listenOn, randomId, systemClock } from '@portolan/control-plane';
+import { buildControlPlane, type ControlPlane, type Log, listenOn, randomId, systemClock } from '@portolan/control-plane';
 import { agentPaths, type DesiredState, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
 import { createMemoryCoordination, createMemoryQueue, openMemoryStore } from '@portolan/store/memory';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { runPortolan } from '../src/cli.js';
@@ -11,11 +10,12 @@ import { screen } from './screen.js';
 
 // The published API itself, over HTTP; only the servers behind it are twins in memory.
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+const drop = (): void => undefined;
+const log: Log = { level: 'silent', silent: drop, fatal: drop, error: drop, warn: drop, info: drop, debug: drop, trace: drop, child: () => log };
 let plane: ControlPlane;
 let url: string;
 
 beforeAll(async () => {
-  const log = pino({ level: 'silent' });
   const parts = { store: openMemoryStore(), queue: createMemoryQueue(), coordination: createMemoryCoordination() };
   plane = await buildControlPlane({ ...parts, clock: systemClock, newId: randomId, log });
   [url = ''] = await listenOn(plane.app, [{ host: '127.0.0.1', port: 0 }]);

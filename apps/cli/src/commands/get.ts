@@ -78,7 +78,7 @@ export async function deleteObject(session: Session, kind: Kind, name: string, w
   );
 }
 
-export async function pathOf(session: Session, kind: Kind, ...name: readonly string[]): Promise<string> {
+async function pathOf(session: Session, kind: Kind, ...name: readonly string[]): Promise<string> {
   return kind === 'clusters' ? ['/v1/clusters', ...name.map(encodeURIComponent)].join('/') : session.inCluster(kind, ...name);
 }
 
