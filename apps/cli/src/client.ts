@@ -8,6 +8,11 @@ const ANSWER_TIMEOUT_MS = 120_000;
 /** Items of one page of a list, the most that the API gives. */
 const LARGEST_PAGE = 1000;
 
+const shellFixes: Readonly<Record<string, string>> = {
+  unauthorized: 'Pass the token of this control plane with --token or PORTOLAN_TOKEN.',
+  'wait-timeout': 'The change is committed. See which node is behind with: portolan status',
+};
+
 export interface Answer<T> {
   readonly body: T;
   /** Revision that a mutation made, from the header portolan-revision. */
@@ -97,9 +102,11 @@ export class Client {
     if (answer.code === undefined || answer.detail === undefined) {
       return this.unreachable(`it answered ${response.status} ${response.statusText} without a reason; it may be another server`);
     }
-    const fix = answer.code === 'unauthorized' ? 'Pass the token of this control plane with --token or PORTOLAN_TOKEN.' : (answer.fix ?? '');
-    const problems = answer.problems ?? [];
-    return new CommandFailure(answer.code === 'wait-timeout' ? exitCodes.waitTimeout : exitCodes.refused, answer.detail, fix, problems);
+    const { code, detail, problems = [] } = answer;
+    // Where the API speaks of headers and resources, a person at a shell needs the option or the command.
+    const fix = shellFixes[code] ?? answer.fix ?? '';
+    const placed = problems.map((problem) => ({ ...problem, fix: shellFixes[problem.code] ?? problem.fix }));
+    return new CommandFailure(code === 'wait-timeout' ? exitCodes.waitTimeout : exitCodes.refused, detail, fix, placed);
   }
 }
 

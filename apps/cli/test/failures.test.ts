@@ -111,9 +111,11 @@ error: /services/0/ports/0/published: port 8000/tcp is taken [port-taken]
   });
 
   it('says where a token goes', async () => {
-    const { exitCode, err } = await run('get nodes', () => refusal(401, 'unauthorized', 'a token is required'));
+    const { exitCode, err } = await run('get nodes', () =>
+      refusal(401, 'unauthorized', 'a token is required', [{ code: 'unauthorized', path: '', message: 'a token is required', fix: 'Send the header' }]),
+    );
     expect(exitCode).toBe(1);
-    expect(err).toContain('--token or PORTOLAN_TOKEN');
+    expect(err).toBe('error: a token is required [unauthorized]\n  fix: Pass the token of this control plane with --token or PORTOLAN_TOKEN.\n');
   });
 });
 
@@ -126,7 +128,7 @@ describe('a wait that times out ends with 4', () => {
     );
     expect(exitCode).toBe(4);
     expect(out).toContain('revision 3: 1 created');
-    expect(err).toContain('node b is down');
+    expect(err).toBe('error: node b is down\n  fix: The change is committed. See which node is behind with: portolan status\n');
     expect(received.at(-1)).toMatchObject({ path: '/v1/clusters/c1/wait', query: { revision: '3', timeout: '0.1' } });
   });
 });
