@@ -129,6 +129,7 @@ CREATE TABLE "revisions" (
     "revision" INTEGER NOT NULL,
     "actor" TEXT NOT NULL,
     "summary" TEXT NOT NULL,
+    "commit_id" UUID NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "revisions_pkey" PRIMARY KEY ("cluster_id","revision")

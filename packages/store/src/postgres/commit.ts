@@ -1,4 +1,5 @@
-import { type Change, changesOf, diffSnapshots, isEmptyDifference, type Snapshot } from '@portolan/model';
+import { randomUUID } from 'node:crypto';
+import { type Change, changesOf, diffSnapshots, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
 import type { ChangeNote, Committed } from '../ports.js';
 import type { Connections, Transaction } from './connections.js';
 import { isConflict, isOutage, ofCaller } from './failures.js';
@@ -12,23 +13,34 @@ const ATTEMPTS = 5;
 interface LockedCluster {
   readonly id: string;
   readonly revision: number;
-  /** Number of the transaction, by which PostgreSQL can be asked later what became of it. */
-  readonly transaction: string;
 }
 
-const lockSql = 'SELECT id, revision, pg_current_xact_id()::text AS transaction FROM clusters WHERE name = $1 FOR UPDATE';
+/** A commit of which only the answer to COMMIT is missing. */
+interface ReadyCommit {
+  readonly committed: Committed;
+  readonly commitId: string;
+}
+
+const lockSql = 'SELECT id, revision FROM clusters WHERE name = $1 FOR UPDATE';
 
 /** The revision with its changes, in one statement. */
 const noteSql = `WITH moved AS (UPDATE clusters SET revision = $2, settings = coalesce($3::jsonb, settings) WHERE id = $1),
-  noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary) VALUES ($1, $2, $4, $5))
+  noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary, commit_id) VALUES ($1, $2, $4, $5, $7::uuid))
   INSERT INTO audit (cluster_id, revision, position, action, kind, name)
   SELECT $1, $2, r.position, r.action, r.kind, r.name FROM jsonb_populate_recordset(null::audit, $6::jsonb) r`;
 
-async function writeRevision(transaction: Transaction, before: Snapshot, after: Snapshot, note: ChangeNote, changes: readonly Change[]): Promise<void> {
+async function writeRevision(
+  transaction: Transaction,
+  before: Snapshot,
+  after: Snapshot,
+  note: ChangeNote,
+  changes: readonly Change[],
+  commitId: string,
+): Promise<void> {
   const { id, settings, revision } = after.cluster;
   const newSettings = settings === before.cluster.settings ? null : JSON.stringify(settings);
   const rows = JSON.stringify(changes.map((change, position) => ({ position, ...change })));
-  await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows);
+  await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows, commitId);
 }
 
 /** One run of the edit under the lock of its cluster, not yet committed. */
@@ -39,6 +51,7 @@ async function applyEdit(
   locked: LockedCluster,
   note: ChangeNote,
   edit: (snapshot: Snapshot) => Snapshot,
+  commitId: string,
 ): Promise<Committed> {
   const before = snapshots.remembered(cluster, locked.id, locked.revision) ?? (await loadSnapshot(transaction, cluster));
   if (before === undefined) throw clusterNotFound(cluster);
@@ -47,23 +60,37 @@ async function applyEdit(
   if (isEmptyDifference(difference)) return { snapshot: before, changed: false };
   const after: Snapshot = { ...edited, cluster: { ...edited.cluster, revision: before.cluster.revision + 1 } };
   await writeRows(transaction, locked.id, snapshotRows(difference));
-  await writeRevision(transaction, before, after, note, changesOf(before, edited, difference));
+  await writeRevision(transaction, before, after, note, changesOf(before, edited, difference), commitId);
   return { snapshot: after, changed: true };
 }
 
-/** Whether a transaction whose COMMIT got no answer was committed; undefined when that cannot be learned now. */
-async function wasCommitted({ prisma }: Connections, transaction: string): Promise<boolean | undefined> {
-  for (let attempt = 0; attempt < 3; attempt++) {
+/** Whether a commit whose COMMIT got no answer was made; undefined when that cannot be learned now. */
+async function wasMade(connections: Connections, { committed, commitId }: ReadyCommit): Promise<boolean | undefined> {
+  const { name, revision, id } = committed.snapshot.cluster;
+  for (let attempt = 0; attempt < 5; attempt++) {
     try {
-      const [row] = await prisma.$queryRawUnsafe<{ status: string | null }[]>('SELECT pg_xact_status($1::xid8) AS status', transaction);
-      if (row?.status === 'committed') return true;
-      if (row?.status === 'aborted') return false;
+      return await connections.transaction(async (transaction) => {
+        // Waits for the transaction in question, if the server still runs it.
+        await transaction.$queryRawUnsafe(lockSql, name);
+        return (await transaction.revision.count({ where: { clusterId: id, revision, commitId } })) === 1;
+      });
     } catch (error) {
       if (!isOutage(error)) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 400));
   }
   return undefined;
+}
+
+/** Settles a commit that failed with `error` after all its statements had run. */
+async function settled(connections: Connections, ready: ReadyCommit, error: unknown): Promise<Committed> {
+  const made = await wasMade(connections, ready);
+  if (made === true) return ready.committed;
+  if (made === false) throw error;
+  throw portolanError('store-unavailable', '', 'PostgreSQL was lost while it committed; whether the change was made is not known', {
+    cause: error,
+    fix: 'Read the object again to see whether the change was made; if not, try again.',
+  });
 }
 
 /** See IntentStore.commit. */
@@ -75,24 +102,21 @@ export async function commitEdit(
   edit: (snapshot: Snapshot) => Snapshot,
 ): Promise<Committed> {
   for (let attempt = 1; ; attempt++) {
-    let ready: { readonly committed: Committed; readonly transaction: string } | undefined;
+    let ready: ReadyCommit | undefined;
     try {
-      const committed = await connections.transaction(async (transaction) => {
+      await connections.transaction(async (transaction) => {
         const [locked] = await transaction.$queryRawUnsafe<LockedCluster[]>(lockSql, cluster);
         if (locked === undefined) throw clusterNotFound(cluster);
-        const result = await applyEdit(transaction, snapshots, cluster, locked, note, edit);
-        ready = { committed: result, transaction: locked.transaction };
-        return result;
+        const commitId = randomUUID();
+        ready = { committed: await applyEdit(transaction, snapshots, cluster, locked, note, edit, commitId), commitId };
       });
-      snapshots.remember(committed.snapshot);
-      return committed;
     } catch (error) {
       if (isConflict(error) && attempt < ATTEMPTS) continue;
-      if (ready?.committed.changed === true && isOutage(error) && (await wasCommitted(connections, ready.transaction)) === true) {
-        snapshots.remember(ready.committed.snapshot);
-        return ready.committed;
-      }
-      throw error;
+      if (ready === undefined || !isOutage(error)) throw error;
+      if (ready.committed.changed) await settled(connections, ready, error);
     }
+    if (ready === undefined) throw new Error('a transaction ended without a result');
+    snapshots.remember(ready.committed.snapshot);
+    return ready.committed;
   }
 }

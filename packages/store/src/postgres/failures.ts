@@ -26,8 +26,8 @@ const constraints: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 const unstorableStates = new Set(['22P05', '22021', '22P02']);
 /** SQL states that mean the server is going, coming, or has no room: 08 connection, 53 resources, 57P0 shutdown. */
 const unavailableStates = /^(08|53|57P0|58)/;
-/** Cancelled by statement_timeout, or by lock_timeout. */
-const timeoutStates = new Set(['57014', '55P03']);
+/** Cancelled by statement_timeout or lock_timeout; no such database; not let in. */
+const otherUnavailableStates = new Set(['57014', '55P03', '3D000', '28000', '28P01']);
 const unavailableKinds = new Set(['DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TooManyConnections', 'TlsConnectionError']);
 /** Configured wrongly, not gone; still the answer is that nothing works until it is put right. */
 const refusalKinds = new Set(['DatabaseDoesNotExist', 'DatabaseAccessDenied', 'AuthenticationFailed']);
@@ -36,7 +36,7 @@ const unavailablePrismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P20
 const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH']);
 /** node-postgres gives these no code. */
 const connectionMessages =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|Cannot use a pool after)/;
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|timeout expired|Cannot use a pool after|no answer within)/;
 
 interface Trace {
   /** SQL state, Prisma's code or the system's. */
@@ -69,7 +69,7 @@ function traceOf(error: unknown): Trace {
 
 function isUnavailable({ codes, kinds, messages }: Trace): boolean {
   return (
-    codes.some((code) => unavailableStates.test(code) || timeoutStates.has(code) || unavailablePrismaCodes.has(code) || connectionCodes.has(code)) ||
+    codes.some((code) => unavailableStates.test(code) || otherUnavailableStates.has(code) || unavailablePrismaCodes.has(code) || connectionCodes.has(code)) ||
     kinds.some((kind) => unavailableKinds.has(kind) || refusalKinds.has(kind)) ||
     messages.some((message) => connectionMessages.test(message))
   );
