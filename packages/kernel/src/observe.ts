@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { portolanError } from '@portolan/model';
 import { type NodeState, type ObservedState, observedState, type Space, sysctlNames } from '@portolan/node-state';
 import {
@@ -19,8 +20,8 @@ import { commandIn, namespaceFile, ownNamespaces, ownPath } from './spaces.js';
 import type { Iptables } from './tools.js';
 import { type KernelTable, kernelTables, type Written } from './written.js';
 
-/** Namespaces that are read at once. More would only queue: the tools are short and take the kernel's one RTNL lock. */
-const PARALLEL = 3;
+/** Namespaces that are read at once. More would only queue: the tools are short, and take the kernel's one RTNL lock. */
+const PARALLEL = Math.min(3, availableParallelism());
 
 type Argv = readonly [string, ...string[]];
 
