@@ -8,6 +8,7 @@ import { addJobs } from './commands/jobs.js';
 import { addLab, runLab } from './commands/lab.js';
 import { addNode } from './commands/node.js';
 import { addRevisions, addStatus, addWait } from './commands/progress.js';
+import { completeNames } from './completion.js';
 import { exitCodes, usageFailure } from './failure.js';
 import { reportFailure } from './report-failure.js';
 import { type GlobalArguments, outputFormats } from './session.js';
@@ -29,6 +30,9 @@ const commands: readonly AddCommand[] = [
   addLab,
 ];
 
+/** What the completion scripts of yargs call the program with, before the words so far. */
+const COMPLETE = '--get-yargs-completions';
+
 const epilogue = `Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 cannot reach the control plane; 4 the wait timed out (the change is committed).
 Completion: portolan completion >> ~/.bashrc (or ~/.zshrc).`;
 
@@ -36,6 +40,13 @@ Completion: portolan completion >> ~/.bashrc (or ~/.zshrc).`;
 export async function runPortolan(argv: readonly string[], terminal: Terminal): Promise<number> {
   const json = argv.includes('--json') || argv.includes('--output=json');
   try {
+    if (argv[0] === COMPLETE) {
+      const names = await completeNames(argv.slice(1), terminal);
+      if (names !== undefined) {
+        terminal.write(names.map((name) => `${name}\n`).join(''));
+        return exitCodes.ok;
+      }
+    }
     if (argv[0] === 'lab') return await runLab(argv.slice(1));
     if (argv.length === 0) {
       await parse(['--help'], terminal);

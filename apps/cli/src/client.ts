@@ -29,7 +29,10 @@ export interface Request {
 
 /** The published REST API over HTTP. Throws CommandFailure: unreachable, refused or timed out, with the problems that were answered. */
 export class Client {
-  constructor(private readonly target: Target) {}
+  constructor(
+    private readonly target: Target,
+    private readonly answerTimeoutMs = ANSWER_TIMEOUT_MS,
+  ) {}
 
   async send<T>(path: string, request: Request = {}): Promise<Answer<T>> {
     const url = this.urlOf(path, request.query ?? {});
@@ -43,7 +46,7 @@ export class Client {
         method: request.method ?? 'GET',
         headers,
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS + (request.waits ?? 0)),
+        signal: AbortSignal.timeout(this.answerTimeoutMs + (request.waits ?? 0)),
       });
       text = await response.text();
     } catch (error) {

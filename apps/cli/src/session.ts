@@ -33,9 +33,8 @@ export class Session {
   }
 
   /** Path of something in the chosen cluster; without a choice, in the only one that there is. */
-  async inCluster(...segments: readonly string[]): Promise<string> {
-    const cluster = this.#cluster ?? (await this.onlyCluster());
-    return ['/v1/clusters', ...[cluster, ...segments].map(encodeURIComponent)].join('/');
+  inCluster(...segments: readonly string[]): Promise<string> {
+    return clusterPath(this.client, this.#cluster, ...segments);
   }
 
   /** Answers programs with the whole value, people with words. */
@@ -50,17 +49,19 @@ export class Session {
   note(words: string): void {
     if (this.format === 'table') this.terminal.writeError(`${styled(this.terminal, 'dim', words)}\n`);
   }
+}
 
-  private async onlyCluster(): Promise<string> {
-    const clusters = await this.client.list<{ name: string }>('/v1/clusters');
-    const [first, ...others] = clusters;
-    if (first === undefined) throw new CommandFailure(exitCodes.refused, 'the control plane has no cluster', 'Make one: portolan cluster create NAME.');
-    if (others.length > 0) {
-      throw usageFailure(
-        `there are ${clusters.length} clusters: ${clusters.map(({ name }) => name).join(', ')}`,
-        'Name one with --cluster or PORTOLAN_CLUSTER.',
-      );
-    }
-    return first.name;
+export async function clusterPath(client: Client, chosen: string | undefined, ...segments: readonly string[]): Promise<string> {
+  const cluster = chosen ?? (await onlyCluster(client));
+  return ['/v1/clusters', ...[cluster, ...segments].map(encodeURIComponent)].join('/');
+}
+
+async function onlyCluster(client: Client): Promise<string> {
+  const clusters = await client.list<{ name: string }>('/v1/clusters');
+  const [first, ...others] = clusters;
+  if (first === undefined) throw new CommandFailure(exitCodes.refused, 'the control plane has no cluster', 'Make one: portolan cluster create NAME.');
+  if (others.length > 0) {
+    throw usageFailure(`there are ${clusters.length} clusters: ${clusters.map(({ name }) => name).join(', ')}`, 'Name one with --cluster or PORTOLAN_CLUSTER.');
   }
+  return first.name;
 }

@@ -106,6 +106,18 @@ describe('the study’s stack', () => {
     expect(await succeed('get clusters')).toMatch(/\nbjdt +1\n$/);
   });
 
+  it.each([
+    ['get nodes ', 'node1\nnode2\nnode3\n'],
+    ['describe svc bjdt_bjdt-dzwl-', 'bjdt_bjdt-dzwl-web\n'],
+    ['node state node3', 'node3\n'],
+    ['delete endpoint bjdt_bjdt-dzwl-web.', 'bjdt_bjdt-dzwl-web.1\nbjdt_bjdt-dzwl-web.2\n'],
+    ['endpoint attach --service s --node ', 'node1\nnode2\nnode3\n'],
+    ['get endpoints -c ', 'bjdt\n'],
+    ['get nodes --url http://127.0.0.1:9 --node x', ''],
+  ])('completes names after %j', async (words, names) => {
+    expect(await succeed(`--get-yargs-completions portolan ${words}`)).toBe(names);
+  });
+
   it('is read by programs', async () => {
     expect(JSON.parse(await succeed('get endpoints --json'))).toHaveLength(5);
     expect(JSON.parse(await succeed('get node node1 --json'))).toMatchObject({ name: 'node1', address: '172.16.130.140' });

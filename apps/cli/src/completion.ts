@@ -1,0 +1,51 @@
+import { Client } from './client.js';
+import { type Kind, kindOf } from './kinds.js';
+import { clusterPath } from './session.js';
+import { chooseTarget } from './target.js';
+import type { Terminal } from './terminal.js';
+
+/** A shell waits while its user looks at the key: a control plane that takes longer, in milliseconds, completes nothing. */
+const PATIENCE_MS = 1500;
+
+const optionKinds: Readonly<Record<string, Kind>> = {
+  '--node': 'nodes',
+  '--service': 'services',
+  '--network': 'networks',
+  '--cluster': 'clusters',
+  '-c': 'clusters',
+};
+
+/** Kind of object whose name comes at the end of the words, which start with the program; undefined where no name does. */
+export function kindToComplete(words: readonly string[]): Kind | undefined {
+  const [, command, second = '', ...rest] = words;
+  const option = optionKinds[words.at(-2) ?? ''];
+  if (option !== undefined) return option;
+  if (rest.length !== 1) return undefined;
+  if (command === 'get' || command === 'describe' || command === 'delete') return kindOf(second);
+  if (command === 'node' && second === 'state') return 'nodes';
+  if (command === 'endpoint' && second === 'detach') return 'endpoints';
+  return command === 'cluster' && second === 'delete' ? 'clusters' : undefined;
+}
+
+/** Names that fit the words, for the shell; undefined where no name comes, so that the parser completes. An unreachable control plane has none. */
+export async function completeNames(words: readonly string[], terminal: Terminal): Promise<readonly string[] | undefined> {
+  const kind = kindToComplete(words);
+  if (kind === undefined) return undefined;
+  const target = chooseTarget(
+    { url: optionIn(words, '--url'), cluster: optionIn(words, '--cluster') ?? optionIn(words, '-c'), token: optionIn(words, '--token') },
+    terminal,
+  );
+  const client = new Client(target, PATIENCE_MS);
+  try {
+    const path = kind === 'clusters' ? '/v1/clusters' : await clusterPath(client, target.cluster, kind);
+    return (await client.list<{ name: string }>(path, { name: words.at(-1) || undefined })).map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function optionIn(words: readonly string[], name: string): string | undefined {
+  const at = words.indexOf(name);
+  // The last word is still being written.
+  return at === -1 || at + 1 >= words.length - 1 ? undefined : words[at + 1];
+}
