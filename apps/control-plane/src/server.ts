@@ -1,6 +1,6 @@
 import type { NewId } from '@portolan/intent';
 import type { Coordination, HintQueue, IntentStore } from '@portolan/store';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { Changes } from './application/changes.js';
 import type { Clock, Context, Log } from './application/context.js';
 import { LivenessView } from './application/liveness-view.js';
@@ -78,7 +78,7 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
 
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,

@@ -39,7 +39,6 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, author
     path: '/graphql',
     graphiql: false,
     queryDepth: DEEPEST_QUERY,
-    csrfPrevention: true,
     context: (_request, reply): GraphqlContext => {
       refuseUnready();
       return { ctx, gone: hungUp(reply) };

@@ -1,15 +1,16 @@
 import { createReadStream } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 
 const require = createRequire(import.meta.url);
 
 /** Served from the installed packages: a laboratory has no way to a CDN. */
 const files = {
-  'react.js': { module: 'react/umd/react.production.min.js', type: 'text/javascript' },
-  'react-dom.js': { module: 'react-dom/umd/react-dom.production.min.js', type: 'text/javascript' },
-  'graphiql.js': { module: 'graphiql/graphiql.min.js', type: 'text/javascript' },
-  'graphiql.css': { module: 'graphiql/graphiql.min.css', type: 'text/css' },
+  'react.js': { from: 'react', file: 'umd/react.production.min.js', type: 'text/javascript' },
+  'react-dom.js': { from: 'react-dom', file: 'umd/react-dom.production.min.js', type: 'text/javascript' },
+  'graphiql.js': { from: 'graphiql', file: 'graphiql.min.js', type: 'text/javascript' },
+  'graphiql.css': { from: 'graphiql', file: 'graphiql.min.css', type: 'text/css' },
 } as const;
 
 const firstQuery = `# Portolan: everything below /v1 can be read here too.
@@ -53,8 +54,8 @@ ReactDOM.createRoot(document.getElementById('graphiql')).render(
 export function registerGraphiql(app: FastifyInstance): void {
   app.get('/graphiql', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
   app.get('/graphiql/start.js', { schema: { hide: true } }, async (_request, reply) => reply.type('text/javascript').send(start));
-  for (const [name, { module, type }] of Object.entries(files)) {
-    const path = require.resolve(module);
+  for (const [name, { from, file, type }] of Object.entries(files)) {
+    const path = join(dirname(require.resolve(`${from}/package.json`)), file);
     app.get(`/graphiql/${name}`, { schema: { hide: true } }, async (_request, reply) => reply.type(type).send(createReadStream(path)));
   }
 }

@@ -17,6 +17,8 @@ export async function registerOpenapi(app: FastifyInstance, secured: boolean): P
       tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
       ...(secured ? { security: [{ token: [] }], components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } } } : {}),
     },
+    // GraphQL has a document of its own: its schema.
+    transform: ({ schema, url }) => ({ schema: url.startsWith('/graphql') ? { ...schema, hide: true } : schema, url }),
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => (typeof schema.$id === 'string' ? schema.$id : `schema-${index}`) },
   });
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: true } });

@@ -29,6 +29,7 @@ const requestFaults: Readonly<Record<string, { readonly code: ErrorCode; readonl
 /** Any thrown thing as the one error class that is answered. */
 export function portolanErrorFrom(thrown: unknown): PortolanError {
   if (thrown instanceof PortolanError) return thrown;
+  if (thrown instanceof Error && thrown.cause instanceof PortolanError) return thrown.cause;
   const { code, message, statusCode } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as {
     code?: string;
     message?: string;

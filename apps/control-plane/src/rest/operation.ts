@@ -10,7 +10,6 @@ export const tags = {
   endpoints: 'Containers that answer for a service.',
   progress: 'How far intent has come: revisions, status, jobs.',
   agents: 'What the agents on the nodes speak. Not for people.',
-  health: 'Probes and figures of this process.',
 } as const;
 
 /** Errors that any operation can answer with. */

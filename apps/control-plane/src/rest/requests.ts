@@ -58,7 +58,8 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
         ),
       };
     } catch (error) {
-      return { error: error instanceof Error ? error : new Error(String(error)) };
+      // The framework writes its own code into the error, and ours has a fixed one.
+      return { error: new Error('the request is not valid', { cause: error }) };
     }
   };
 };

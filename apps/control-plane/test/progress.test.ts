@@ -1,0 +1,208 @@
+import { bjdtManifest } from '@portolan/testkit';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { runAgents, SimulatedAgent } from './simulated-agent.js';
+import { eventually, startTestPlane, type TestPlane } from './test-plane.js';
+
+const cluster = '/v1/clusters/lab';
+const nodes = ['node1', 'node2', 'node3'];
+let plane: TestPlane;
+
+beforeEach(async () => {
+  plane = await startTestPlane();
+  await plane.send('POST', '/v1/clusters', { name: 'lab' });
+});
+
+const liveness = { version: 'simulated', startedAt: '2026-01-01T00:00:00.000Z', pid: 1 };
+
+describe('from commit to applied', () => {
+  it('computes every node, tells the agents, and answers ?wait=applied when all have reported', async () => {
+    await runAgents(plane, 'lab', nodes);
+    const applied = await plane.send('PUT', `${cluster}/manifest?wait=applied&timeout=10`, bjdtManifest);
+    expect(applied).toMatchObject({ status: 200, body: { revision: 1 }, headers: { 'portolan-revision': '1' } });
+    const { body } = await plane.send('GET', `${cluster}/status`);
+    expect(body).toMatchObject({ cluster: 'lab', nodes: [{ name: 'node1', lastStatus: 'applied', facts: { kernel: 'simulated' } }, {}, {}] });
+    for (const node of body.nodes as unknown as { appliedRevision: number }[]) expect(node.appliedRevision).toBeGreaterThanOrEqual(1);
+  });
+
+  it.each([
+    ['POST', 'services', { name: 'new' }],
+    ['PUT', 'services/bjdt_bjdt-dzwl-web', { ...bjdtManifest.services?.[1], scheduler: 'wrr' }],
+    ['PATCH', 'services/bjdt_bjdt-dzwl-web', { scheduler: 'sh' }],
+    ['DELETE', 'endpoints/bjdt_bjdt-dzwl.3', undefined],
+    ['PATCH', '', { settings: { underlayMtu: 1400 } }],
+  ] as const)('%s %s waits too', async (method, path, body) => {
+    await runAgents(plane, 'lab', nodes);
+    await plane.send('PUT', `${cluster}/manifest?wait=applied`, bjdtManifest);
+    const answer = await plane.send(method, `${cluster}/${path}`.replace(/\/$/, '').concat('?wait=applied&timeout=10'), body);
+    expect(answer.status).toBeLessThan(300);
+    const revision = Number(answer.headers['portolan-revision']);
+    expect(revision).toBeGreaterThan(1);
+    expect(Number((await plane.send('GET', `${cluster}/status`)).body.appliedRevision)).toBeGreaterThanOrEqual(revision);
+  });
+
+  it('names the nodes that have not applied a revision, and why', async () => {
+    await plane.coordination.keepAlive('lab', 'node1', liveness);
+    await plane.coordination.keepAlive('lab', 'node2', liveness);
+    await plane.send('PUT', `${cluster}/manifest`, bjdtManifest);
+    const [one, two] = nodes.map((node) => new SimulatedAgent(plane, 'lab', node));
+    await eventually(async () => expect((await plane.send('GET', `${cluster}/status`)).body.computedRevision).toBe(1));
+    await one?.sync({ endpoints: {} });
+    await two?.sync({
+      status: 'failed',
+      endpoints: {},
+      errors: [{ code: 'tool-missing', message: 'ipvsadm is not installed', fix: 'apt-get install ipvsadm' }],
+    });
+    await eventually(async () => expect((await plane.send('GET', `${cluster}/nodes/node3`)).body.status).toMatchObject({ alive: false }));
+
+    const late = await plane.send('DELETE', `${cluster}/endpoints/bjdt_bjdt-dzwl-web.2?wait=applied&timeout=0.3`);
+    expect(late).toMatchObject({ status: 504, body: { code: 'wait-timeout' }, headers: { 'portolan-revision': '2' } });
+    const reasons = (late.body.problems as unknown as { message: string }[]).map(({ message }) => message);
+    expect(reasons[0]).toContain('revision 2 is committed, but 3 of 3 nodes have not applied it within 0.3 s');
+    expect(reasons).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^node1 has applied revision 1, last report at 20/),
+        expect.stringMatching(/^node2 failed: ipvsadm is not installed \[tool-missing\]$/),
+        expect.stringMatching(/^node3 has never reported and is down$/),
+      ]),
+    );
+    expect((await plane.send('GET', `${cluster}/endpoints/bjdt_bjdt-dzwl-web.2`)).status).toBe(404);
+  });
+
+  it('GET wait answers at once for what is applied, and when it becomes so', async () => {
+    expect((await plane.send('GET', `${cluster}/wait`)).body).toMatchObject({ intentRevision: 0, appliedRevision: 0 });
+    await plane.send('PUT', `${cluster}/manifest`, { nodes: bjdtManifest.nodes });
+    const waiting = plane.send('GET', `${cluster}/wait?revision=1&timeout=10`);
+    await runAgents(plane, 'lab', nodes);
+    expect(await waiting).toMatchObject({ status: 200, body: { appliedRevision: 1 } });
+  });
+
+  it('a revision that changes nothing on a node is applied there without a job', async () => {
+    await runAgents(plane, 'lab', nodes);
+    await plane.send('PUT', `${cluster}/manifest?wait=applied`, bjdtManifest);
+    await plane.send('GET', `${cluster}/wait?timeout=10`);
+    const before = await plane.send('GET', `${cluster}/jobs`);
+    const answer = await plane.send('PATCH', `${cluster}/nodes/node1?wait=applied&timeout=10`, { labels: { rack: 'a' } });
+    expect(answer.status).toBe(200);
+    expect((await plane.send('GET', `${cluster}/jobs`)).body.items).toHaveLength((before.body.items as unknown as unknown[]).length);
+  });
+});
+
+describe('agents', () => {
+  beforeEach(async () => {
+    await plane.send('PUT', `${cluster}/manifest`, bjdtManifest);
+    await eventually(async () => expect((await plane.send('GET', `${cluster}/status`)).body.computedRevision).toBe(1));
+  });
+
+  it('get the state with its hash as ETag, and 304 when they have it', async () => {
+    const state = await plane.send('GET', '/v1/agents/lab/node1/state');
+    expect(state).toMatchObject({ status: 200, body: { protocol: 1, generation: 1, revision: 1, state: { node: 'node1' } } });
+    expect(state.headers.etag).toBe(`"${state.body.state?.hash}"`);
+    await plane.send('PATCH', `${cluster}/nodes/node2`, { labels: { rack: 'b' } });
+    await eventually(async () => {
+      const same = await plane.send('GET', '/v1/agents/lab/node1/state', undefined, { 'if-none-match': String(state.headers.etag) });
+      expect(same).toMatchObject({ status: 304, body: null, headers: { 'portolan-generation': '1', 'portolan-revision': '2', etag: state.headers.etag } });
+    });
+    expect((await plane.send('GET', '/v1/agents/lab/node1/state', undefined, { 'if-none-match': '"other"' })).status).toBe(200);
+    expect((await plane.send('GET', '/v1/agents/lab/none/state')).status).toBe(404);
+    expect((await plane.send('GET', '/v1/agents/none/node1/state')).status).toBe(404);
+  });
+
+  it('report presence, which takes absent endpoints out of the balancing', async () => {
+    const agent = new SimulatedAgent(plane, 'lab', 'node1');
+    const state = await plane.send('GET', '/v1/agents/lab/node1/state');
+    const [first = ''] = Object.keys(state.body.state?.endpoints ?? {});
+    await agent.sync({ endpoints: { [first]: 'absent' } });
+    const endpoints = (await plane.send('GET', `${cluster}/endpoints?node=node1`)).body.items as unknown as { id: string; presence: string }[];
+    expect(endpoints.find(({ id }) => id === first)?.presence).toBe('absent');
+    expect((await plane.send('GET', `${cluster}/revisions?limit=1`)).body.items).toMatchObject([{ revision: 2, actor: 'agent:node1' }]);
+    await agent.sync({ endpoints: { [first]: 'absent' } });
+    expect((await plane.send('GET', cluster)).body.revision).toBe(2);
+  });
+
+  it('are asked for what they observed when it is not known, and told of newer states', async () => {
+    const agent = new SimulatedAgent(plane, 'lab', 'node1');
+    const state = (await plane.send('GET', '/v1/agents/lab/node1/state')).body;
+    const { observed, ...report } = agent.report(state as never, 1);
+    const { objects, ...without } = observed;
+    const send = (sent: object) => plane.send('POST', '/v1/agents/lab/node1/reports', { ...report, endpoints: {}, observed: sent });
+    expect((await send(without)).body).toEqual({ generation: 1, wantsObjects: true });
+    expect((await send({ ...without, objects })).body).toEqual({ generation: 1, wantsObjects: false });
+    expect((await send(without)).body).toEqual({ generation: 1, wantsObjects: false });
+
+    const seen = await plane.send('GET', `${cluster}/nodes/node1/observed`);
+    expect(seen.body.objects).toHaveLength(objects?.length ?? -1);
+    await plane.send('DELETE', `${cluster}/endpoints/bjdt_bjdt-dzwl.3`);
+    await eventually(async () => expect((await send(without)).body.generation).toBe(2));
+  });
+
+  it('are refused with another protocol or a report that is none', async () => {
+    const state = (await plane.send('GET', '/v1/agents/lab/node1/state')).body;
+    const report = new SimulatedAgent(plane, 'lab', 'node1').report(state as never, 1);
+    const send = (body: unknown) => plane.send('POST', '/v1/agents/lab/node1/reports', body);
+    expect((await send({ ...report, protocol: 2 })).body).toMatchObject({ code: 'invalid-document', path: '/protocol' });
+    expect((await send({ ...report, status: 'fine' })).body).toMatchObject({ code: 'invalid-document', path: '/status' });
+    expect((await plane.send('POST', '/v1/agents/lab/none/reports', report)).status).toBe(404);
+  });
+});
+
+describe('what is shown of a node', () => {
+  it('its state, what was observed, and the drift between the two', async () => {
+    const [agent] = await runAgents(plane, 'lab', ['node1']);
+    await plane.send('PUT', `${cluster}/manifest`, {
+      ...bjdtManifest,
+      nodes: bjdtManifest.nodes?.slice(0, 1),
+      endpoints: bjdtManifest.endpoints?.filter(({ node }) => node === 'node1'),
+    });
+    await plane.send('GET', `${cluster}/wait?timeout=10`);
+    const state = await plane.send('GET', `${cluster}/nodes/node1/state`);
+    expect(state.body.state?.objects).toContainEqual(expect.objectContaining({ key: expect.stringMatching(/^virtual-server\//) }));
+    expect((await plane.send('GET', `${cluster}/nodes/node1/drift`)).body.steps).toEqual([]);
+
+    const objects = ((state.body.state?.objects ?? []) as unknown as { key: string; hash: string; space: string; body: { kind: string } }[]).map((object) => ({
+      ...object,
+      kind: object.body.kind,
+    }));
+    const kept = objects.filter(({ key }) => !key.startsWith('virtual-server/'));
+    await agent?.sync({
+      observed: { hash: 'damaged', objects: kept.map(({ key, hash, space, kind, body }) => ({ key, hash, space, kind, body })), foreign: [] },
+    });
+    const drift = await plane.send('GET', `${cluster}/nodes/node1/drift`);
+    expect(drift.body.steps).toContainEqual(expect.objectContaining({ action: 'create', key: expect.stringMatching(/^virtual-server\//) }));
+    expect((await plane.send('GET', `${cluster}/nodes/node1/state?generation=1`)).body.generation).toBe(1);
+  });
+
+  it('its jobs, with plan, commands and output', async () => {
+    await plane.send('PUT', `${cluster}/manifest`, bjdtManifest);
+    await eventually(async () => expect((await plane.send('GET', `${cluster}/jobs`)).body.items).toHaveLength(3));
+    const { body } = await plane.send('GET', `${cluster}/jobs?node=node2&status=queued`);
+    expect(body.items).toMatchObject([{ node: 'node2', status: 'queued', generation: 1, revision: 1, finishedAt: null }]);
+    const id = String((body.items as unknown as { id: string }[])[0]?.id);
+    const command = { space: 'host', command: 'ip -batch -', input: 'link add', exitCode: 0, stdout: 'ok', stderr: '', milliseconds: 1.5 };
+    await new SimulatedAgent(plane, 'lab', 'node2').sync({ jobId: id, commands: [command] });
+    const job = await plane.send('GET', `${cluster}/jobs/${id}`);
+    expect(job.body).toMatchObject({ id, status: 'applied', report: { commands: [command] } });
+    expect(job.body.plan?.steps?.[0]).toEqual({ action: 'create', key: expect.any(String), reason: expect.any(String) });
+    const first = await plane.send('GET', `${cluster}/jobs?limit=2`);
+    const second = await plane.send('GET', `${cluster}/jobs?limit=2&cursor=${first.body.nextCursor}`);
+    expect(second.body).toMatchObject({ items: [expect.anything()], nextCursor: null });
+  });
+});
+
+it('knows which agents are up, down, or not to be told', async () => {
+  await plane.send('PUT', `${cluster}/manifest`, { nodes: bjdtManifest.nodes });
+  const end = await plane.coordination.keepAlive('lab', 'node1', liveness);
+  const alive = async () => ((await plane.send('GET', `${cluster}/status`)).body.nodes as unknown as { alive: boolean | null }[]).map((node) => node.alive);
+  await eventually(async () => expect(await alive()).toEqual([true, false, false]));
+  await end();
+  await eventually(async () => expect(await alive()).toEqual([false, false, false]));
+});
+
+it('ends waits when it stops, and says so', async () => {
+  await plane.send('PUT', `${cluster}/manifest`, { nodes: bjdtManifest.nodes });
+  const waiting = plane.app.inject({ url: `${cluster}/wait?timeout=600` });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const start = performance.now();
+  await plane.stop();
+  expect((await waiting).json()).toMatchObject({ code: 'store-unavailable', detail: expect.stringContaining('stopping') });
+  expect(performance.now() - start).toBeLessThan(2000);
+});
