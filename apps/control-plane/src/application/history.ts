@@ -4,6 +4,8 @@ import type { Context } from './context.js';
 import { type PlanLines, planLines } from './nodes.js';
 import { objectNamed, type Page } from './objects.js';
 
+export const jobStatuses = ['queued', 'applied', 'failed', 'superseded'] as const satisfies readonly JobRow['status'][];
+
 export interface JobLine extends Omit<JobRow, 'nodeId' | 'plan' | 'report'> {
   /** Name of the node; its id when it is gone. */
   readonly node: string;

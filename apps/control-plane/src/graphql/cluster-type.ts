@@ -1,6 +1,6 @@
 import { checkSnapshot } from '@portolan/check';
 import { manifestOf } from '@portolan/intent';
-import { findJob, listJobs, listRevisions } from '../application/history.js';
+import { findJob, jobStatuses, listJobs, listRevisions } from '../application/history.js';
 import { type ObjectFilter, objectNamed } from '../application/objects.js';
 import type { Builder } from './builder.js';
 import type { InputTypes } from './inputs.js';
@@ -85,12 +85,12 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
           description: 'Newest first.',
           args: {
             node,
-            status: t.arg({ type: inputs.enumOf('JobStatus', []) }),
+            status: t.arg({ type: inputs.enumOf('JobStatus', jobStatuses) }),
             limit: t.arg.int({ defaultValue: 20 }),
             before: t.arg.id({ description: 'Id of the last job of the page before.' }),
           },
           resolve: async ({ ctx, snapshot }, args) => {
-            const status = (['queued', 'applied', 'failed', 'superseded'] as const).find((word) => word === args.status);
+            const status = jobStatuses.find((word) => word === args.status);
             const filter = { ...(args.node == null ? {} : { node: args.node }), ...(status === undefined ? {} : { status }) };
             return [...(await listJobs(ctx, snapshot, filter, args.limit ?? 20, args.before ?? undefined)).items];
           },

@@ -1,13 +1,29 @@
-import type { Id, Network, NetworkAddress, PublishedPort, VirtualIp } from '@portolan/model';
-import { protocols } from '@portolan/model';
+import { specOf } from '@portolan/intent';
+import { type NetworkAddress, protocols, type Service } from '@portolan/model';
 import { listJobs } from '../application/history.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
+import { objectNamed } from '../application/objects.js';
 import type { Builder } from './builder.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';
 import type { ClusterView, NounView } from './views.js';
 
-type Of<T> = T & { readonly view: ClusterView };
+interface AddressView {
+  readonly view: ClusterView;
+  /** Name of the network. */
+  readonly network: string;
+  readonly address: string;
+}
+
+interface VirtualIpView extends AddressView {
+  readonly mark: number;
+}
+
+interface PortView {
+  readonly published: number;
+  readonly target: number;
+  readonly protocol: string;
+}
 
 /** The nouns, each related to the others. */
 export function objectTypes(builder: Builder, inputs: InputTypes, progress: ProgressTypes) {
@@ -16,21 +32,14 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
   const service = builder.objectRef<NounView<'service'>>('Service');
   const endpoint = builder.objectRef<NounView<'endpoint'>>('Endpoint');
 
-  const networkAt = (view: ClusterView, id: Id): NounView<'network'> => view.at<'network'>(view.snapshot.networks as ReadonlyMap<Id, Network>, id);
-  const networkAddress = builder.objectRef<Of<NetworkAddress>>('NetworkAddress').implement({
-    fields: (t) => ({
-      network: t.field({ type: network, resolve: ({ view, networkId }) => networkAt(view, networkId) }),
-      address: t.exposeString('address'),
-    }),
+  const networkOf = ({ view, network: name }: AddressView): NounView<'network'> => view.of<'network'>(objectNamed(view.snapshot, 'network', name));
+  const networkAddress = builder.objectRef<AddressView>('NetworkAddress').implement({
+    fields: (t) => ({ network: t.field({ type: network, resolve: networkOf }), address: t.exposeString('address') }),
   });
-  const virtualIp = builder.objectRef<Of<VirtualIp>>('VirtualIp').implement({
-    fields: (t) => ({
-      network: t.field({ type: network, resolve: ({ view, networkId }) => networkAt(view, networkId) }),
-      vip: t.exposeString('address'),
-      mark: t.exposeInt('mark'),
-    }),
+  const virtualIp = builder.objectRef<VirtualIpView>('VirtualIp').implement({
+    fields: (t) => ({ network: t.field({ type: network, resolve: networkOf }), vip: t.exposeString('address'), mark: t.exposeInt('mark') }),
   });
-  const publishedPort = builder.objectRef<PublishedPort>('PublishedPort').implement({
+  const publishedPort = builder.objectRef<PortView>('PublishedPort').implement({
     fields: (t) => ({
       published: t.exposeInt('published'),
       target: t.exposeInt('target'),
@@ -59,7 +68,7 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       loadBalancers: t.field({
         type: [networkAddress],
         description: 'The source address of its load balancer in each network.',
-        resolve: ({ view, noun }) => noun.loadBalancers.map((address) => ({ ...address, view })),
+        resolve: ({ view, noun }) => addressesOf(view, noun.loadBalancers),
       }),
       networks: t.field({ type: [network], resolve: ({ view, noun }) => view.list('network', { node: noun.name }) }),
       services: t.field({ type: [service], resolve: ({ view, noun }) => view.list('service', { node: noun.name }) }),
@@ -110,8 +119,8 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       version: t.int({ resolve: ({ noun }) => noun.version }),
       name: t.string({ resolve: ({ noun }) => noun.name }),
       scheduler: t.field({ type: inputs.enumOf('Scheduler', ['rr', 'wrr', 'lc', 'wlc', 'sh']), resolve: ({ noun }) => noun.scheduler }),
-      networks: t.field({ type: [virtualIp], resolve: ({ view, noun }) => noun.vips.map((vip) => ({ ...vip, view })) }),
-      ports: t.field({ type: [publishedPort], resolve: ({ noun }) => [...noun.ports] }),
+      networks: t.field({ type: [virtualIp], resolve: ({ view, noun }) => virtualIpsOf(view, noun) }),
+      ports: t.field({ type: [publishedPort], resolve: ({ view, noun }) => portsOf(view, noun) }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
       endpoints: t.field({ type: [endpoint], resolve: ({ view, noun }) => view.list('endpoint', { service: noun.name }) }),
       nodes: t.field({ type: [node], resolve: ({ view, noun }) => view.list('node', { service: noun.name }) }),
@@ -128,7 +137,7 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       node: t.field({ type: node, resolve: ({ view, noun }) => view.at<'node'>(view.snapshot.nodes, noun.nodeId) }),
       attachment: t.field({ type: attachment, resolve: ({ noun }) => noun.attachment }),
       weight: t.int({ resolve: ({ noun }) => noun.weight }),
-      addresses: t.field({ type: [networkAddress], resolve: ({ view, noun }) => noun.addresses.map((address) => ({ ...address, view })) }),
+      addresses: t.field({ type: [networkAddress], resolve: ({ view, noun }) => addressesOf(view, noun.addresses) }),
       presence: t.field({ type: inputs.enumOf('Presence', ['unknown', 'present', 'absent']), resolve: ({ noun }) => noun.presence }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
     }),
@@ -138,3 +147,19 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
 }
 
 export type ObjectTypes = ReturnType<typeof objectTypes>;
+
+/** By name of the network. */
+function addressesOf(view: ClusterView, addresses: readonly NetworkAddress[]): AddressView[] {
+  return addresses.map(({ networkId, address }) => ({ view, network: view.networkName(networkId), address })).sort((a, b) => (a.network < b.network ? -1 : 1));
+}
+
+function virtualIpsOf(view: ClusterView, service: Service): VirtualIpView[] {
+  return service.vips
+    .map(({ networkId, address, mark }) => ({ view, network: view.networkName(networkId), address, mark }))
+    .sort((a, b) => (a.network < b.network ? -1 : 1));
+}
+
+/** In the order in which REST shows them. */
+function portsOf(view: ClusterView, service: Service): PortView[] {
+  return (specOf(view.snapshot, 'service', service).ports ?? []).map(({ published = 0, target, protocol = 'tcp' }) => ({ published, target, protocol }));
+}

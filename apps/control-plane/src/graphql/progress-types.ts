@@ -2,7 +2,7 @@ import { type Change, nounKinds } from '@portolan/model';
 import type { KernelObject, ObservedObject } from '@portolan/node-state';
 import type { CommandRecord, Report } from '@portolan/protocol';
 import type { ObservedRow, RevisionRow } from '@portolan/store';
-import type { Job, JobLine } from '../application/history.js';
+import { type Job, type JobLine, jobStatuses } from '../application/history.js';
 import type { DesiredNodeState, PlanLines, StepLine } from '../application/nodes.js';
 import type { ClusterStatus, NodeStatus } from '../application/status.js';
 import type { Builder } from './builder.js';
@@ -111,7 +111,7 @@ export function progressTypes(builder: Builder, inputs: InputTypes) {
       node: t.exposeString('node'),
       generation: t.exposeInt('generation'),
       revision: t.exposeInt('revision'),
-      status: t.field({ type: inputs.enumOf('JobStatus', ['queued', 'applied', 'failed', 'superseded']), resolve: ({ status }) => status }),
+      status: t.field({ type: inputs.enumOf('JobStatus', jobStatuses), resolve: ({ status }) => status }),
       createdAt: t.exposeString('createdAt'),
       finishedAt: t.string({ nullable: true, resolve: ({ finishedAt }) => finishedAt }),
       plan: t.field({ type: plan, resolve: (line) => line.plan }),

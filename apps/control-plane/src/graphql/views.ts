@@ -34,6 +34,10 @@ export class ClusterView {
     return pageOf(all, limit ?? all.length, after ?? undefined).items.map((noun) => this.of<K>(noun));
   }
 
+  networkName(id: Id): string {
+    return this.at<'network'>(this.snapshot.networks, id).noun.name;
+  }
+
   /** The object of an id that another object holds. */
   at<K extends NounKind>(nouns: ReadonlyMap<Id, Nouns[K]>, id: Id): NounView<K> {
     const noun = nouns.get(id);

@@ -13,6 +13,7 @@ import {
   ServiceSpecSchema,
 } from '@portolan/model';
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
+import { jobStatuses } from '../application/history.js';
 import { refTo } from './operation.js';
 
 const closed = { additionalProperties: false } as const;
@@ -69,7 +70,7 @@ const jobLine = {
   node: NameSchema,
   generation: Type.Integer(),
   revision,
-  status: words('queued', 'applied', 'failed', 'superseded'),
+  status: words(...jobStatuses),
   createdAt: time('When it was computed.'),
   finishedAt: nullable(time('When the agent was done with it.')),
   plan: refTo('Plan'),
