@@ -16,7 +16,7 @@ const optionKinds: Readonly<Record<string, Kind>> = {
 };
 
 /** Kind of object whose name comes at the end of the words, which start with the program; undefined where no name does. */
-export function kindToComplete(words: readonly string[]): Kind | undefined {
+function kindToComplete(words: readonly string[]): Kind | undefined {
   const [, command, second = '', ...rest] = words;
   const option = optionKinds[words.at(-2) ?? ''];
   if (option !== undefined) return option;
