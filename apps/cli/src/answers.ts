@@ -86,7 +86,10 @@ export interface KernelObjectAnswer {
 export interface NodeStateAnswer {
   readonly generation: number;
   readonly revision: number;
-  readonly state: { readonly node: string; readonly hash: string; readonly objects: readonly KernelObjectAnswer[] };
+  readonly state: {
+    readonly endpoints: Readonly<Record<string, Named>>;
+    readonly objects: readonly KernelObjectAnswer[];
+  };
 }
 
 export interface ObservedAnswer {

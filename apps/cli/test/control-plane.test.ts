@@ -138,6 +138,7 @@ describe('the study’s stack', () => {
   it('shows what a node is meant to have, what it has, and that they are equal', async () => {
     const state = await succeed('node state node1');
     expect(state).toMatch(/\nvirtual-server +own:lb_5mckih8b5 +329 +load-balancer, service bjdt_bjdt-dzwl, network bjdt_overlay\n/);
+    expect(state).toMatch(/\nport-redirect +endpoint:bjdt_bjdt-dzwl-web\.1 +10\.255\.0\.\d+\/tcp\/8000 /);
     expect(state).toMatch(/\n\d+ objects, generation \d+, from revision 1\n$/);
     expect(await succeed('node state node1 --observed')).toMatch(/\nvirtual-server +own:lb_5mckih8b5 +329 +[0-9a-f]{16}\n/);
     expect(await succeed('node state node1 --drift')).toBe('no drift: the kernel of node1 is as computed\n');

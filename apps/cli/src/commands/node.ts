@@ -24,16 +24,27 @@ export const addNode: AddCommand = (cli, terminal) =>
     ),
   );
 
-const objectColumns: readonly Column<KernelObjectAnswer>[] = [
-  { title: 'KIND', value: (object) => object.kind ?? object.body?.kind },
-  { title: 'SPACE', value: (object) => object.space },
-  { title: 'OBJECT', value: (object) => restOfKey(object) },
-  { title: 'REASON', value: (object) => reasonOf(object.origin) },
-];
-const observedColumns: readonly Column<KernelObjectAnswer>[] = [
-  ...objectColumns.slice(0, 3),
-  { title: 'HASH', value: (object) => (object.hash === '' ? 'damaged' : object.hash), style: (object) => (object.hash === '' ? 'red' : 'dim') },
-];
+const ENDPOINT = 'endpoint:';
+
+/** Columns of kernel objects. People know an endpoint by its name; its namespace is named by its id, which stays. */
+function objectColumns(endpoints: NodeStateAnswer['state']['endpoints']): readonly Column<KernelObjectAnswer>[] {
+  return [
+    { title: 'KIND', value: (object) => object.kind ?? object.body?.kind },
+    {
+      title: 'SPACE',
+      value: ({ space }) =>
+        space.startsWith(ENDPOINT) ? `${ENDPOINT}${endpoints[space.slice(ENDPOINT.length)]?.name ?? space.slice(ENDPOINT.length)}` : space,
+    },
+    { title: 'OBJECT', value: (object) => restOfKey(object) },
+  ];
+}
+
+const reasonColumn: Column<KernelObjectAnswer> = { title: 'REASON', value: (object) => reasonOf(object.origin) };
+const hashColumn: Column<KernelObjectAnswer> = {
+  title: 'HASH',
+  value: (object) => (object.hash === '' ? 'damaged' : object.hash),
+  style: (object) => (object.hash === '' ? 'red' : 'dim'),
+};
 const actionStyles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = { create: 'green', replace: 'yellow', delete: 'red' };
 export const stepColumns: readonly Column<StepAnswer>[] = [
   { title: 'ACTION', value: (step) => step.action, style: (step) => actionStyles[step.action] },
@@ -59,7 +70,7 @@ async function showState(session: Session, node: string): Promise<void> {
   session.show(
     answer,
     () =>
-      `${renderTable(session.terminal, objectColumns, state.objects)}${state.objects.length} objects, generation ${generation}, from revision ${revision}\n`,
+      `${renderTable(session.terminal, [...objectColumns(state.endpoints), reasonColumn], state.objects)}${state.objects.length} objects, generation ${generation}, from revision ${revision}\n`,
   );
 }
 
@@ -67,7 +78,7 @@ async function showObserved(session: Session, node: string): Promise<void> {
   const answer = await session.client.get<ObservedAnswer>(await session.inCluster('nodes', node, 'observed'));
   session.show(answer, () => {
     const foreign = answer.foreign.map(({ space, text }) => `not ours, in ${space}: ${text}\n`).join('');
-    return `${renderTable(session.terminal, observedColumns, answer.objects)}${foreign}${answer.objects.length} objects, seen ${answer.observedAt}\n`;
+    return `${renderTable(session.terminal, [...objectColumns({}), hashColumn], answer.objects)}${foreign}${answer.objects.length} objects, seen ${answer.observedAt}\n`;
   });
 }
 
