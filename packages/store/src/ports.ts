@@ -124,12 +124,19 @@ export interface IntentStore {
   commit(cluster: string, note: ChangeNote, edit: (snapshot: Snapshot) => Snapshot): Promise<Committed>;
   revisions(cluster: string, page: { readonly limit: number; readonly before?: number }): Promise<readonly RevisionRow[]>;
 
-  /** Saves what was computed from `revision`, with a job and an outbox message for each changed node, in one transaction. Older revisions than a node's computedRevision are ignored for that node. */
+  /**
+   * Saves what was computed from `revision`, with a job and an outbox message for each changed node, in one transaction. Older
+   * revisions than a node's computedRevision are ignored for that node, nodes that are gone too. Where the state did not change and
+   * the last report says that it is applied, appliedRevision moves along: the node will not report again.
+   */
   saveComputed(cluster: Id, revision: number, states: readonly ComputedState[]): Promise<void>;
   nodeState(nodeId: Id, generation?: number): Promise<NodeStateRow | null>;
   /** Progress of every node of the cluster that has any, or of one node alone. */
   progress(cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]>;
-  /** Stores a report, moves appliedRevision when its hash is that of the node's newest state and it is applied, closes its jobs. */
+  /**
+   * Stores a report and closes its jobs. An applied one moves appliedRevision: to computedRevision when its hash is that of the
+   * newest state, else to the revision that first gave its generation; never back. Fails with `not-found`.
+   */
   saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;
   observed(nodeId: Id): Promise<ObservedRow | null>;
   jobs(

@@ -43,7 +43,7 @@ describe('manifests, one after another', () => {
           expect(await writer.commit(cluster.name, note, (s) => applyManifest(s, manifest, ids))).toEqual({ snapshot, changed: false });
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
