@@ -57,7 +57,7 @@ function nounRows<T extends { readonly id: Id }>({ created, changed, deleted }: 
 
 /**
  * Rows that hang on the nouns of a difference. Those of a deleted noun go with it (ON DELETE CASCADE), except for
- * those of `keepers`, whose foreign key does not cascade.
+ * networks, whose addresses do not cascade (`cascades` false).
  */
 function addChildRows<T, Row extends object>(
   changes: { inserted: Row[]; deleted: Row[] },
