@@ -161,7 +161,7 @@ const workspaces = ['packages', 'apps'].flatMap((group) =>
 function sourcesHash() {
   const files = [
     ...workspaces.flatMap((folder) => [join(folder, 'tsconfig.json'), join(folder, 'package.json'), ...filesBelow(join(folder, 'src'))]),
-    ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json', 'prisma/schema.prisma'].map((name) => join(root, name)),
+    ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json', 'prisma/schema.prisma', 'tools/bundle.mjs'].map((name) => join(root, name)),
   ];
   const hash = createHash('sha256').update(process.version);
   for (const file of files.sort()) {
@@ -173,7 +173,7 @@ function sourcesHash() {
 
 function build() {
   const stamp = join(logs, 'built');
-  const isBuilt = workspaces.every((folder) => existsSync(join(folder, 'dist/.tsbuildinfo')));
+  const isBuilt = workspaces.every((folder) => existsSync(join(folder, 'dist/.tsbuildinfo'))) && existsSync(join(root, 'apps/agent/dist/bundle'));
   const hash = sourcesHash();
   if (isBuilt && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   npm('build', ['run', '--silent', 'build']);

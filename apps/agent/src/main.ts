@@ -11,7 +11,6 @@ import { createAgent } from './agent.js';
 import { systemClock } from './clock.js';
 import { readSettings, type Settings, usage } from './config.js';
 import { httpControlPlane } from './control-plane.js';
-import { serveHealth } from './health.js';
 import { ledgerFile } from './ledger.js';
 import { agentMetrics } from './metrics.js';
 
@@ -47,7 +46,10 @@ async function run(settings: Settings, log: Logger): Promise<void> {
       metrics,
     },
   );
-  const health = settings.listen && (await serveHealth({ agent, metrics, clock: systemClock, patience: 4 * settings.resync, ...settings.listen }));
+  // Most agents serve nothing, and need not load a web server.
+  const health =
+    settings.listen &&
+    (await (await import('./health.js')).serveHealth({ agent, metrics, clock: systemClock, patience: 4 * settings.resync, ...settings.listen }));
   if (health !== undefined) log.info({ port: health.port }, 'serving /healthz and /metrics');
   await agent.start();
   await new Promise<void>((resolve) => {

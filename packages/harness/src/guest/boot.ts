@@ -76,6 +76,12 @@ async function raiseTap(plan: GuestPlan, hasEnded: () => boolean, failure: Boote
   if (exitCode !== 0) throw failure(`${plan.link} cannot be configured: ${stderr.trim()}`);
 }
 
+/** The last processor that this process may run on. */
+function lastProcessor(): string {
+  const [, list = '0'] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return list.split(/[,-]/).at(-1) ?? '0';
+}
+
 /** Boots Debian's linux.uml from this machine's own root file system, and returns when its network device is up. */
 export async function bootGuest(plan: GuestPlan): Promise<BootedGuest> {
   const linux = findProgram('linux.uml', 'user-mode-linux');
@@ -90,6 +96,9 @@ export async function bootGuest(plan: GuestPlan): Promise<BootedGuest> {
   // it would die by SIGBUS: it gets a tmpfs in a mount namespace of its own.
   const script = `mount -t tmpfs -o size=${memory + 128}m tmpfs /dev/shm && exec "$@"`;
   const kernel = [
+    // The guest's kernel and its processes are processes here that take turns: on one processor a turn is passed in
+    // half the time that waking another one takes.
+    ...['taskset', '--cpu-list', lastProcessor()],
     linux,
     `mem=${memory}M`,
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'rw', `init=${writeInit(plan, token)}`],
