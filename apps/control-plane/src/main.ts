@@ -14,7 +14,7 @@ const STOP_TIMEOUT_MS = 10_000;
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({ level: config.logLevel, base: { program: 'portolan-control-plane' } });
-  const store = openPostgresStore({ url: config.databaseUrl });
+  const store = openPostgresStore({ url: config.databaseUrl, log });
   const queue = openHintQueue({ redisUrl: config.redisUrl, log });
   const coordination = openCoordination({ endpoints: config.etcdEndpoints, log });
   const { app, start, stop } = await buildControlPlane({ store, queue, coordination, clock: systemClock, newId: randomId, log, token: config.token });

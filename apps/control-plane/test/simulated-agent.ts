@@ -10,7 +10,7 @@ export class SimulatedAgent {
   #etag: string | undefined;
 
   constructor(
-    private readonly plane: TestPlane,
+    private readonly plane: Pick<TestPlane, 'send'>,
     private readonly cluster: string,
     readonly node: string,
   ) {}

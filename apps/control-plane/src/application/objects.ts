@@ -81,42 +81,62 @@ function sortedByName<T extends { readonly name: string }>(nouns: ReadonlyMap<Id
 function relationsOf(snapshot: Snapshot, kind: NounKind, filter: ObjectFilter): readonly ReadonlySet<Id>[] {
   return (['node', 'network', 'service'] as const).flatMap((by) => {
     const name = filter[by];
-    return name === undefined ? [] : [relatedIds(snapshot, kind, by, name)];
+    if (name === undefined) return [];
+    const origin = findNoun(snapshot, by, name);
+    return [new Set(origin === undefined ? [] : kind === by ? [origin.id] : relatedIds(snapshot, kind, by, origin.id))];
   });
 }
 
-function relatedIds(snapshot: Snapshot, kind: NounKind, by: NounKind, name: string): ReadonlySet<Id> {
-  const origin = findNoun(snapshot, by, name);
-  if (origin === undefined) return new Set();
-  return kind === by ? new Set([origin.id]) : (linksOf(snapshot).get(origin.id)?.[kind] ?? new Set());
+function relatedIds(snapshot: Snapshot, kind: NounKind, by: 'node' | 'network' | 'service', id: Id): readonly Id[] {
+  const { nodes, services, endpoints } = snapshot;
+  switch (`${kind} by ${by}` as const) {
+    case 'endpoint by node':
+      return idsOf(grouped(endpoints, by, ({ nodeId }) => [nodeId]).get(id));
+    case 'endpoint by service':
+      return idsOf(grouped(endpoints, by, ({ serviceId }) => [serviceId]).get(id));
+    case 'endpoint by network':
+      return idsOf(grouped(endpoints, by, ({ addresses }) => networkIds(addresses)).get(id));
+    case 'service by node':
+      return (grouped(endpoints, 'node', ({ nodeId }) => [nodeId]).get(id) ?? []).map(({ serviceId }) => serviceId);
+    case 'node by service':
+      return (grouped(endpoints, 'service', ({ serviceId }) => [serviceId]).get(id) ?? []).map(({ nodeId }) => nodeId);
+    case 'service by network':
+      return idsOf(grouped(services, by, ({ vips }) => networkIds(vips)).get(id));
+    case 'node by network':
+      return idsOf(grouped(nodes, by, ({ loadBalancers }) => networkIds(loadBalancers)).get(id));
+    case 'network by service':
+      return networkIds(services.get(id)?.vips ?? []);
+    case 'network by node':
+      return networkIds(nodes.get(id)?.loadBalancers ?? []);
+    default:
+      return [];
+  }
 }
 
-type Links = Readonly<Record<NounKind, Set<Id>>>;
+function idsOf(nouns: readonly { readonly id: Id }[] = []): readonly Id[] {
+  return nouns.map(({ id }) => id);
+}
 
-const linksOfSnapshots = new WeakMap<Snapshot, ReadonlyMap<Id, Links>>();
+function networkIds(held: readonly { readonly networkId: Id }[]): readonly Id[] {
+  return held.map(({ networkId }) => networkId);
+}
 
-/** Which objects each object has to do with, both ways. */
-function linksOf(snapshot: Snapshot): ReadonlyMap<Id, Links> {
-  const known = linksOfSnapshots.get(snapshot);
-  if (known !== undefined) return known;
-  const links = new Map<Id, Links>();
-  const of = (id: Id): Links => {
-    const own = links.get(id) ?? { node: new Set(), network: new Set(), service: new Set(), endpoint: new Set() };
-    links.set(id, own);
-    return own;
-  };
-  const tie = (kind: NounKind, id: Id, otherKind: NounKind, otherId: Id): void => {
-    of(id)[otherKind].add(otherId);
-    of(otherId)[kind].add(id);
-  };
-  for (const node of snapshot.nodes.values()) for (const { networkId } of node.loadBalancers) tie('node', node.id, 'network', networkId);
-  for (const service of snapshot.services.values()) for (const { networkId } of service.vips) tie('service', service.id, 'network', networkId);
-  for (const endpoint of snapshot.endpoints.values()) {
-    tie('endpoint', endpoint.id, 'node', endpoint.nodeId);
-    tie('endpoint', endpoint.id, 'service', endpoint.serviceId);
-    tie('service', endpoint.serviceId, 'node', endpoint.nodeId);
-    for (const { networkId } of endpoint.addresses) tie('endpoint', endpoint.id, 'network', networkId);
+const groupsOfMaps = new WeakMap<object, Map<string, ReadonlyMap<Id, readonly unknown[]>>>();
+
+/** The objects by each id that `keysOf` gives. Made once for a map of a snapshot, which later snapshots share. */
+function grouped<T>(nouns: ReadonlyMap<Id, T>, by: string, keysOf: (noun: T) => readonly Id[]): ReadonlyMap<Id, readonly T[]> {
+  const groups = groupsOfMaps.get(nouns) ?? new Map<string, ReadonlyMap<Id, readonly unknown[]>>();
+  groupsOfMaps.set(nouns, groups);
+  const known = groups.get(by);
+  if (known !== undefined) return known as ReadonlyMap<Id, readonly T[]>;
+  const made = new Map<Id, T[]>();
+  for (const noun of nouns.values()) {
+    for (const key of keysOf(noun)) {
+      const group = made.get(key);
+      if (group === undefined) made.set(key, [noun]);
+      else group.push(noun);
+    }
   }
-  linksOfSnapshots.set(snapshot, links);
-  return links;
+  groups.set(by, made);
+  return made;
 }

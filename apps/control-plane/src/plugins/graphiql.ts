@@ -7,10 +7,10 @@ const require = createRequire(import.meta.url);
 
 /** Served from the installed packages: a laboratory has no way to a CDN. */
 const files = {
-  'react.js': { from: 'react', file: 'umd/react.production.min.js', type: 'text/javascript' },
-  'react-dom.js': { from: 'react-dom', file: 'umd/react-dom.production.min.js', type: 'text/javascript' },
-  'graphiql.js': { from: 'graphiql', file: 'graphiql.min.js', type: 'text/javascript' },
-  'graphiql.css': { from: 'graphiql', file: 'graphiql.min.css', type: 'text/css' },
+  'react.js': { from: require.resolve('react/package.json'), file: 'umd/react.production.min.js', type: 'text/javascript' },
+  'react-dom.js': { from: require.resolve('react-dom/package.json'), file: 'umd/react-dom.production.min.js', type: 'text/javascript' },
+  'graphiql.js': { from: require.resolve('graphiql/package.json'), file: 'graphiql.min.js', type: 'text/javascript' },
+  'graphiql.css': { from: require.resolve('graphiql/package.json'), file: 'graphiql.min.css', type: 'text/css' },
 } as const;
 
 const firstQuery = `# Portolan: everything below /v1 can be read here too.
@@ -55,7 +55,7 @@ export function registerGraphiql(app: FastifyInstance): void {
   app.get('/graphiql', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
   app.get('/graphiql/start.js', { schema: { hide: true } }, async (_request, reply) => reply.type('text/javascript').send(start));
   for (const [name, { from, file, type }] of Object.entries(files)) {
-    const path = join(dirname(require.resolve(`${from}/package.json`)), file);
+    const path = join(dirname(from), file);
     app.get(`/graphiql/${name}`, { schema: { hide: true } }, async (_request, reply) => reply.type(type).send(createReadStream(path)));
   }
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../application/context.js';
 
 /** The body of application/problem+json (RFC 9457) that every error of REST answers with. */
-export function problemDocument(error: PortolanError): Record<string, unknown> {
+function problemDocument(error: PortolanError): Record<string, unknown> {
   const [first] = error.problems;
   return {
     type: `urn:portolan:problem:${error.code}`,
@@ -50,7 +50,7 @@ export function logProblem(log: Log, error: PortolanError, fields: object): void
   else log.debug({ ...fields, code: error.code, path: error.problems[0].path }, error.message);
 }
 
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = portolanErrorFrom(thrown);
   logProblem(request.log, error, { method: request.method, url: request.url });
   if (error.code === 'unauthorized') reply.header('www-authenticate', 'Bearer');

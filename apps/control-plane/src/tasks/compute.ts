@@ -43,14 +43,14 @@ async function computeCluster(ctx: Context, name: Cluster['name'], signal: Abort
     const start = ctx.clock.now().getTime();
     const states: ComputedState[] = [];
     for (const node of behind.slice(first, first + BATCH)) {
+      // Requests are answered between two nodes, and so is the one whose commit woke this task.
+      await setImmediate();
       try {
         states.push(await computedState(ctx, snapshot, node, progress.get(node.id)));
       } catch (error) {
         if (isOutage(error)) throw error;
         failures.push(new Error(`the state of node ${node.name} of cluster ${name} cannot be computed at revision ${revision}`, { cause: error }));
       }
-      // Requests are answered between two nodes.
-      await setImmediate();
     }
     if (states.length === 0) continue;
     await ctx.store.saveComputed(id, revision, states);
