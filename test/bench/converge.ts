@@ -48,7 +48,7 @@ export const converge: Bench = async (report) => {
             '-w',
             `${weight}`,
           ] as const;
-          const ran = await lab.machine.run(argv);
+          const ran = await lab.machineOf(node).run(argv);
           if (ran.exitCode !== 0) throw new Error(`${ran.command}: ${ran.stderr}`);
         }
       }
@@ -64,7 +64,7 @@ export const converge: Bench = async (report) => {
     }
     return [
       comparison({
-        case: `one weight on ${lab.hosts.size} hosts, ${lab.machine.kind}`,
+        case: `one weight on ${lab.hosts.size} hosts, ${lab.kind}`,
         unit: 'ms',
         ours: median(ours),
         baseline: median(baseline),

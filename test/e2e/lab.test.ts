@@ -37,7 +37,7 @@ function shares({ answers, failures }: Answers): Record<string, number> {
 
 /** Output of a command in a namespace of a node's agent. */
 async function inSpace(node: string, name: string, ...argv: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await lab.machine.run(['nsenter', `--net=/run/portolan-lab/${node}/netns/${name}`, '--', ...argv]);
+  const { exitCode, stdout, stderr } = await lab.machineOf(node).run(['nsenter', `--net=/run/portolan-lab/${node}/netns/${name}`, '--', ...argv]);
   expect(stderr === '' || exitCode === 0, stderr).toBe(true);
   return stdout;
 }

@@ -1,6 +1,14 @@
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LabHost, type LabMachine, type MachineProcess, makeContainerNamespace, removeContainerNamespace, startIn } from '@portolan/harness';
+import {
+  type LabHost,
+  type LabMachine,
+  type MachineProcess,
+  makeContainerNamespace,
+  removeContainerNamespace,
+  type StartOptions,
+  startIn,
+} from '@portolan/harness';
 import { portolanError } from '@portolan/model';
 import { logTail } from './log-tail.js';
 import { programs } from './programs/paths.js';
@@ -22,17 +30,17 @@ const listensWithin = 20_000;
 /** Agents and containers of a lab: processes in namespaces, started the same way natively and in a guest. */
 export class LabProcesses {
   readonly #agents = new Map<string, MachineProcess>();
-  readonly #containers = new Map<string, { readonly netns: string; readonly process: MachineProcess }>();
+  readonly #containers = new Map<string, { readonly node: string; readonly netns: string; readonly process: MachineProcess }>();
 
   constructor(
-    private readonly machine: LabMachine,
+    private readonly machineOf: (node: string) => LabMachine,
     private readonly logs: string,
     private readonly onStart: OnStart,
   ) {}
 
-  async #start(name: string, netns: string, argv: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): Promise<MachineProcess> {
-    const started = await startIn(this.machine, netns, [process.execPath, ...argv], { logFile, env });
-    if (this.machine.kind === 'native') this.onStart(name, started.pid);
+  async #start(machine: LabMachine, name: string, netns: string, argv: readonly string[], options: StartOptions): Promise<MachineProcess> {
+    const started = await startIn(machine, netns, [process.execPath, ...argv], options);
+    if (machine.kind === 'native') this.onStart(name, started.pid);
     return started;
   }
 
@@ -53,7 +61,7 @@ export class LabProcesses {
       // It goes with the lab: a ledger that outlives its cluster would refuse the generations of the next one.
       PORTOLAN_STATE_DIR: join(folder, 'state'),
     };
-    const agent = await this.#start(`agent ${host.name}`, host.netns, [programs.agent], this.agentLog(host.name), env);
+    const agent = await this.#start(this.machineOf(host.name), `agent ${host.name}`, host.netns, [programs.agent], { logFile: this.agentLog(host.name), env });
     this.#agents.set(host.name, agent);
     void agent.exited.then(() => {
       if (this.#agents.get(host.name) === agent) this.#agents.delete(host.name);
@@ -75,11 +83,12 @@ export class LabProcesses {
 
   /** Makes the container's namespace and starts its server; resolves when that listens. */
   async addContainer(endpoint: string, node: string, ports: readonly number[], netns: string): Promise<void> {
-    await makeContainerNamespace(this.machine, netns);
+    const machine = this.machineOf(node);
+    await makeContainerNamespace(machine, netns);
     const logFile = join(this.logs, `container-${endpoint}.log`);
     const argv = [programs.container, endpoint, node, ...ports.map(String)];
-    const started = await this.#start(`container ${endpoint}`, netns, argv, logFile);
-    this.#containers.set(endpoint, { netns, process: started });
+    const started = await this.#start(machine, `container ${endpoint}`, netns, argv, { logFile });
+    this.#containers.set(endpoint, { node, netns, process: started });
     let ended = false;
     void started.exited.then(() => {
       ended = true;
@@ -100,11 +109,12 @@ export class LabProcesses {
     this.#containers.delete(endpoint);
     await container.process.kill('SIGKILL');
     await container.process.exited;
-    await removeContainerNamespace(this.machine, container.netns);
+    await removeContainerNamespace(this.machineOf(container.node), container.netns);
   }
 
-  netnsOf(endpoint: string): string | undefined {
-    return this.#containers.get(endpoint)?.netns;
+  /** Where the container is; undefined when there is none of the name. */
+  containerOf(endpoint: string): { readonly node: string; readonly netns: string } | undefined {
+    return this.#containers.get(endpoint);
   }
 
   /** Asks all agents to stop, and waits for them a while. */

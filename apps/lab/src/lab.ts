@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commonSubnet, hostOf, type LabHost, type LabMachine, makeHosts, openLabMachine, type RunningServers, startServers } from '@portolan/harness';
+import { commonSubnet, hostOf, type LabHost, type LabMachine, makeHosts, openLabMachines, type RunningServers, startServers } from '@portolan/harness';
 import { type Manifest, PortolanError, portolanError } from '@portolan/model';
 import { callApi } from './api.js';
 import { type ControlPlane, startControlPlane } from './control-plane.js';
@@ -35,7 +35,11 @@ export interface Lab {
   readonly apiUrl: string;
   readonly cluster: string;
   readonly manifest: Manifest;
-  readonly machine: LabMachine;
+  readonly kind: LabMachine['kind'];
+  /** The machine that a host is made on: natively the same for all, else one of the guests. */
+  machineOf(node: string): LabMachine;
+  /** Resolves when a machine is gone without `stop`, with the reason. */
+  readonly lost: Promise<string>;
   readonly hosts: ReadonlyMap<string, LabHost>;
   readonly servers: RunningServers;
   /** From sending the manifest to the answer that every node has applied it, in milliseconds. */
@@ -102,7 +106,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     processes: [],
   });
 
-  let machine: LabMachine | undefined;
+  let machines: readonly LabMachine[] = [];
   let processes: LabProcesses | undefined;
   let servers: RunningServers | undefined;
   let controlPlane: ControlPlane | undefined;
@@ -110,7 +114,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   let stopped: Promise<void> | undefined;
   const stopAll = async (): Promise<void> => {
     await processes?.stopAgents().catch(() => {});
-    await machine?.stop();
+    await Promise.all(machines.map((machine) => machine.stop()));
     await forwarder?.stop();
     await controlPlane?.stop();
     await servers?.stop();
@@ -140,18 +144,18 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       return { servers: running, controlPlane };
     })();
     const booting = stage('the machine for the hosts is up', async () => {
-      machine = await openLabMachine({ directory, link: labLink, subnet, ...(options.kind && { kind: options.kind }) });
-      journal.set({ kind: machine.kind });
-      if (machine.guestPid !== undefined) journal.addProcess('User-Mode Linux', machine.guestPid);
-      return machine;
+      machines = await openLabMachines({ directory, link: labLink, subnet, ...(options.kind && { kind: options.kind }) }, hosts.size);
+      for (const { guestPid } of machines) if (guestPid !== undefined) journal.addProcess('User-Mode Linux', guestPid);
     });
     // Both must have settled before anything is stopped again: what starts late would be left.
     await Promise.allSettled([serving, booting]);
     const up = await serving;
-    const on = await booting;
+    await booting;
+    const { machineOf, first } = placed(machines, [...hosts.keys()]);
+    journal.set({ kind: first.kind });
     const apiUrl = up.controlPlane.url;
     const clusterUrl = `${apiUrl}/v1/clusters/${labCluster}`;
-    const { gateway } = on.underlay;
+    const { gateway } = first.underlay;
     const { redisUrl, etcdEndpoints } = up.servers;
     forwarder = await forward(gateway, [apiUrl, redisUrl, ...etcdEndpoints]);
     const agentSettings = {
@@ -160,11 +164,11 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       redisUrl: urlAt(redisUrl, gateway),
       etcdEndpoints: etcdEndpoints.map((endpoint) => urlAt(endpoint, gateway)),
     };
-    const own = new LabProcesses(on, logs, (name, pid) => journal.addProcess(name, pid));
+    const own = new LabProcesses(machineOf, logs, (name, pid) => journal.addProcess(name, pid));
     processes = own;
 
     const addContainer = async (name: string, node: string, ports: readonly number[], netns: string): Promise<void> => {
-      if (on.kind === 'native') {
+      if (first.kind === 'native') {
         if ((await namespacesHere()).includes(namespaceName(netns))) {
           throw portolanError('in-use', '/endpoints', `this machine has a namespace ${netns} already, and it is not the lab's`, {
             fix: 'Remove it, or name another path in the manifest.',
@@ -182,8 +186,15 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       await callApi(`${clusterUrl}/manifest?dryRun=true`, 'PUT', manifest);
     });
     await stage(`${hosts.size} hosts with an agent each, and ${containers.length} containers`, async () => {
-      if (on.kind === 'native') journal.addNamespaces([...hosts.values()].map(({ netns }) => namespaceName(netns)));
-      await makeHosts(on, [...hosts.values()]);
+      if (first.kind === 'native') journal.addNamespaces([...hosts.values()].map(({ netns }) => namespaceName(netns)));
+      await Promise.all(
+        machines.map((machine) =>
+          makeHosts(
+            machine,
+            [...hosts.values()].filter(({ name }) => machineOf(name) === machine),
+          ),
+        ),
+      );
       await callApi(`${clusterUrl}/manifest`, 'PUT', { nodes: manifest.nodes, ...(manifest.settings && { settings: manifest.settings }) });
       const starting = [...hosts.values()].map((host) => own.startAgent(host, agentSettings));
       await Promise.all([...starting, ...containers.map(({ name, node, ports, netns }) => addContainer(name, node, ports, netns))]);
@@ -198,15 +209,25 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       apiUrl,
       cluster: labCluster,
       manifest,
-      machine: on,
+      kind: first.kind,
+      machineOf,
+      lost: Promise.race(machines.map(({ lost }) => lost)),
       hosts,
       servers: up.servers,
       appliedWithin,
       async request(from, url, count) {
         if (from === 'machine') return requestTimes(url, count);
-        const netns = own.netnsOf(from) ?? hosts.get(from)?.netns;
-        if (netns === undefined) throw portolanError('not-found', '', `the lab has no host and no container ${from}`);
-        const { exitCode, stdout, stderr } = await on.run(['nsenter', `--net=${netns}`, '--', process.execPath, programs.requester, url, String(count)]);
+        const place = own.containerOf(from) ?? { node: from, netns: hosts.get(from)?.netns };
+        if (place.netns === undefined) throw portolanError('not-found', '', `the lab has no host and no container ${from}`);
+        const { exitCode, stdout, stderr } = await machineOf(place.node).run([
+          'nsenter',
+          `--net=${place.netns}`,
+          '--',
+          process.execPath,
+          programs.requester,
+          url,
+          String(count),
+        ]);
         if (exitCode !== 0) throw portolanError('apply-failed', '', `requests from ${from} could not be made: ${stderr.trim()}`);
         return JSON.parse(stdout) as Answers;
       },
@@ -228,6 +249,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     await stop();
     throw error;
   }
+}
+
+/** Hosts are dealt out to the machines in turn. */
+function placed(machines: readonly LabMachine[], nodes: readonly string[]): { readonly first: LabMachine; machineOf(node: string): LabMachine } {
+  const [first] = machines;
+  if (first === undefined) throw new Error('the lab has no machine');
+  return { first, machineOf: (node) => machines[nodes.indexOf(node) % machines.length] ?? first };
 }
 
 async function deleteCluster(clusterUrl: string): Promise<void> {

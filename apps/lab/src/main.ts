@@ -81,7 +81,7 @@ async function untilStopped(lab: Lab, stop: AbortSignal): Promise<number> {
   });
   // A server of this process would keep it alive, but a native lab behind external servers has none.
   const awake = setInterval(() => {}, 60_000);
-  const reason = await Promise.race([stopped, lab.machine.lost]);
+  const reason = await Promise.race([stopped, lab.lost]);
   clearInterval(awake);
   if (reason === undefined) return 0;
   console.error(`\n${reason}`);
@@ -116,7 +116,7 @@ async function up(values: ReturnType<typeof readArguments>): Promise<number> {
   }
   try {
     console.log(
-      `\nOn ${lab.machine.kind === 'native' ? "this machine's kernel" : 'a User-Mode Linux guest, as this kernel has no ip_vs'}; commit to applied on every node: ${Math.round(lab.appliedWithin)} ms`,
+      `\nOn ${lab.kind === 'native' ? "this machine's kernel" : 'User-Mode Linux, as this kernel has no ip_vs'}; commit to applied on every node: ${Math.round(lab.appliedWithin)} ms`,
     );
     const proved = printProof(await proveLab(lab));
     console.log(`\nUp after ${seconds(performance.now() - start)}. Logs: ${relative(process.cwd(), `${directory}/logs`)}`);

@@ -1,7 +1,7 @@
 export { hostOf, hostPrefix, type LabHost, makeContainerNamespace, makeHosts, removeContainerNamespace, startIn } from './hosts/host.js';
 export type { Argv, Executed, LabMachine, MachineProcess, StartOptions, Underlay } from './hosts/machine.js';
 export { removeUnderlay } from './hosts/native.js';
-export { type LabMachineOptions, openLabMachine } from './hosts/open.js';
+export { type LabMachineOptions, openLabMachine, openLabMachines } from './hosts/open.js';
 export { runProcess, startProcess } from './hosts/process.js';
 export { commonSubnet } from './hosts/underlay.js';
 export { findLeftServers, type RunningServers, type ServersOptions, startServers, stopLeftovers } from './servers/all.js';

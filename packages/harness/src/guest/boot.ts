@@ -18,6 +18,10 @@ export interface GuestPlan {
   readonly subnetwork: Subnetwork;
   /** The guest's own address on the underlay. */
   readonly address: string;
+  /** Bridge on this machine that the tap becomes a port of; without one the tap itself carries this machine's address. */
+  readonly bridge: string | undefined;
+  /** Processor of this machine that the guest keeps to. */
+  readonly processor: string;
 }
 
 /** The guest's memory in MiB; taken as it is used. */
@@ -61,7 +65,7 @@ function consoleTail(log: string): string {
   }
 }
 
-/** Waits for the tap that linux.uml makes, and gives this machine its address on it. */
+/** Waits for the tap that linux.uml makes, and connects it with this machine. */
 async function raiseTap(plan: GuestPlan, hasEnded: () => boolean, failure: BootedGuest['failure']): Promise<void> {
   const deadline = performance.now() + bootWithin;
   const { gateway, prefixLength } = plan.subnetwork;
@@ -71,15 +75,10 @@ async function raiseTap(plan: GuestPlan, hasEnded: () => boolean, failure: Boote
     if (performance.now() > deadline) throw failure(`the guest made no network device within ${bootWithin / 1000} s`);
     await sleep(25);
   }
-  const lines = `addr add ${gateway}/${prefixLength} dev ${plan.link}\nlink set ${plan.link} up\n`;
+  const place = plan.bridge === undefined ? `addr add ${gateway}/${prefixLength} dev ${plan.link}` : `link set ${plan.link} master ${plan.bridge}`;
+  const lines = `${place}\nlink set ${plan.link} up\n`;
   const { exitCode, stderr } = await runProcess(['ip', '-batch', '-'], lines);
   if (exitCode !== 0) throw failure(`${plan.link} cannot be configured: ${stderr.trim()}`);
-}
-
-/** The last processor that this process may run on. */
-function lastProcessor(): string {
-  const [, list = '0'] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-  return list.split(/[,-]/).at(-1) ?? '0';
 }
 
 /** Boots Debian's linux.uml from this machine's own root file system, and returns when its network device is up. */
@@ -98,7 +97,7 @@ export async function bootGuest(plan: GuestPlan): Promise<BootedGuest> {
   const kernel = [
     // The guest's kernel and its processes are processes here that take turns: on one processor a turn is passed in
     // half the time that waking another one takes.
-    ...['taskset', '--cpu-list', lastProcessor()],
+    ...['taskset', '--cpu-list', plan.processor],
     linux,
     `mem=${memory}M`,
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'rw', `init=${writeInit(plan, token)}`],

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatIpv4, parseIpv4 } from '@portolan/model';
 import type { Executed, LabMachine, MachineProcess } from '../hosts/machine.js';
+import { makeBridge, removeUnderlay } from '../hosts/native.js';
 import { type Subnetwork, underlayOf } from '../hosts/underlay.js';
-import { type BootedGuest, bootGuest } from './boot.js';
+import { type BootedGuest, bootGuest, type GuestPlan } from './boot.js';
 import { CHANNEL_PORT, type GuestAnswer, type GuestRequest, readLines } from './channel.js';
 
 const readyWithin = 30_000;
@@ -117,9 +121,9 @@ class GuestChannel {
 }
 
 /** Boots a guest and opens its command channel. The guest powers off when this process ends, however it ends. */
-export async function openUmlMachine(directory: string, link: string, subnetwork: Subnetwork): Promise<LabMachine> {
-  const address = subnetwork.last;
-  const guest = await bootGuest({ directory, link, subnetwork, address });
+async function openGuest(plan: GuestPlan, reserved: readonly string[]): Promise<LabMachine> {
+  const { address, link, subnetwork } = plan;
+  const guest = await bootGuest(plan);
   let channel: GuestChannel;
   try {
     channel = new GuestChannel(await connectGuest(guest, address));
@@ -138,7 +142,7 @@ export async function openUmlMachine(directory: string, link: string, subnetwork
   return {
     kind: 'uml',
     underlay: underlayOf(link, subnetwork),
-    reserved: [address],
+    reserved,
     guestPid: guest.process.pid,
     lost,
     run: (argv, input = '') => channel.run(argv, input),
@@ -154,4 +158,59 @@ export async function openUmlMachine(directory: string, link: string, subnetwork
       await guest.process.exited;
     },
   };
+}
+
+/** Numbers of the processors that this process may run on. */
+function allowedProcessors(): readonly string[] {
+  const [, list = '0'] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
+  });
+}
+
+/**
+ * Boots guests on one underlay, each with a kernel and a processor of its own, the last processor first. A single one
+ * has a tap with this machine's address, which goes away with it; several have taps on a bridge, which goes with the
+ * last of them that is stopped.
+ */
+export async function openUmlMachines(directory: string, link: string, subnetwork: Subnetwork, count: number): Promise<readonly LabMachine[]> {
+  const processors = allowedProcessors();
+  const bridge = count === 1 ? undefined : link;
+  const last = parseIpv4(subnetwork.last);
+  const plans = Array.from(
+    { length: count },
+    (_, i): GuestPlan => ({
+      directory: join(directory, String(i)),
+      link: bridge === undefined ? link : `${link}g${i}`,
+      subnetwork,
+      address: formatIpv4(last - i),
+      bridge,
+      processor: processors.at(-1 - (i % processors.length)) ?? '0',
+    }),
+  );
+  if (bridge !== undefined) await makeBridge(bridge, subnetwork);
+  const booted = await Promise.allSettled(
+    plans.map((plan) =>
+      openGuest(
+        plan,
+        plans.map(({ address }) => address),
+      ),
+    ),
+  );
+  const guests = booted.flatMap((guest) => (guest.status === 'fulfilled' ? [guest.value] : []));
+  const failed = booted.find((guest) => guest.status === 'rejected');
+  let running = guests.length;
+  const machines = guests.map((guest) => ({
+    ...guest,
+    async stop() {
+      await guest.stop();
+      running -= 1;
+      if (running === 0 && bridge !== undefined) await removeUnderlay(bridge);
+    },
+  }));
+  if (failed === undefined) return machines;
+  await Promise.all(machines.map((machine) => machine.stop()));
+  if (machines.length === 0 && bridge !== undefined) await removeUnderlay(bridge);
+  throw failed.reason;
 }

@@ -19,9 +19,8 @@ async function filtersBridges(): Promise<boolean> {
   return stdout.trim() === '1';
 }
 
-/** Makes the bridge that the hosts hang on, with this machine's address. Fails with `apply-failed`. */
-export async function openNativeMachine(link: string, subnetwork: Subnetwork): Promise<LabMachine> {
-  const { gateway, prefixLength } = subnetwork;
+/** Makes a bridge with this machine's address: for hosts here, or for guests. Fails with `apply-failed`. */
+export async function makeBridge(link: string, { gateway, prefixLength }: Subnetwork): Promise<void> {
   const lines = [`link add ${link} type bridge`, `addr add ${gateway}/${prefixLength} dev ${link}`, `link set ${link} up`];
   const { exitCode, stderr } = await runProcess(['ip', '-batch', '-'], `${lines.join('\n')}\n`);
   if (exitCode !== 0) {
@@ -31,6 +30,11 @@ export async function openNativeMachine(link: string, subnetwork: Subnetwork): P
     });
   }
   if (await filtersBridges()) await runProcess(bridgeRule('-I', link));
+}
+
+/** This machine itself: the hosts hang on a bridge of its own. Fails with `apply-failed`. */
+export async function openNativeMachine(link: string, subnetwork: Subnetwork): Promise<LabMachine> {
+  await makeBridge(link, subnetwork);
   const processes = new Set<MachineProcess>();
   return {
     kind: 'native',

@@ -1,6 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { portolanError } from '@portolan/model';
-import { openUmlMachine } from '../guest/uml.js';
+import { openUmlMachines } from '../guest/uml.js';
 import type { LabMachine } from './machine.js';
 import { openNativeMachine } from './native.js';
 import { runProcess } from './process.js';
@@ -34,16 +35,24 @@ function kindFromEnvironment(): LabMachine['kind'] | undefined {
 }
 
 /**
- * A machine to make lab hosts on. Needs root. Fails with `tool-missing`, `in-use` (the subnet is routed elsewhere) and
+ * Machines to make lab hosts on, all on one underlay: natively this one, else at most `most` guests, as many as there
+ * are processors. Needs root. Fails with `tool-missing`, `in-use` (the subnet is routed elsewhere) and
  * `apply-failed` (with the end of the guest's console).
  */
-export async function openLabMachine(options: LabMachineOptions): Promise<LabMachine> {
+export async function openLabMachines(options: LabMachineOptions, most: number): Promise<readonly LabMachine[]> {
   opened += 1;
   const kind = options.kind ?? kindFromEnvironment() ?? ((await hasIpvs()) ? 'native' : 'uml');
   const link = options.link ?? `pl${process.pid}x${opened}`;
   const subnet = options.subnet ?? `172.31.${(process.pid + opened) % 256}.0/24`;
   await requireFreeSubnet(subnet, link);
   const subnetwork = subnetworkOf(subnet);
-  if (kind === 'native') return openNativeMachine(link, subnetwork);
-  return openUmlMachine(resolve(options.directory, 'guest'), link, subnetwork);
+  if (kind === 'native') return [await openNativeMachine(link, subnetwork)];
+  return openUmlMachines(resolve(options.directory, 'guest'), link, subnetwork, Math.max(1, Math.min(most, availableParallelism())));
+}
+
+/** A single machine: see `openLabMachines`. */
+export async function openLabMachine(options: LabMachineOptions): Promise<LabMachine> {
+  const [machine] = await openLabMachines(options, 1);
+  if (machine === undefined) throw new Error('no machine');
+  return machine;
 }
