@@ -7,7 +7,7 @@ it('the OpenAPI document is valid, and every operation has an id, a summary, a t
   const plane = await startTestPlane();
   const document = openapiDocument(plane.app) as unknown as Record<string, unknown> & ReturnType<typeof openapiDocument>;
   expect((await plane.app.inject('/docs/json')).json()).toEqual(JSON.parse(JSON.stringify(document)));
-  const validated = await new Validator().validate(JSON.parse(JSON.stringify(document)) as object);
+  const validated = await new Validator().validate(JSON.parse(JSON.stringify(document)) as Record<string, unknown>);
   expect(validated.errors ?? []).toEqual([]);
   expect(document.openapi).toBe('3.1.0');
 

@@ -55,7 +55,7 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-export const labCluster = 'bjdt';
+const labCluster = 'bjdt';
 const agentsWithin = 60_000;
 const appliedWithinSeconds = 60;
 

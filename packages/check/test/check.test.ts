@@ -1,5 +1,5 @@
 import { checkChanges, checkSnapshot, type Finding } from '@portolan/check';
-import { diffSnapshots, type Id, type Snapshot } from '@portolan/model';
+import { diffSnapshots, type Endpoint, type Id, type Network, type Node, type Service, type Snapshot } from '@portolan/model';
 import { largeSnapshot, sampleSnapshot } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 
@@ -10,15 +10,20 @@ const OVERLAY = '5mckih8b5zq55feis4xheef5z';
 type Collection = 'nodes' | 'networks' | 'services' | 'endpoints';
 
 /** The snapshot with one object, found by name, changed. */
-function edited<C extends Collection>(collection: C, name: string, change: (noun: ObjectOf<C>) => Partial<ObjectOf<C>>, snapshot = sample): Snapshot {
-  const map = new Map<Id, ObjectOf<C>>(snapshot[collection] as ReadonlyMap<Id, ObjectOf<C>>);
-  for (const [id, noun] of map) if ((noun as { name: string }).name === name) map.set(id, { ...noun, ...change(noun) });
-  return { ...snapshot, [collection]: map };
+function edited<C extends Collection>(collection: C, name: string, change: (noun: Nouns[C]) => Partial<Nouns[C]>, snapshot = sample): Snapshot {
+  const nouns: ReadonlyMap<Id, Nouns[C]> = (snapshot as { readonly [K in Collection]: ReadonlyMap<Id, Nouns[K]> })[collection];
+  return { ...snapshot, [collection]: new Map([...nouns].map(([id, noun]) => [id, noun.name === name ? { ...noun, ...change(noun) } : noun])) };
 }
-type ObjectOf<C extends Collection> = Snapshot[C] extends ReadonlyMap<Id, infer T> ? T : never;
+interface Nouns {
+  readonly nodes: Node;
+  readonly networks: Network;
+  readonly services: Service;
+  readonly endpoints: Endpoint;
+}
 
 function without(collection: Collection, name: string): Snapshot {
-  return { ...sample, [collection]: new Map([...sample[collection]].filter(([, noun]) => noun.name !== name)) };
+  const nouns: ReadonlyMap<Id, Nouns[Collection]> = sample[collection];
+  return { ...sample, [collection]: new Map([...nouns].filter(([, noun]) => noun.name !== name)) };
 }
 
 const settings = (own: Partial<Snapshot['cluster']['settings']>): Snapshot => ({
@@ -85,7 +90,7 @@ const wrong: readonly (readonly [what: string, snapshot: Snapshot, finding: stri
     edited('services', front, (s) => ({ vips: s.vips.map((v) => ({ ...v, mark: v.networkId === OVERLAY ? 0x149 : v.mark })) })),
     `block mark-taken service ${front} vips`,
   ],
-  ['a port twice', edited('services', front, () => ({ ports: [{ protocol: 'tcp', published: 8080, target: 80 }] })), `block port-taken service ${front} ports`],
+  ['a port twice', edited('services', front, () => ({ ports: [{ protocol: 'tcp' as const, published: 8080, target: 80 }] })), `block port-taken service ${front} ports`],
   ['no port but an ingress VIP', edited('services', front, () => ({ ports: [] })), `block internal service ${front} vips`],
   ['a name twice', edited('services', front, () => ({ name: back })), `block duplicate-name service ${back} name`],
   ['no VIP at all', edited('services', front, () => ({ ports: [], vips: [] })), `warn service-without-network service ${front} networks`],

@@ -78,7 +78,7 @@ const wrong: readonly (readonly [kind: NounKind, spec: unknown, refusal: string,
 ];
 
 describe('parseSpec', () => {
-  it.each(wrong)('%s %j: %s', (kind, spec, refusal, message, fix = /./) => {
+  it.each(wrong.map(([kind, spec, refusal, message, fix = /./]) => ({ kind, spec, refusal, message, fix })))('$kind $spec: $refusal', ({ kind, spec, refusal, message, fix }) => {
     const problems = problemsOf(() => parseSpec(kind, spec));
     expect(problems.map(({ code, path }) => `${code} ${path}`)).toEqual([refusal]);
     expect(problems[0]?.message).toMatch(message);

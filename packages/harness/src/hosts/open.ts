@@ -21,7 +21,7 @@ export interface LabMachineOptions {
 let opened = 0;
 
 /** True when this kernel balances by IPVS: built in, or as a module that can be loaded. */
-export async function hasIpvs(): Promise<boolean> {
+async function hasIpvs(): Promise<boolean> {
   // Fails in containers and where it is built in; the second question decides.
   await runProcess(['modprobe', 'ip_vs']);
   return (await runProcess(['cat', '/proc/net/ip_vs'])).exitCode === 0;
