@@ -1,8 +1,8 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findLeftServers, hostPrefix, removeUnderlay, runProcess, stopLeftovers } from '@portolan/harness';
-import { findRecord, isAlive, type LabRecord, type RecordedProcess, removeRecord, runFolder } from './record.js';
+import { findRecord, isAlive, type LabRecord, type RecordedProcess, recordedProcess, removeRecord, runFolder } from './record.js';
 
 /** Bridge or tap of the lab on this machine. */
 export const labLink = 'plab0';
@@ -43,6 +43,26 @@ async function killProcesses(processes: readonly RecordedProcess[]): Promise<str
   for (const { pid } of living) signal(-pid, 'SIGKILL');
   for (const recorded of living) await isGoneWithin(recorded, 5_000);
   return living.map(({ name, pid }) => `${name}, process ${pid}`);
+}
+
+/**
+ * Processes of guests whose files lie in the directory, by their command line: those that linux.uml keeps outlive it
+ * when it is killed alone, and a lab that is killed while a guest boots has not yet recorded it.
+ */
+function guestProcesses(directory: string): readonly number[] {
+  const mark = `init=${join(directory, 'guest')}/`;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/cmdline`, 'utf8')
+          .split('\0')
+          .some((argument) => argument.startsWith(mark));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 /** Namespaces on this machine that belong to the lab, by record and by name. */
@@ -108,6 +128,10 @@ export async function takeDown(directory: string): Promise<readonly string[]> {
     removed.push(...(await stopOwner(record.owner)), ...(await killProcesses(record.processes)));
   }
   for (const folder of new Set([directory, record?.directory ?? directory])) {
+    const guests = guestProcesses(folder).map((pid) => recordedProcess('User-Mode Linux', pid));
+    for (const { pid } of guests) signal(pid, 'SIGKILL');
+    for (const guest of guests) await isGoneWithin(guest, 5_000);
+    if (guests.length > 0) removed.push('User-Mode Linux');
     removed.push(...(await stopLeftovers(join(folder, 'servers'))));
   }
   removed.push(...(await removeNetwork(record)));
@@ -126,6 +150,7 @@ export async function leftovers(directory: string, record: LabRecord | undefined
   const processes = record === undefined ? [] : [record.owner, ...record.processes].filter(isAlive);
   return [
     ...processes.map(({ name, pid }) => `${name}, process ${pid}`),
+    ...guestProcesses(record?.directory ?? directory).map((pid) => `User-Mode Linux, process ${pid}`),
     ...findLeftServers(join(record?.directory ?? directory, 'servers')).map(({ name, pid }) => `${name}, process ${pid}`),
     ...(await labNamespaces(record)).map((name) => `namespace ${name}`),
     ...agentMounts().map((point) => `namespace ${point}`),

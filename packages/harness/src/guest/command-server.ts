@@ -47,6 +47,8 @@ function serve(socket: Socket): void {
 }
 
 const token = process.env.PORTOLAN_CHANNEL_TOKEN ?? '';
+// A lab that was killed while the guest booted never comes; its own patience is shorter.
+const abandoned = setTimeout(() => process.exit(1), 60_000);
 const server = createServer((socket) => {
   socket.on('error', () => socket.destroy());
   const dropped = setTimeout(() => socket.destroy(), 5_000);
@@ -63,6 +65,7 @@ const server = createServer((socket) => {
     }
     isLab = true;
     clearTimeout(dropped);
+    clearTimeout(abandoned);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     server.close();
