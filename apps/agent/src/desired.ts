@@ -56,9 +56,9 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
   async function accept(desired: DesiredState): Promise<boolean> {
     assertUsable(desired, identity);
     const before = ledger.desired;
-    if (before !== undefined && desired.generation < before.generation) {
+    if (before !== undefined && desired.nodeId === before.nodeId && desired.generation < before.generation) {
       throw portolanError('stale-generation', '', `the control plane offers generation ${desired.generation}, this node holds ${before.generation}`, {
-        fix: 'Where the cluster was made anew or its database was restored: stop the agent, run "portolan-agent purge", start it again. Otherwise wait for the newer state.',
+        fix: 'Where the database was restored from a backup: stop the agent, run "portolan-agent purge", start it again. Otherwise wait for the newer state.',
       });
     }
     const retiring = { ...ledger.retiring, ...before?.state.endpoints };

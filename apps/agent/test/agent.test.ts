@@ -139,6 +139,19 @@ describe('the loop', () => {
     expect(kernelHashes()).toEqual(hashesOf(stateWith('a')));
   });
 
+  it('takes the first generation of a node that was made anew under its name', async () => {
+    stage.offer(5, stateWith('a'));
+    const agent = stage.agent();
+    await agent.start();
+    await reported(1);
+    stage.plane.offer(1, stateWith('b'), 1, 'node1-of-now');
+    stage.kernel.intend(stateWith('b'));
+    expect(await agent.sync()).toBe(true);
+    await reported(2);
+    expect(stage.lastReport()).toMatchObject({ generation: 1, status: 'applied', errors: [] });
+    expect(kernelHashes()).toEqual(hashesOf(stateWith('b')));
+  });
+
   it('reports a failed command with its output, tries again, and names the job when it succeeds', async () => {
     stage.offer(1, stateWith());
     await stage.agent().start();

@@ -9,7 +9,7 @@ export interface FakeControlPlane {
   /** Reports that were taken, oldest first. */
   readonly reports: readonly Report[];
   readonly requests: { state: number; notModified: number };
-  offer(generation: number, state: NodeState, revision?: number): void;
+  offer(generation: number, state: NodeState, revision?: number, nodeId?: string): void;
   /** 'down' answers 503 to everything, 'refuse' 422 to reports. */
   mode: 'up' | 'down' | 'refuse';
   /** Hashes of observed objects that are asked for again although they were left out. */
@@ -73,8 +73,8 @@ export async function startControlPlane(cluster: string, node: string): Promise<
     reports,
     requests,
     mode: 'up',
-    offer: (generation, state, revision = generation) => {
-      desired = { protocol: PROTOCOL_VERSION, generation, revision, state };
+    offer: (generation, state, revision = generation, nodeId = 'node1-of-before') => {
+      desired = { protocol: PROTOCOL_VERSION, nodeId, generation, revision, state };
     },
     forget: () => held.clear(),
     close: async () => {

@@ -54,7 +54,10 @@ function start(...args: readonly string[]): Started {
 describe('portolan-agent', () => {
   it('logs JSON with cluster and node, survives SIGKILL, excludes a second one, stops on SIGTERM, and purges', async () => {
     const ledger = ledgerFile(join(folder, 'state', 'ledger.json'), () => undefined);
-    await ledger.write({ desired: { protocol: PROTOCOL_VERSION, generation: 4, revision: 9, state: nodeState('lab', 'node1', {}, []) }, retiring: {} });
+    await ledger.write({
+      desired: { protocol: PROTOCOL_VERSION, nodeId: 'n1', generation: 4, revision: 9, state: nodeState('lab', 'node1', {}, []) },
+      retiring: {},
+    });
 
     const killed = start();
     await until(() => killed.output().includes('the last one stays in force'), 'first run', 20_000);

@@ -47,7 +47,10 @@ describe('ledger', () => {
       const damaged: unknown[] = [];
       const file = ledgerFile(join(folder, 'deep', 'ledger.json'), (error) => damaged.push(error));
       expect(await file.read()).toEqual(emptyLedger);
-      const ledger = { desired: { protocol: PROTOCOL_VERSION, generation: 2, revision: 3, state: stateWith('a') }, retiring: stateWith('b').endpoints };
+      const ledger = {
+        desired: { protocol: PROTOCOL_VERSION, nodeId: 'n1', generation: 2, revision: 3, state: stateWith('a') },
+        retiring: stateWith('b').endpoints,
+      };
       await file.write(ledger);
       expect(await file.read()).toEqual(ledger);
       expect(readdirSync(join(folder, 'deep'))).toEqual(['ledger.json']);

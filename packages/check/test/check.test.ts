@@ -90,7 +90,11 @@ const wrong: readonly (readonly [what: string, snapshot: Snapshot, finding: stri
     edited('services', front, (s) => ({ vips: s.vips.map((v) => ({ ...v, mark: v.networkId === OVERLAY ? 0x149 : v.mark })) })),
     `block mark-taken service ${front} vips`,
   ],
-  ['a port twice', edited('services', front, () => ({ ports: [{ protocol: 'tcp' as const, published: 8080, target: 80 }] })), `block port-taken service ${front} ports`],
+  [
+    'a port twice',
+    edited('services', front, () => ({ ports: [{ protocol: 'tcp' as const, published: 8080, target: 80 }] })),
+    `block port-taken service ${front} ports`,
+  ],
   ['no port but an ingress VIP', edited('services', front, () => ({ ports: [] })), `block internal service ${front} vips`],
   ['a name twice', edited('services', front, () => ({ name: back })), `block duplicate-name service ${back} name`],
   ['no VIP at all', edited('services', front, () => ({ ports: [], vips: [] })), `warn service-without-network service ${front} networks`],

@@ -78,12 +78,15 @@ const wrong: readonly (readonly [kind: NounKind, spec: unknown, refusal: string,
 ];
 
 describe('parseSpec', () => {
-  it.each(wrong.map(([kind, spec, refusal, message, fix = /./]) => ({ kind, spec, refusal, message, fix })))('$kind $spec: $refusal', ({ kind, spec, refusal, message, fix }) => {
-    const problems = problemsOf(() => parseSpec(kind, spec));
-    expect(problems.map(({ code, path }) => `${code} ${path}`)).toEqual([refusal]);
-    expect(problems[0]?.message).toMatch(message);
-    expect(problems[0]?.fix).toMatch(fix);
-  });
+  it.each(wrong.map(([kind, spec, refusal, message, fix = /./]) => ({ kind, spec, refusal, message, fix })))(
+    '$kind $spec: $refusal',
+    ({ kind, spec, refusal, message, fix }) => {
+      const problems = problemsOf(() => parseSpec(kind, spec));
+      expect(problems.map(({ code, path }) => `${code} ${path}`)).toEqual([refusal]);
+      expect(problems[0]?.message).toMatch(message);
+      expect(problems[0]?.fix).toMatch(fix);
+    },
+  );
 
   it('reports every fault of a document at once', () => {
     expect(refusalsOf(() => parseSpec('endpoint', { name: '-', node: 5, attachment: { pid: 'x' }, weight: 70000, zone: 'a' })).toSorted()).toEqual([

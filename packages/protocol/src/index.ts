@@ -52,7 +52,9 @@ export interface SyncHint {
 /** Answer of `GET state`. ETag is the hash of the state; with If-None-Match an equal state answers 304 with the headers only. */
 export interface DesiredState {
   readonly protocol: number;
-  /** Grows by one each time the state of this node changes. Agents refuse older ones. */
+  /** Id of the node. One that was deleted and made again under its name is another node, whose generations begin anew. */
+  readonly nodeId: string;
+  /** Grows by one each time the state of this node changes. Agents refuse older ones of the same node. */
   readonly generation: number;
   /** Revision of the intent that the state was computed from. */
   readonly revision: number;

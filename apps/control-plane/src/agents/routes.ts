@@ -34,10 +34,10 @@ export function registerAgents(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const snapshot = await ctx.store.snapshot(request.params.cluster);
-      const { node } = request.params;
+      const node = objectNamed(snapshot, 'node', request.params.node);
       const tag = request.headers['if-none-match'];
       if (tag !== undefined) {
-        const progress = await progressOf(ctx, snapshot, objectNamed(snapshot, 'node', node).id);
+        const progress = await progressOf(ctx, snapshot, node.id);
         if (progress !== undefined && progress.generation > 0 && tag === `"${progress.stateHash}"`) {
           return reply
             .code(304)
@@ -45,9 +45,9 @@ export function registerAgents(routes: Routes, ctx: Context): void {
             .send();
         }
       }
-      const { state, generation, revision } = await desiredNodeState(ctx, snapshot, node);
+      const { state, generation, revision } = await desiredNodeState(ctx, snapshot, node.name);
       reply.headers(stateHeadersOf(state.hash, generation, revision));
-      return { protocol: PROTOCOL_VERSION, generation, revision, state } satisfies DesiredState;
+      return { protocol: PROTOCOL_VERSION, nodeId: node.id, generation, revision, state } satisfies DesiredState;
     },
   );
 
