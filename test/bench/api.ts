@@ -1,14 +1,13 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildControlPlane, listenOn, randomId, systemClock } from '@portolan/control-plane';
-import { startServers } from '@portolan/harness';
-import { openCoordination } from '@portolan/store/etcd';
-import { openPostgresStore } from '@portolan/store/postgres';
-import { openHintQueue } from '@portolan/store/queue';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort, startServers } from '@portolan/harness';
 import { largeManifest } from '@portolan/testkit';
 import pg from 'pg';
-import pino from 'pino';
 import { type Bench, comparison, medianPair } from './bench.js';
 
 const SERVICES = 200;
@@ -27,6 +26,34 @@ async function spread(count: number, each: (i: number) => Promise<void>): Promis
   );
 }
 
+const connections = new Agent({ keepAlive: true, maxSockets: CONCURRENCY });
+
+/** One request over a kept connection; the plain client of Node, because the figure is the server's. */
+function callOnce(url: string, method = 'GET', body?: unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { agent: connections, method, headers: body === undefined ? {} : { 'content-type': 'application/json' } }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk) => (text += chunk));
+      answer.once('end', () =>
+        answer.statusCode !== undefined && answer.statusCode < 400 ? resolve() : reject(new Error(`${method} ${url}: ${answer.statusCode} ${text}`)),
+      );
+    });
+    call.once('error', reject);
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+async function until(works: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await works();
+    } catch (error) {
+      if (attempt === 200) throw error;
+      await sleep(50);
+    }
+  }
+}
+
 const readSql = {
   revision: 'SELECT id, revision FROM clusters WHERE name = $1',
   service: 'SELECT * FROM services WHERE cluster_id = $1 AND name = $2',
@@ -39,7 +66,7 @@ const writeSql = {
   update: `UPDATE endpoints t SET weight = r.weight, version = r.version
            FROM jsonb_populate_recordset(null::endpoints, $1::jsonb) r WHERE t.id = r.id AND t.cluster_id = $2`,
   note: `WITH moved AS (UPDATE clusters SET revision = $2 WHERE id = $1),
-         noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary) VALUES ($1, $2, 'bench', 'patch endpoint'))
+         noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary, commit_id) VALUES ($1, $2, 'bench', 'patch endpoint', gen_random_uuid()))
          INSERT INTO audit (cluster_id, revision, position, action, kind, name)
          SELECT $1, $2, r.position, r.action, r.kind, r.name FROM jsonb_populate_recordset(null::audit, $3::jsonb) r`,
 };
@@ -48,21 +75,23 @@ const writeSql = {
 export const api: Bench = async (report) => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bench-'));
   const servers = await startServers({ directory });
-  const log = pino({ level: 'warn' }, pino.destination(2));
-  const store = openPostgresStore({ url: servers.databaseUrl });
-  const queue = openHintQueue({ redisUrl: servers.redisUrl, log });
-  const coordination = openCoordination({ endpoints: [...servers.etcdEndpoints], log });
-  const controlPlane = await buildControlPlane({ store, queue, coordination, clock: systemClock, newId: randomId, log });
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const controlPlane = spawn(process.execPath, [fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
+    env: {
+      ...process.env,
+      PORTOLAN_LISTEN: url.slice('http://'.length),
+      DATABASE_URL: servers.databaseUrl,
+      REDIS_URL: servers.redisUrl,
+      ETCD_ENDPOINTS: servers.etcdEndpoints.join(','),
+      LOG_LEVEL: 'warn',
+    },
+    stdio: ['ignore', 2, 2],
+  });
+  const ended = new Promise((resolve) => controlPlane.once('exit', resolve));
   const pool = new pg.Pool({ connectionString: servers.databaseUrl, max: CONCURRENCY });
   try {
-    await controlPlane.start();
-    const [url = ''] = await listenOn(controlPlane.app, [{ host: '127.0.0.1', port: 0 }]);
-    const call = async (path: string, method = 'GET', body?: unknown): Promise<void> => {
-      const headers = body === undefined ? undefined : { 'content-type': 'application/json' };
-      const answer = await fetch(`${url}/v1/clusters${path}`, { method, ...(headers && { headers, body: JSON.stringify(body) }) });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    };
+    const call = (path: string, method = 'GET', body?: unknown): Promise<void> => callOnce(`${url}/v1/clusters${path}`, method, body);
+    await until(() => callOnce(`${url}/readyz`));
     await call('', 'POST', { name: 'bench' });
     await call('/bench/manifest', 'PUT', largeManifest({ nodes: 3, networks: 10, services: SERVICES, endpointsPerService: 3, publishedServices: 20 }));
     const { rows: clusters } = await pool.query<{ id: string }>(readSql.revision, ['bench']);
@@ -137,8 +166,8 @@ export const api: Bench = async (report) => {
     ];
   } finally {
     await pool.end();
-    await controlPlane.stop();
-    await Promise.all([store.close(), queue.close(), coordination.close()]);
+    controlPlane.kill('SIGTERM');
+    await ended;
     await servers.stop();
     rmSync(directory, { recursive: true, force: true });
   }

@@ -58,6 +58,7 @@ export const converge: Bench = async (report) => {
     const baseline: number[] = [];
     for (let change = 0; change < CHANGES; change++) {
       ours.push(await milliseconds(() => patch(change + 2)));
+      report(`change ${change + 1}: ${Math.round(ours.at(-1) ?? 0)} ms`);
       baseline.push(await milliseconds(() => byHand(change + 100)));
       // What was changed behind its back is put right before the next change is measured.
       await patch(1);
