@@ -76,7 +76,7 @@ export const api: Bench = async (report) => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bench-'));
   const servers = await startServers({ directory });
   const url = `http://127.0.0.1:${await freePort()}`;
-  const controlPlane = spawn(process.execPath, [fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
+  const controlPlane = spawn(process.execPath, [...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []), fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
     env: {
       ...process.env,
       PORTOLAN_LISTEN: url.slice('http://'.length),

@@ -23,6 +23,8 @@ import { startTask, type Task } from './tasks/task.js';
 const BODY_LIMIT = 64 * 1024 * 1024;
 /** How often a task looks by itself, in milliseconds: the longest delay when a poke was lost or came to another process. */
 const COMPUTE_EVERY_MS = 1500;
+/** A single commit is computed at once; of a stream of them, what comes within this time is computed together. */
+const COMPUTE_REST_MS = 100;
 const PUBLISH_EVERY_MS = 2000;
 const LIVENESS_EVERY_MS = 2000;
 
@@ -98,8 +100,9 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     pendingMigration = migration.pending;
     await migration.done;
     if (stopping.signal.aborted) return;
-    const task = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Task => startTask({ name, everyMs, clock, log, run });
-    const compute = task('compute', COMPUTE_EVERY_MS, (signal) => computeBehind(ctx, signal));
+    const task = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>, restMs = 0): Task =>
+      startTask({ name, everyMs, restMs, clock, log, run });
+    const compute = task('compute', COMPUTE_EVERY_MS, (signal) => computeBehind(ctx, signal), COMPUTE_REST_MS);
     const hints = task('publish-hints', PUBLISH_EVERY_MS, (signal) => publishHints(ctx, queue, signal));
     const revisions = task('publish-revision', PUBLISH_EVERY_MS, revisionPublisher(ctx, coordination));
     const alive = task('liveness', LIVENESS_EVERY_MS, liveness.run);

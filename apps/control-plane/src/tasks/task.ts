@@ -11,6 +11,8 @@ export interface Task {
 export interface TaskOptions {
   readonly name: string;
   readonly everyMs: number;
+  /** Least time between the end of a run and the next: what is poked meanwhile is done together. 0 unless given. */
+  readonly restMs?: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Reads what is true now and does what is missing. It has no input, so a poke may be lost, doubled or late. */
@@ -18,7 +20,7 @@ export interface TaskOptions {
 }
 
 /** Runs until it is stopped: at once, after each poke, and every `everyMs`; one run at a time. A failure is logged when it is new. */
-export function startTask({ name, everyMs, clock, log, run }: TaskOptions): Task {
+export function startTask({ name, everyMs, restMs = 0, clock, log, run }: TaskOptions): Task {
   const stopped = new AbortController();
   let poked = new AbortController();
   let failure: string | undefined;
@@ -36,6 +38,7 @@ export function startTask({ name, everyMs, clock, log, run }: TaskOptions): Task
         await clock.sleep(Math.min(everyMs, 1000), stopped.signal);
         continue;
       }
+      if (restMs > 0) await clock.sleep(restMs, stopped.signal);
       await clock.sleep(everyMs, AbortSignal.any([poked.signal, stopped.signal]));
     }
   }

@@ -14,6 +14,8 @@ export type Transaction = Omit<PrismaClient, '$connect' | '$disconnect' | '$on' 
 
 export interface Connections {
   readonly prisma: PrismaClient;
+  /** One prepared statement straight on the pool: for what every request asks. */
+  lookUp<T extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<readonly T[]>;
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** A session of its own, outside of the pool and without a limit on statements. */
   session<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
@@ -23,9 +25,9 @@ export interface Connections {
 }
 
 /** Prepared statements are named by their text: the same text on one session is parsed and planned once. */
-function statementNames(): (query: { readonly sql: string }) => string {
+function statementNames(): (sql: string) => string {
   const names = new Map<string, string>();
-  return ({ sql }) => {
+  return (sql) => {
     let name = names.get(sql);
     if (name === undefined) {
       name = `p${createHash('sha1').update(sql).digest('base64url')}`;
@@ -72,11 +74,12 @@ export function openConnections(url: string, poolSize: number): Connections {
     if (client instanceof pg.Client) busy.delete(client);
   });
 
+  const nameOf = statementNames();
   const prisma = new PrismaClient({
     // Warnings of Prisma's own would be a second log beside ours.
     log: [],
     errorFormat: 'minimal',
-    adapter: new PrismaPg(pool, { statementNameGenerator: statementNames(), disposeExternalPool: true }),
+    adapter: new PrismaPg(pool, { statementNameGenerator: ({ sql }) => nameOf(sql), disposeExternalPool: true }),
   });
 
   // A frozen server keeps its connections, so nothing below us ever reports it: ask it, on a session of its own.
@@ -92,6 +95,8 @@ export function openConnections(url: string, poolSize: number): Connections {
 
   return {
     prisma,
+    lookUp: async <T extends pg.QueryResultRow>(text: string, values: readonly unknown[]) =>
+      (await pool.query<T>({ name: nameOf(text), text, values: [...values] })).rows,
     transaction: (work) => prisma.$transaction((transaction) => work(transaction), { maxWait: CONNECT_MILLISECONDS, timeout: TRANSACTION_MILLISECONDS }),
     async session(work) {
       const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MILLISECONDS, keepAlive: true });

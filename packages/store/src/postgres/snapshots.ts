@@ -17,7 +17,7 @@ export function clusterNotFound(name: string): Error {
   return portolanError('not-found', '', `there is no cluster "${name}"`);
 }
 
-export function openSnapshots({ prisma }: Connections): Snapshots {
+export function openSnapshots({ prisma, lookUp }: Connections): Snapshots {
   const snapshots = new Map<string, Snapshot>();
   // Readers that come while a load is under way wait for it instead of loading the same again.
   const loads = new Map<string, Promise<Snapshot>>();
@@ -43,8 +43,8 @@ export function openSnapshots({ prisma }: Connections): Snapshots {
     remember,
     forget: (name) => void snapshots.delete(name),
     async current(name) {
-      const row = await prisma.cluster.findUnique({ where: { name }, select: { id: true, revision: true } });
-      if (row === null) throw clusterNotFound(name);
+      const [row] = await lookUp<{ id: string; revision: number }>('SELECT id, revision FROM clusters WHERE name = $1', [name]);
+      if (row === undefined) throw clusterNotFound(name);
       const known = remembered(name, row.id, row.revision);
       if (known !== undefined) return known;
       // A load of before may have read an older revision than the one just seen.
