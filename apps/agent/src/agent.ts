@@ -63,8 +63,8 @@ function problemsOf(error: unknown): readonly Problem[] {
   return [problem('internal', '', error instanceof Error ? error.message : String(error))];
 }
 
-/** Reasons that are about the desired state alone: when it is the same, the kernel is not looked at. */
-const aboutStateOnly: ReadonlySet<string> = new Set(['revision', 'newer']);
+/** Reasons that are about the desired state alone: when it is the same and was reported, the kernel is not looked at. */
+const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']);
 
 /**
  * The loop of one node. Everything that happens only pokes it; each run does the same.
@@ -87,6 +87,8 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   /** When the last run that looked at the whole kernel began. */
   let lastFullRunAt = 0;
   let lastFingerprint = '';
+  /** Generation that was last reported as applied: that report has answered the jobs up to it. */
+  let reportedGeneration = 0;
   let isCutOff = false;
   let state: AgentStatus = { generation: 0, revision: 0, status: 'idle', errors: [], lastRunAt: 0 };
   const closers: (() => Promise<void>)[] = [];
@@ -146,7 +148,8 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     }
     const onlyState = [...reasons].every((reason) => aboutStateOnly.has(reason));
     const isFresh = state.status === 'applied' && startedAt - lastFullRunAt < resync;
-    if (onlyState && look.answered && !look.changed && isFresh) {
+    if (onlyState && look.answered && !look.changed && isFresh && desired.generation === reportedGeneration) {
+      if (job !== undefined && job.generation <= reportedGeneration && openJob === job) openJob = undefined;
       metrics.syncEnded('unchanged', (clock.now() - startedAt) / 1000);
       state = { ...state, generation: desired.generation, revision: desired.revision, lastRunAt: clock.now() };
       return true;
@@ -186,6 +189,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     const fingerprint = reportFingerprint(report);
     const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
     if (isAsked || steps.length > 0 || fingerprint !== lastFingerprint) reports.submit(report);
+    if (report.status === 'applied') reportedGeneration = report.generation;
     lastFingerprint = fingerprint;
     // A job stays open until a run succeeds, so that the report that closes it names it.
     if (report.status === 'applied' && openJob === answered) openJob = undefined;

@@ -44,14 +44,29 @@ describe('the loop', () => {
     expect(report.observed.objects).toHaveLength(state.objects.length);
   });
 
-  it('writes nothing for a second job of the same state, and answers the job', async () => {
+  it('does nothing for a job whose generation it has reported already, as when the revision came first', async () => {
+    stage.offer(1, stateWith('a'));
+    await stage.agent().start();
+    await reported(1);
+    const before = { ...stage.kernel.counts };
+    const asked = stage.plane.requests.state;
+    await stage.publish(1);
+    await until(() => stage.plane.requests.state > asked, 'the state is asked for');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(stage.kernel.counts).toEqual(before);
+    expect(stage.plane.reports).toHaveLength(1);
+  });
+
+  it('reports a generation anew that brings back the state it holds', async () => {
     stage.offer(1, stateWith('a'));
     await stage.agent().start();
     await reported(1);
     const { batches } = stage.kernel.counts;
-    await stage.publish(1);
+    // Generation 2 was never seen here.
+    stage.offer(3, stateWith('a'));
+    await stage.publish(3);
     await reported(2);
-    expect(stage.lastReport()).toMatchObject({ jobId: 'job1', status: 'applied', steps: [], commands: [] });
+    expect(stage.lastReport()).toMatchObject({ jobId: 'job1', generation: 3, status: 'applied', steps: [], commands: [] });
     expect(stage.kernel.counts.batches).toBe(batches);
     // The objects are those of the report before.
     expect(stage.lastReport().observed.objects).toBeUndefined();
