@@ -21,9 +21,23 @@ export function* clusterFindings(view: View): Iterable<Finding> {
     yield block('ingress-exists', networkSubject(second), 'ingress', `"${view.ingress[0]?.name}" is the ingress network already`);
   }
   const networks = sortedNetworks(view);
+  yield* sharedNames(view);
   yield* overlaps(networks);
   yield* gatewayOverlaps(view, gatewaySubnet, networks);
   yield* hostsInside(view, networks);
+}
+
+/** Namespaces are named by the beginning of the network's id, as Swarm's are, which keep 12 characters behind `1-` and `lb_`. */
+const NAMING_CHARACTERS = 9;
+
+function* sharedNames(view: View): Iterable<Finding> {
+  const holders = new Map<string, Network>();
+  for (const network of view.snapshot.networks.values()) {
+    const beginning = network.id.slice(0, NAMING_CHARACTERS);
+    const other = holders.get(beginning);
+    if (other === undefined) holders.set(beginning, network);
+    else yield block('duplicate-id', networkSubject(network), 'id', `the id begins with ${beginning}, as that of the network "${other.name}" does`);
+  }
 }
 
 interface Placed {

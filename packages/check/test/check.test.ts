@@ -52,6 +52,11 @@ const wrong: readonly (readonly [what: string, snapshot: Snapshot, finding: stri
   ['two hosts with one address', edited('nodes', 'node2', () => ({ address: '172.16.130.140' })), 'block address-taken node node2 address'],
   ['a host in the gateway subnet', edited('nodes', 'node2', () => ({ address: '192.168.241.1' })), 'block subnet-overlap node node2 address'],
   ['a host without address', edited('nodes', 'node2', () => ({ address: 'node2' })), 'block invalid-address node node2 address'],
+  [
+    'ids of networks that begin alike',
+    edited('networks', 'bjdt_overlay', () => ({ id: `${INGRESS.slice(0, 9)}${OVERLAY.slice(9)}` })),
+    'block duplicate-id network bjdt_overlay id',
+  ],
   ['a gateway subnet over a network', settings({ gatewaySubnet: '10.0.0.0/16' }), 'block subnet-overlap network bjdt_overlay subnet'],
   ['a range that ends before it begins', settings({ vniRange: [5000, 4096] }), 'block invalid-document cluster lab vniRange'],
   ['a pool with host bits', settings({ addressPools: ['10.0.0.1/8'] }), 'block invalid-subnet cluster lab addressPools'],
