@@ -183,7 +183,7 @@ export interface HintSource {
 export interface Coordination {
   /** Never moves the revision backwards: an older one than is published changes nothing. */
   publishRevision(cluster: string, revision: number): Promise<void>;
-  /** Calls `onRevision` with the current value and each newer one; survives restarts and compaction of etcd. */
+  /** Calls `onRevision` with the current value and then with newer ones; of several in quick succession some may be skipped, the newest never. Survives restarts and compaction of etcd. */
   watchRevision(cluster: string, onRevision: (revision: number) => void): Promise<() => Promise<void>>;
   /**
    * Keeps the node's liveness key while the process lives; takes a new lease by itself when one was lost. Of two holders of the

@@ -36,7 +36,7 @@ describe.each(twins)('coordination over $name', ({ name, open }) => {
   };
   afterEach(() => coordination.close());
 
-  it('tells the current revision and each newer one, and never one twice', async () => {
+  it('tells the current revision and newer ones up to the newest, and never one twice', async () => {
     const { publishRevision, watchRevision } = opened();
     const cluster = `${name}-revision`;
     const early: number[] = [];
@@ -45,16 +45,14 @@ describe.each(twins)('coordination over $name', ({ name, open }) => {
     await publishRevision(cluster, 7);
     await publishRevision(cluster, 9);
     await publishRevision(cluster, 9);
-    await vi.waitFor(() => expect(early).toEqual([7, 9]));
+    // One that is overwritten at once may be skipped.
+    await vi.waitFor(() => expect(early.filter((revision) => revision !== 7)).toEqual([9]));
+    expect(early).toEqual([...new Set(early)].sort((a, b) => a - b));
+    early.splice(0, early.length);
     await watchRevision(cluster, (revision) => late.push(revision));
     expect(late).toEqual([9]);
     await publishRevision(cluster, 10);
-    await vi.waitFor(() =>
-      expect([early, late]).toEqual([
-        [7, 9, 10],
-        [9, 10],
-      ]),
-    );
+    await vi.waitFor(() => expect([early, late]).toEqual([[10], [9, 10]]));
   });
 
   it('never moves a revision backwards, whoever comes last', async () => {
