@@ -28,6 +28,7 @@ export interface ServiceAnswer extends Named {
 }
 
 export interface EndpointAnswer extends Named {
+  readonly id: string;
   readonly service: string;
   readonly node: string;
   readonly weight: number;

@@ -37,7 +37,7 @@ async function succeed(words: string, cluster?: string): Promise<string> {
 }
 
 /** Says for a node that everything is applied, as an agent would. */
-async function reportApplied(cluster: string, node: string): Promise<void> {
+async function reportApplied(cluster: string, node: string, isWaiting: (key: string) => boolean = () => false): Promise<void> {
   const desired = (await (await fetch(`${url}${agentPaths.state(cluster, node)}`)).json()) as DesiredState;
   const now = new Date().toISOString();
   const { objects } = desired.state;
@@ -53,7 +53,7 @@ async function reportApplied(cluster: string, node: string): Promise<void> {
     steps: [],
     commands: [],
     errors: [],
-    waiting: [],
+    waiting: objects.map(({ key }) => key).filter(isWaiting),
     endpoints: {},
     observed: { hash: desired.state.hash, objects: objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind })), foreign: [] },
     facts: {},
@@ -67,13 +67,13 @@ async function reportApplied(cluster: string, node: string): Promise<void> {
 }
 
 /** Runs the command while every node reports again and again. */
-async function whileApplied<T>(cluster: string, nodes: readonly string[], command: Promise<T>): Promise<T> {
+async function whileApplied<T>(cluster: string, nodes: readonly string[], command: Promise<T>, isWaiting?: (key: string) => boolean): Promise<T> {
   let done = false;
   const end = command.finally(() => {
     done = true;
   });
   while (!done) {
-    for (const node of nodes) await reportApplied(cluster, node);
+    for (const node of nodes) await reportApplied(cluster, node, isWaiting);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return end;
@@ -157,10 +157,14 @@ describe('the study’s stack', () => {
   it('takes endpoints in and out', async () => {
     const attached = await whileApplied('bjdt', nodes, portolan('endpoint attach --service bjdt_bjdt-dzwl-web --node node3 --container web-3 --wait'));
     expect(attached).toMatchObject({ exitCode: 0, out: expect.stringMatching(/^attached web-3 to bjdt_bjdt-dzwl-web on node3: .*, revision 2\n$/) as unknown });
+    expect(attached.err).toBe('');
     expect(await portolan('endpoint attach --service bjdt_bjdt-dzwl-web --node node3 --container web-3')).toMatchObject({ exitCode: 1 });
     expect(await succeed('endpoint detach web-3')).toBe('deleted endpoint web-3, revision 3\n');
     expect(await succeed('delete endpoint bjdt_bjdt-dzwl-web.1')).toBe('deleted endpoint bjdt_bjdt-dzwl-web.1, revision 4\n');
     expect(await portolan('delete network bjdt_overlay')).toMatchObject({ exitCode: 1, err: expect.stringContaining('[in-use]') as unknown });
+    const late = portolan('endpoint attach --service bjdt_bjdt-dzwl-web --node node3 --netns /run/netns/late --wait');
+    const waits = await whileApplied('bjdt', nodes, late, (key) => key.includes('/endpoint:'));
+    expect(waits).toMatchObject({ exitCode: 0, err: 'node3 does not see the namespace /run/netns/late yet: late gets requests as soon as it is there\n' });
   });
 
   it('goes with its cluster', async () => {

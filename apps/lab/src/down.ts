@@ -139,9 +139,19 @@ export async function takeDown(directory: string): Promise<readonly string[]> {
   return removed;
 }
 
+function usesLegacyTables(): boolean {
+  try {
+    return readFileSync('/proc/net/ip_tables_names', 'utf8') !== '';
+  } catch {
+    return false;
+  }
+}
+
 /** Rules in this machine's own packet filter, of either backend, that a lab or an agent made. */
 async function rules(): Promise<string[]> {
-  const listings = await Promise.all(['iptables-save', 'iptables-legacy-save'].map((tool) => runProcess([tool])));
+  // Asking the older backend would make its tables where nobody uses it.
+  const tools = usesLegacyTables() ? ['iptables-save', 'iptables-legacy-save'] : ['iptables-save'];
+  const listings = await Promise.all(tools.map((tool) => runProcess([tool])));
   return [...new Set(listings.flatMap(({ stdout }) => stdout.split('\n').filter((line) => /portolan/i.test(line))))].map((line) => `rule ${line}`);
 }
 

@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import type { Attachment, EndpointSpec } from '@portolan/model';
-import type { EndpointAnswer } from '../answers.js';
+import type { EndpointAnswer, StatusAnswer } from '../answers.js';
 import { usageFailure } from '../failure.js';
+import type { Session } from '../session.js';
 import { waitForRevision, waitOptions } from '../waiting.js';
 import { type AddCommand, inSession } from './command.js';
 import { deleteObject } from './get.js';
@@ -43,9 +44,12 @@ export const addEndpoint: AddCommand = (cli, terminal) =>
           };
           const path = await session.inCluster('endpoints');
           const { body, revision } = await session.client.send<EndpointAnswer>(path, { method: 'POST', body: spec });
-          if (args.wait && revision !== undefined) await waitForRevision(session, revision, args.timeout);
+          const applied = args.wait && revision !== undefined;
+          if (applied) await waitForRevision(session, revision, args.timeout);
+          const absent = applied && (await waitsForNamespace(session, body));
           const addresses = body.addresses.map(({ network, address }) => `${address} (${network})`).join(', ');
           session.show(body, () => `attached ${body.name} to ${body.service} on ${body.node}: ${addresses}, revision ${revision ?? '-'}\n`);
+          if (absent) session.note(`${body.node} does not see ${spoken(attachment)} yet: ${body.name} gets requests as soon as it is there`);
         }),
       )
       .command(
@@ -55,6 +59,17 @@ export const addEndpoint: AddCommand = (cli, terminal) =>
         inSession(terminal, async (session, { name, wait, timeout }) => deleteObject(session, 'endpoints', name, wait ? timeout : undefined)),
       ),
   );
+
+/** True when the node has reported that the endpoint's objects wait for its namespace. */
+async function waitsForNamespace(session: Session, { id, node }: EndpointAnswer): Promise<boolean> {
+  const { body } = await session.client.send<StatusAnswer>(await session.inCluster('status'));
+  return body.nodes.some(({ name, lastWaiting }) => name === node && lastWaiting.some((key) => key.includes(`endpoint:${id}`)));
+}
+
+function spoken(attachment: Attachment): string {
+  if ('container' in attachment) return `the container ${attachment.container}`;
+  return 'netns' in attachment ? `the namespace ${attachment.netns}` : `the process ${attachment.pid}`;
+}
 
 function chooseAttachment({ netns, pid, container }: { netns: string | undefined; pid: number | undefined; container: string | undefined }): Attachment {
   const [attachment, ...others]: Attachment[] = [

@@ -18,8 +18,17 @@ query Clusters {
   clusters {
     name
     revision
-    status { intentRevision computedRevision appliedRevision }
-    services { name networks { network { name } vip mark } ports { published target } endpoints { name node { name } } }
+    status {
+      intentRevision
+      computedRevision
+      appliedRevision
+    }
+    services {
+      name
+      networks { vip mark }
+      ports { published target }
+      endpoints { name node { name } }
+    }
   }
 }
 `;
