@@ -5,6 +5,7 @@ import { startEtcd } from './etcd.js';
 import { startPostgres, unreachableFolder } from './postgres.js';
 import { isRunning, readRecord, type ServerRecord, stopRecorded } from './record.js';
 import { startRedis } from './redis.js';
+import type { RunningServer } from './server-process.js';
 
 export interface ServersOptions {
   /** Absolute path; each server gets a folder in it. */
@@ -19,6 +20,8 @@ export interface RunningServers {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly etcdEndpoints: readonly string[];
+  /** Those that were started here, for who wants to see what happens without them. */
+  readonly own: { readonly postgres?: RunningServer; readonly redis?: RunningServer; readonly etcd?: RunningServer };
   stop(): Promise<void>;
 }
 
@@ -53,11 +56,12 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     await stop();
     throw failure.reason;
   }
-  const [postgres, redis, etcd] = starts.map((start) => (start.status === 'fulfilled' ? start.value?.url : undefined));
+  const [postgres, redis, etcd] = starts.map((start) => (start.status === 'fulfilled' ? start.value : null));
   return {
-    databaseUrl: databaseUrl ?? postgres ?? '',
-    redisUrl: redisUrl ?? redis ?? '',
-    etcdEndpoints: etcdEndpoints ?? [etcd ?? ''],
+    databaseUrl: databaseUrl ?? postgres?.url ?? '',
+    redisUrl: redisUrl ?? redis?.url ?? '',
+    etcdEndpoints: etcdEndpoints ?? [etcd?.url ?? ''],
+    own: { ...(postgres && { postgres }), ...(redis && { redis }), ...(etcd && { etcd }) },
     stop,
   };
 }
