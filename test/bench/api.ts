@@ -76,24 +76,17 @@ export const api: Bench = async (report) => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bench-'));
   const servers = await startServers({ directory });
   const url = `http://127.0.0.1:${await freePort()}`;
-  const controlPlane = spawn(
-    process.execPath,
-    [
-      ...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []),
-      fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url)),
-    ],
-    {
-      env: {
-        ...process.env,
-        PORTOLAN_LISTEN: url.slice('http://'.length),
-        DATABASE_URL: servers.databaseUrl,
-        REDIS_URL: servers.redisUrl,
-        ETCD_ENDPOINTS: servers.etcdEndpoints.join(','),
-        LOG_LEVEL: 'warn',
-      },
-      stdio: ['ignore', 2, 2],
+  const controlPlane = spawn(process.execPath, [fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
+    env: {
+      ...process.env,
+      PORTOLAN_LISTEN: url.slice('http://'.length),
+      DATABASE_URL: servers.databaseUrl,
+      REDIS_URL: servers.redisUrl,
+      ETCD_ENDPOINTS: servers.etcdEndpoints.join(','),
+      LOG_LEVEL: 'warn',
     },
-  );
+    stdio: ['ignore', 2, 2],
+  });
   const ended = new Promise((resolve) => controlPlane.once('exit', resolve));
   const pool = new pg.Pool({ connectionString: servers.databaseUrl, max: CONCURRENCY });
   try {
