@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Answers, type Lab, leftovers, proveLab, startLab, takeDown } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../until.js';
 
 /**
  * The whole product on a kernel with IPVS: real servers, control plane, agents, containers, packets. The tests build
@@ -55,15 +56,6 @@ const status = async (node: string): Promise<NodeStatus> => {
   if (found === undefined) throw new Error(`no node ${node}`);
   return found;
 };
-
-async function until(what: string, seconds: number, holds: () => Promise<boolean>): Promise<number> {
-  const start = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - start > seconds * 1000) throw new Error(`${what}: not within ${seconds} s`);
-    await sleep(200);
-  }
-  return performance.now() - start;
-}
 
 beforeAll(async () => {
   mkdirSync(join(root, '.portolan'), { recursive: true });

@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Lab, startLab } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../until.js';
 
 /** Each of the three servers is killed under a lab with traffic. Nothing else is restarted. */
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,14 +38,6 @@ function server(name: 'postgres' | 'redis' | 'etcd') {
   const found = lab.servers.own[name];
   if (found === undefined) throw new Error(`the lab has no ${name} of its own`);
   return found;
-}
-
-async function until(what: string, seconds: number, holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + seconds * 1000;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`${what}: not within ${seconds} s`);
-    await sleep(200);
-  }
 }
 
 beforeAll(async () => {

@@ -1,4 +1,13 @@
-import type { Cluster, ClusterSettings, Endpoint, Network, Node, Service, Snapshot } from '@portolan/model';
+import {
+  type Cluster,
+  type ClusterSettings,
+  defaultClusterSettings,
+  type Endpoint,
+  type Network,
+  type Node,
+  type Service,
+  type Snapshot,
+} from '@portolan/model';
 
 /** What a test says of a cluster; the rest is filled in. Ids are names, stretched. */
 export interface ClusterSketch {
@@ -10,17 +19,6 @@ export interface ClusterSketch {
     Partial<Endpoint> & { readonly service: string; readonly node: string; readonly on: Readonly<Record<string, string>> })[];
 }
 
-const settings: ClusterSettings = {
-  addressPools: ['10.0.0.0/8'],
-  subnetPrefixLength: 24,
-  vniRange: [4096, 0xffffff],
-  markRange: [256, 0xffff],
-  dynamicPortRange: [30000, 32767],
-  dataPathPort: 4789,
-  underlayMtu: 1500,
-  gatewaySubnet: '192.168.240.0/20',
-};
-
 /** An id of 25 characters that starts with what tells names apart. */
 export function idOf(name: string): string {
   return name
@@ -30,7 +28,7 @@ export function idOf(name: string): string {
 }
 
 export function snapshotOf(sketch: ClusterSketch): Snapshot {
-  const cluster: Cluster = { id: idOf('cluster'), name: 'lab', settings: { ...settings, ...sketch.settings }, revision: 1 };
+  const cluster: Cluster = { id: idOf('cluster'), name: 'lab', settings: { ...defaultClusterSettings, ...sketch.settings }, revision: 1 };
   const stored = (name: string) => ({ id: idOf(name), name, version: 1, labels: {} });
   const networkIds = new Map(sketch.networks.map(({ name, id }) => [name, id ?? idOf(name)]));
   const networkId = (name: string) => networkIds.get(name) ?? idOf(name);

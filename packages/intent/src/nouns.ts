@@ -19,7 +19,7 @@ export function createNoun<K extends NounKind>(snapshot: Snapshot, kind: K, spec
 }
 
 /** `version`: fails with `precondition-failed` unless it is the object's. Values left out keep what was allocated. */
-export function replaceNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string, spec: NounSpecs[K], _newId: NewId, version?: number): Snapshot {
+export function replaceNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string, spec: NounSpecs[K], version?: number): Snapshot {
   const noun = existing(snapshot, kind, name, version);
   if (spec.name !== name) {
     const fix = `Write "${name}", or create another object and delete this one.`;
@@ -29,9 +29,9 @@ export function replaceNoun<K extends NounKind>(snapshot: Snapshot, kind: K, nam
 }
 
 /** JSON merge patch (RFC 7396) of the object's spec: null takes a value back to its default, or keeps what was allocated. */
-export function patchNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string, patch: unknown, newId: NewId, version?: number): Snapshot {
+export function patchNoun<K extends NounKind>(snapshot: Snapshot, kind: K, name: string, patch: unknown, version?: number): Snapshot {
   const noun = existing(snapshot, kind, name, version);
-  return replaceNoun(snapshot, kind, name, parseSpec(kind, mergePatch(specOf(snapshot, kind, noun), patch)), newId, version);
+  return replaceNoun(snapshot, kind, name, parseSpec(kind, mergePatch(specOf(snapshot, kind, noun), patch)));
 }
 
 /** Throws `not-found`, `precondition-failed`, and `in-use` with the users. */

@@ -18,7 +18,7 @@ function found<K extends NounKind>(snapshot: Snapshot, kind: K, name: string) {
 
 const create = <K extends NounKind>(kind: K, spec: NounSpecs[K], snapshot = sample): Snapshot => createNoun(snapshot, kind, spec, ids);
 const patch = (kind: NounKind, name: string, change: unknown, version?: number, snapshot = sample): Snapshot =>
-  patchNoun(snapshot, kind, name, change, ids, version);
+  patchNoun(snapshot, kind, name, change, version);
 
 describe('createNoun', () => {
   it('allocates what is left out and gives the node its address in the network', () => {
@@ -56,20 +56,14 @@ describe('replaceNoun and patchNoun', () => {
   it.each(nounKinds)('change nothing when a %s is sent back as it is', (kind) => {
     for (const noun of sample[({ node: 'nodes', network: 'networks', service: 'services', endpoint: 'endpoints' } as const)[kind]].values()) {
       const spec = specOf(sample, kind, noun as never);
-      expect(replaceNoun(sample, kind, noun.name, spec, ids, noun.version)).toBe(sample);
+      expect(replaceNoun(sample, kind, noun.name, spec, noun.version)).toBe(sample);
       expect(patch(kind, noun.name, {})).toBe(sample);
       expect(patch(kind, noun.name, spec)).toBe(sample);
     }
   });
 
   it('keep what was allocated where a value is left out', () => {
-    const after = replaceNoun(
-      sample,
-      'service',
-      front,
-      { name: front, scheduler: 'lc', networks: [{ network: 'bjdt_overlay' }], ports: [{ target: 80 }] },
-      ids,
-    );
+    const after = replaceNoun(sample, 'service', front, { name: front, scheduler: 'lc', networks: [{ network: 'bjdt_overlay' }], ports: [{ target: 80 }] });
     expect(found(after, 'service', front)).toEqual({ ...found(sample, 'service', front), scheduler: 'lc', version: 2 });
   });
 

@@ -109,7 +109,7 @@ describe('any manifest', () => {
         for (const spec of manifest.services) step(createNoun(snapshot, 'service', spec, newId));
         for (const spec of manifest.endpoints) step(createNoun(snapshot, 'endpoint', spec, newId));
         for (const service of snapshot.services.values())
-          expect(patchNoun(snapshot, 'service', service.name, specOf(snapshot, 'service', service), newId)).toBe(snapshot);
+          expect(patchNoun(snapshot, 'service', service.name, specOf(snapshot, 'service', service))).toBe(snapshot);
         for (const { name } of manifest.endpoints) step(deleteNoun(snapshot, 'endpoint', name));
         for (const { name } of manifest.services) step(deleteNoun(snapshot, 'service', name));
         for (const { name } of manifest.networks) step(deleteNoun(snapshot, 'network', name));

@@ -32,7 +32,7 @@ describe('10,000 services with 10 endpoints each', () => {
     timed(15_000, () => {
       for (let i = 0; i < 10; i++) {
         snapshot = createNoun(snapshot, 'endpoint', { name: `more${i}`, service: 'service5', node: 'node7', attachment: { pid: 5 } }, newId);
-        snapshot = patchNoun(snapshot, 'service', `service${i + 2000}`, { ports: [{ target: 80 }] }, newId);
+        snapshot = patchNoun(snapshot, 'service', `service${i + 2000}`, { ports: [{ target: 80 }] });
         expect(findNoun(snapshot, 'endpoint', `more${i}`)?.addresses).toHaveLength(2);
         if (i % 2 === 0) snapshot = deleteNoun(snapshot, 'endpoint', `more${i}`);
       }

@@ -1,4 +1,4 @@
-import { type DesiredState, PROTOCOL_VERSION, ReportSchema } from '@portolan/protocol';
+import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportSchema } from '@portolan/protocol';
 import { Type } from 'typebox';
 import type { Context } from '../application/context.js';
 import { desiredNodeState } from '../application/nodes.js';
@@ -10,7 +10,7 @@ import { noQuery } from '../rest/requests.js';
 import type { Routes } from '../rest/route.js';
 
 const params = Type.Object({ cluster: Type.String(), node: Type.String() }, { additionalProperties: false });
-const stateHeaders = { etag: Type.String(), 'portolan-generation': Type.Integer(), 'portolan-revision': Type.Integer() };
+const stateHeaders = { etag: Type.String(), [agentHeaders.generation]: Type.Integer(), [agentHeaders.revision]: Type.Integer() };
 
 /** What agents speak, by the paths of the protocol. */
 export function registerAgents(routes: Routes, ctx: Context): void {
@@ -73,5 +73,5 @@ export function registerAgents(routes: Routes, ctx: Context): void {
 }
 
 function stateHeadersOf(hash: string, generation: number, revision: number): Record<string, string> {
-  return { etag: `"${hash}"`, 'portolan-generation': String(generation), 'portolan-revision': String(revision) };
+  return { etag: `"${hash}"`, [agentHeaders.generation]: String(generation), [agentHeaders.revision]: String(revision) };
 }

@@ -1,7 +1,6 @@
 import { applyManifest, createNoun, deleteNoun, findNoun, type Nouns, parseManifest, parseSpec, patchNoun, patchSettings, replaceNoun } from '@portolan/intent';
-import { type Cluster, ClusterSettingsSchema, ClusterSpecSchema, type NounKind, portolanError, type Snapshot } from '@portolan/model';
+import { type Cluster, ClusterSpecSchema, defaultClusterSettings, type NounKind, portolanError, type Snapshot } from '@portolan/model';
 import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { type Actor, commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
 import { parsed, withPaths } from './parse.js';
@@ -13,7 +12,7 @@ export interface NounOutcome<K extends NounKind> extends Outcome {
 /** `spec` is what a caller sent: it is validated here, for every door alike. */
 export async function createCluster(ctx: Context, actor: Actor, spec: unknown): Promise<Cluster> {
   const { name, settings } = parsed(ClusterSpecSchema, spec);
-  const cluster: Cluster = { id: ctx.newId(), name, settings: parsed(ClusterSettingsSchema, Value.Default(ClusterSettingsSchema, {})), revision: 0 };
+  const cluster: Cluster = { id: ctx.newId(), name, settings: defaultClusterSettings, revision: 0 };
   const empty: Snapshot = { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map() };
   const wanted = withPaths(
     (path) => `/settings${path}`,
@@ -80,7 +79,7 @@ export async function replaceObject<K extends NounKind>(
     if (read.id !== undefined && current !== undefined && read.id !== current.id) {
       throw portolanError('immutable-field', '/id', `the id of ${kind} ${name} is ${current.id}`);
     }
-    return replaceNoun(snapshot, kind, name, spec, ctx.newId, version ?? read.version);
+    return replaceNoun(snapshot, kind, name, spec, version ?? read.version);
   });
   return withNoun(outcome, kind, spec.name);
 }
@@ -94,7 +93,7 @@ export async function patchObject<K extends NounKind>(
   patch: unknown,
   version?: number,
 ): Promise<NounOutcome<K>> {
-  const outcome = await commitEdit(ctx, actor, cluster, `patch ${kind} ${name}`, (snapshot) => patchNoun(snapshot, kind, name, patch, ctx.newId, version));
+  const outcome = await commitEdit(ctx, actor, cluster, `patch ${kind} ${name}`, (snapshot) => patchNoun(snapshot, kind, name, patch, version));
   return withNoun(outcome, kind, name);
 }
 

@@ -109,7 +109,7 @@ export async function settle(ctx: Context, reply: FastifyReply, cluster: string,
   if (query.wait === 'applied') await waitApplied(ctx, cluster, revision, query.timeout ?? DEFAULT_WAIT_SECONDS, hungUp(reply));
 }
 
-/** Throws every problem as a fault of the query. */
+/** A fault of the query, to be thrown. */
 export function queryFault(name: string, message: string): PortolanError {
   const fault: Problem = problem('invalid-document', `?${name}`, message);
   return new PortolanError(fault);
