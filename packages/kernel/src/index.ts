@@ -4,3 +4,4 @@ export * from './holder.js';
 export * from './linux.js';
 export * from './ports.js';
 export { type KernelTable, type Written, writtenBy } from './written.js';
+export { inNamespace, type SocketOptions, socketIn } from './in-namespace.js';

@@ -1,5 +1,5 @@
 import type { Attachment, Id, Problem } from '@portolan/model';
-import type { NodeState, ObservedState } from '@portolan/node-state';
+import type { NodeState, ObservedObject, ObservedState, SysctlNames } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 import type { Written } from './written.js';
 
@@ -40,6 +40,27 @@ export interface ResolvedEndpoints {
 
 export type Attachments = Readonly<Record<Id, { readonly attachment: Attachment }>>;
 
+/** The name server of the agent, as far as a plan is carried out by it. */
+export interface NameServer {
+  /** Carries out lines as `Batch` has them, all or none; `found` holds the namespaces of the clients. Fails with `apply-failed`. */
+  change(text: string, found: ResolvedEndpoints['found']): Promise<void>;
+  /** What it answers by, as objects of the kinds `dns-server`, `dns-name` and `dns-client`; a client whose sockets are gone is left out. */
+  observed(found: ResolvedEndpoints['found']): readonly ObservedObject[];
+}
+
+export interface ObserveRequest {
+  readonly endpoints: NodeState['endpoints'];
+  /** The sysctls to read. */
+  readonly sysctls: SysctlNames;
+  /** Only these tables are read, and those of namespaces that are new; the rest of the answer is that of the last observation by this object. */
+  readonly written?: Written;
+}
+
+export interface Observation extends ObservedState {
+  /** Endpoints whose namespaces are there but must not or cannot be attached; they are `absent`. */
+  readonly refused: ResolvedEndpoints['refused'];
+}
+
 /** A host's kernel, or a fake of one. */
 export interface Kernel {
   readonly layout: Layout;
@@ -47,12 +68,8 @@ export interface Kernel {
   probe(): Promise<Readonly<Record<string, string>>>;
   /** Finds the namespaces of endpoints. Of two endpoints in one namespace the first is found and the other refused. */
   resolve(endpoints: Attachments): Promise<ResolvedEndpoints>;
-  /**
-   * Reads back everything that is recognisably ours, after resolving the endpoints. With `written`, only these tables
-   * are read, and those of namespaces that are new; the rest of the answer is that of the last observation by this
-   * object. Fails with `apply-failed` when a namespace cannot be read.
-   */
-  observe(endpoints: NodeState['endpoints'], written?: Written): Promise<ObservedState>;
+  /** Reads back everything that is recognisably ours, after resolving the endpoints. Fails with `apply-failed` when a namespace cannot be read. */
+  observe(request: ObserveRequest): Promise<Observation>;
   /** Runs the batches in order and stops at the first that fails, which is the last of the answer then. */
   apply(batches: readonly Batch[]): Promise<readonly AppliedBatch[]>;
   /** Removes everything of ours from this host, endpoints' namespaces included. Fails with `apply-failed` when something stays. */

@@ -2,3 +2,4 @@ export * from './errors.js';
 export * from './ipv4.js';
 export * from './nouns.js';
 export * from './snapshot.js';
+export * from './traffic.js';

@@ -27,6 +27,24 @@ export const ProtocolSchema = Type.Union(
   ],
 );
 
+export const DrainSecondsSchema = Type.Integer({
+  minimum: 0,
+  maximum: 86400,
+  default: 30,
+  description: 'How long connections to a leaving endpoint may last at most, in seconds.',
+});
+const TimeoutSchema = Type.Integer({ minimum: 1, maximum: 2147483 });
+export const IpvsTimeoutsSchema = Type.Object(
+  { tcp: TimeoutSchema, tcpFin: TimeoutSchema, udp: TimeoutSchema },
+  {
+    additionalProperties: false,
+    default: { tcp: 7800, tcpFin: 120, udp: 300 },
+    description:
+      'After so many seconds without a packet IPVS forgets a connection: established TCP, TCP after FIN, UDP. The kernel, and so Swarm, has 900, 120 and 300; 7,800 outlasts the keep-alive of Linux.',
+  },
+);
+export type IpvsTimeouts = Static<typeof IpvsTimeoutsSchema>;
+
 // ── cluster ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const ClusterSettingsSchema = Type.Object(
   {
@@ -37,15 +55,34 @@ export const ClusterSettingsSchema = Type.Object(
       description: 'First and last VNI to allocate; below 4096 collides with VLAN ids on Windows.',
     }),
     markRange: Type.Tuple([MarkSchema, MarkSchema], {
-      default: [256, 0xffff],
-      description: 'First and last mark to allocate; Swarm counts from 256, Kubernetes uses 0x4000 and 0x8000.',
+      default: [0x10000, 0x13fff],
+      description: 'First and last mark to allocate. The default has neither the bits of Kubernetes (0x4000, 0x8000) nor the numbers of Docker (from 256).',
     }),
     dynamicPortRange: Type.Tuple([PortSchema, PortSchema], { default: [30000, 32767], description: 'Published ports that are left out are taken from here.' }),
     dataPathPort: Type.Integer({ minimum: 1024, maximum: 49151, default: 4789, description: 'UDP port of the VXLAN data path.' }),
-    underlayMtu: Type.Integer({ minimum: 626, maximum: 9216, default: 1500, description: 'MTU between the hosts; overlays get 50 bytes less.' }),
+    underlayMtu: Type.Integer({
+      minimum: 626,
+      maximum: 9216,
+      default: 1500,
+      description: 'Largest MTU between the hosts, in bytes. Where a node reports less, that counts; overlays get 50 bytes less.',
+    }),
     gatewaySubnet: Type.String({
       default: '192.168.240.0/20',
-      description: 'Host-local subnet between a host and its ingress sandbox; the same on every host.',
+      description: 'Host-local subnet between a host, its ingress sandbox and its endpoints, by which they reach out; the same on every host.',
+    }),
+    drainSeconds: DrainSecondsSchema,
+    ipvsTimeouts: IpvsTimeoutsSchema,
+    tcpKeepalive: Type.Integer({
+      minimum: 0,
+      maximum: 32767,
+      default: 0,
+      description: 'net.ipv4.tcp_keepalive_time in the namespaces of endpoints, in seconds; 0 leaves it as it is (7,200 in Linux).',
+    }),
+    dnsTtl: Type.Integer({ minimum: 0, maximum: 86400, default: 5, description: 'TTL of the names of the cluster, in seconds; Docker gives 600.' }),
+    dnsServers: Type.Array(Type.String({ pattern: IPV4_PATTERN }), {
+      maxItems: 3,
+      default: [],
+      description: 'Name servers that other names are asked of, in this order; those of the host (/etc/resolv.conf) when empty.',
     }),
   },
   closed,
@@ -57,11 +94,16 @@ export const defaultClusterSettings: ClusterSettings = {
   addressPools: ['10.0.0.0/8'],
   subnetPrefixLength: 24,
   vniRange: [4096, 0xffffff],
-  markRange: [256, 0xffff],
+  markRange: [0x10000, 0x13fff],
   dynamicPortRange: [30000, 32767],
   dataPathPort: 4789,
   underlayMtu: 1500,
   gatewaySubnet: '192.168.240.0/20',
+  drainSeconds: 30,
+  ipvsTimeouts: { tcp: 7800, tcpFin: 120, udp: 300 },
+  tcpKeepalive: 0,
+  dnsTtl: 5,
+  dnsServers: [],
 };
 
 export const ClusterSpecSchema = Type.Object({ name: NameSchema, settings: Type.Optional(Type.Partial(ClusterSettingsSchema, closed)) }, closed);
@@ -86,6 +128,10 @@ export const NodeSpecSchema = Type.Object(
 export type NodeSpec = Static<typeof NodeSpecSchema>;
 
 // ── network ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const ExtraSubnetSpecSchema = Type.Object(
+  { subnet: CidrSchema, gateway: Type.Optional(Type.String({ pattern: IPV4_PATTERN })), vni: Type.Optional(VniSchema) },
+  closed,
+);
 export const NetworkSpecSchema = Type.Object(
   {
     name: NameSchema,
@@ -94,7 +140,21 @@ export const NetworkSpecSchema = Type.Object(
     vni: Type.Optional(VniSchema),
     subnet: Type.Optional(CidrSchema),
     gateway: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'Address of the bridge br0; the first of the subnet unless given.' })),
-    mtu: Type.Optional(Type.Integer({ minimum: 576, maximum: 9216, description: 'MTU inside the overlay in bytes; underlay MTU - 50 unless given.' })),
+    extraSubnets: Type.Optional(
+      Type.Array(ExtraSubnetSpecSchema, { maxItems: 16, description: 'More subnets of the network. Addresses come from the first subnet as long as it has any.' }),
+    ),
+    mtu: Type.Optional(
+      Type.Integer({ minimum: 576, maximum: 9216, description: 'MTU inside the overlay in bytes; computed from the underlay (50 less) unless given.' }),
+    ),
+    internal: Type.Optional(Type.Boolean({ default: false, description: 'Its endpoints get no way out of the cluster by this network.' })),
+    attachable: Type.Optional(Type.Boolean({ default: false, description: 'Endpoints without a service may join.' })),
+    dsr: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'Direct server return: endpoints see the address of the client and answer it directly. Not for the ingress network.',
+      }),
+    ),
+    ipvsTimeouts: Type.Optional(IpvsTimeoutsSchema),
     labels: Type.Optional(LabelsSchema),
   },
   closed,
@@ -102,16 +162,70 @@ export const NetworkSpecSchema = Type.Object(
 export type NetworkSpec = Static<typeof NetworkSpecSchema>;
 
 // ── service ────────────────────────────────────────────────────────────────────────────────────────────────────────
-export const SchedulerSchema = Type.Union([Type.Literal('rr'), Type.Literal('wrr'), Type.Literal('lc'), Type.Literal('wlc'), Type.Literal('sh')], {
+export const SchedulerSchema = Type.Union([Type.Literal('rr'), Type.Literal('wrr'), Type.Literal('lc'), Type.Literal('wlc'), Type.Literal('sh'), Type.Literal('mh')], {
   default: 'rr',
   description: 'IPVS scheduler.',
 });
-export const ServiceNetworkSpecSchema = Type.Object({ network: NameSchema, vip: Type.Optional(Ipv4Schema), mark: Type.Optional(MarkSchema) }, closed);
+export const EndpointModeSchema = Type.Union([Type.Literal('vip'), Type.Literal('dnsrr')], {
+  default: 'vip',
+  description: 'vip: the name leads to one address that is balanced; dnsrr: the name leads to the addresses of the endpoints.',
+});
+const AliasSchema = Type.String({ pattern: '^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$', description: 'Another name in DNS.' });
+export const AliasesSchema = Type.Array(AliasSchema, { maxItems: 64 });
+
+const probe = {
+  intervalMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 3600000, default: 1000, description: 'Between two probes.' })),
+  timeoutMs: Type.Optional(Type.Integer({ minimum: 50, maximum: 60000, default: 500, description: 'A probe that takes longer has failed.' })),
+  failures: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'So many failures in a row take the endpoint out.' })),
+  successes: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'So many successes in a row let it in again; the first lets a new one in.' })),
+};
+/** How the agent of its node finds out whether an endpoint answers. `port` is the target port. */
+export const HealthCheckSpecSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('tcp'), port: PortSchema, ...probe }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal('http'),
+      port: PortSchema,
+      path: Type.Optional(Type.String({ pattern: '^/', maxLength: 1024, default: '/', description: 'Healthy when GET answers 200 to 399.' })),
+      ...probe,
+    },
+    closed,
+  ),
+]);
+export type HealthCheckSpec = Static<typeof HealthCheckSpecSchema>;
+export const ServiceNetworkSpecSchema = Type.Object(
+  { network: NameSchema, vip: Type.Optional(Ipv4Schema), mark: Type.Optional(MarkSchema), aliases: Type.Optional(AliasesSchema) },
+  closed,
+);
 export const PublishedPortSpecSchema = Type.Object(
   {
     published: Type.Optional(PortSchema),
     target: PortSchema,
     protocol: Type.Optional(ProtocolSchema),
+    mode: Type.Optional(
+      Type.Union([Type.Literal('ingress'), Type.Literal('host')], {
+        default: 'ingress',
+        description: 'ingress: every node answers (routing mesh); host: only the nodes with an endpoint, which is reached directly.',
+      }),
+    ),
+    externalTrafficPolicy: Type.Optional(
+      Type.Union([Type.Literal('cluster'), Type.Literal('local')], {
+        default: 'cluster',
+        description: 'local: only nodes with an endpoint answer, by their own endpoints, which see the address of the client.',
+      }),
+    ),
+    addresses: Type.Optional(
+      Type.Array(Type.String({ minLength: 7, maxLength: 18 }), {
+        maxItems: 32,
+        description: 'Addresses or subnets of the hosts that the port is published on, such as 192.0.2.10 or 192.0.2.0/24; all unless given.',
+      }),
+    ),
+    interfaces: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[^\\s/:]{1,15}$' }), {
+        maxItems: 32,
+        description: 'Interfaces of the hosts that the port is published on; all unless given. It does not answer local processes then.',
+      }),
+    ),
   },
   closed,
 );
@@ -121,11 +235,17 @@ export const ServiceSpecSchema = Type.Object(
     networks: Type.Optional(
       Type.Array(ServiceNetworkSpecSchema, {
         maxItems: 64,
-        description: 'Networks with a VIP each. The ingress network is added by itself when a port is published.',
+        description: 'Networks of its endpoints, with a VIP each (none with dnsrr). The ingress network is added by itself when a port is published.',
       }),
     ),
     ports: Type.Optional(Type.Array(PublishedPortSpecSchema, { maxItems: 256 })),
+    endpointMode: Type.Optional(EndpointModeSchema),
     scheduler: Type.Optional(SchedulerSchema),
+    persistence: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 86400, default: 0, description: 'Session affinity: a client stays with its endpoint for so many seconds; 0 is off.' }),
+    ),
+    healthCheck: Type.Optional(HealthCheckSpecSchema),
+    drainSeconds: Type.Optional(DrainSecondsSchema),
     labels: Type.Optional(LabelsSchema),
   },
   closed,
@@ -150,11 +270,15 @@ export type Attachment = Static<typeof AttachmentSchema>;
 export const EndpointSpecSchema = Type.Object(
   {
     name: NameSchema,
-    service: NameSchema,
+    service: Type.Optional(NameSchema),
+    networks: Type.Optional(
+      Type.Array(NameSchema, { minItems: 1, maxItems: 64, description: 'Of an endpoint without a service: the attachable networks that it joins.' }),
+    ),
     node: NameSchema,
     attachment: AttachmentSchema,
     weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 1, description: 'IPVS weight; 0 takes no new connections.' })),
     addresses: Type.Optional(Type.Array(Type.Object({ network: NameSchema, address: Ipv4Schema }, closed), { maxItems: 64 })),
+    aliases: Type.Optional(AliasesSchema),
     labels: Type.Optional(LabelsSchema),
   },
   closed,

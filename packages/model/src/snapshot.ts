@@ -1,5 +1,5 @@
 import type { Cidr, Ipv4 } from './ipv4.js';
-import type { Attachment, ClusterSettings, Id, NounKind, Protocol } from './nouns.js';
+import type { Attachment, ClusterSettings, Id, IpvsTimeouts, NounKind, Protocol } from './nouns.js';
 
 /**
  * The whole intent of one cluster at one revision, with everything allocated. Immutable: an edit makes a new
@@ -11,6 +11,23 @@ export interface Snapshot {
   readonly networks: ReadonlyMap<Id, Network>;
   readonly services: ReadonlyMap<Id, Service>;
   readonly endpoints: ReadonlyMap<Id, Endpoint>;
+  /** Values that were given up and that a node may still hold, in the order in which they were. */
+  readonly retired: readonly Retired[];
+}
+
+/**
+ * A value that is nobody's any more. It is not given again until every node has applied `revision`, which gave it up:
+ * till then a node may still send what is meant for the old holder.
+ */
+export interface Retired {
+  readonly pool: 'address' | 'mark' | 'vni';
+  /** Of an address: its network. */
+  readonly networkId: Id | null;
+  /** An address in dotted form, or a number in decimal. */
+  readonly value: string;
+  readonly revision: number;
+  /** Who had it, for messages. The same object made anew, or one of the same service, may have it again at once. */
+  readonly holder: { readonly kind: NounKind; readonly name: string; readonly serviceId: Id | null };
 }
 
 export interface Cluster {
@@ -36,6 +53,13 @@ export interface Node extends Stored {
   readonly address: Ipv4;
   /** The node's own address in each network it takes part in: the source that its load balancer sends from. */
   readonly loadBalancers: readonly NetworkAddress[];
+  /** MTU of the interface with `address`, in bytes, by the last report; null before. */
+  readonly underlayMtu: number | null;
+  /**
+   * What is known of the host. `silent`: its agent's lease is gone, and other nodes look whether the host still answers;
+   * the data path of a host outlives its agent, so nothing changes yet. `unreachable`: it does not, and its endpoints are sent nothing.
+   */
+  readonly condition: 'unknown' | 'up' | 'silent' | 'unreachable';
 }
 
 export interface Network extends Stored {
@@ -43,26 +67,68 @@ export interface Network extends Stored {
   readonly vni: number;
   readonly subnet: Cidr;
   readonly gateway: Ipv4;
-  /** MTU inside the overlay, in bytes. */
-  readonly mtu: number;
+  /** Its other subnets, each with a bridge and a VTEP of its own. */
+  readonly extraSubnets: readonly NetworkSubnet[];
+  /** MTU inside the overlay, in bytes; null: computed, see `effectiveMtu`. */
+  readonly mtu: number | null;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  /** Direct server return. */
+  readonly dsr: boolean;
+  /** null: those of the cluster. */
+  readonly ipvsTimeouts: IpvsTimeouts | null;
+}
+
+export interface NetworkSubnet {
+  readonly vni: number;
+  readonly subnet: Cidr;
+  readonly gateway: Ipv4;
 }
 
 export interface Service extends Stored {
-  readonly scheduler: 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh';
-  readonly vips: readonly VirtualIp[];
+  readonly endpointMode: 'vip' | 'dnsrr';
+  readonly scheduler: 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh' | 'mh';
+  /** Session affinity in seconds; 0: none. */
+  readonly persistence: number;
+  readonly networks: readonly ServiceNetwork[];
   readonly ports: readonly PublishedPort[];
+  readonly healthCheck: HealthCheck | null;
+  /** null: that of the cluster. */
+  readonly drainSeconds: number | null;
 }
 
-export interface VirtualIp {
+/** A network of a service. The ingress network is among them exactly while a port is published in mode `ingress`. */
+export interface ServiceNetwork {
   readonly networkId: Id;
-  readonly address: Ipv4;
-  readonly mark: number;
+  /** The VIP; null with dnsrr. */
+  readonly address: Ipv4 | null;
+  /** The mark of the VIP; null with dnsrr. */
+  readonly mark: number | null;
+  /** On the ingress network, of a service with a port of policy `local`: the mark that is balanced among a node's own endpoints. */
+  readonly localMark: number | null;
+  readonly aliases: readonly string[];
 }
 
 export interface PublishedPort {
   readonly protocol: Protocol;
   readonly published: number;
   readonly target: number;
+  readonly mode: 'ingress' | 'host';
+  readonly externalTrafficPolicy: 'cluster' | 'local';
+  /** Addresses or subnets of the hosts; empty: all. */
+  readonly addresses: readonly string[];
+  readonly interfaces: readonly string[];
+}
+
+export interface HealthCheck {
+  readonly kind: 'tcp' | 'http';
+  readonly port: number;
+  /** Of kind http; '' of kind tcp. */
+  readonly path: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly failures: number;
+  readonly successes: number;
 }
 
 export interface NetworkAddress {
@@ -71,16 +137,37 @@ export interface NetworkAddress {
 }
 
 export interface Endpoint extends Stored {
-  readonly serviceId: Id;
+  /** null: an endpoint by itself, on attachable networks. */
+  readonly serviceId: Id | null;
   readonly nodeId: Id;
   readonly attachment: Attachment;
   readonly weight: number;
   readonly addresses: readonly NetworkAddress[];
+  readonly aliases: readonly string[];
   /**
-   * What the agent last saw of the namespace. `absent` takes the endpoint out of every load balancer until it is
-   * seen again; `unknown` (nothing reported yet) counts as present.
+   * Its host-local address in the gateway subnet, by which it reaches out and is reached at ports of mode `host`; null
+   * when all its networks are internal or the ingress network.
    */
+  readonly gatewayAddress: Ipv4 | null;
+  /** What the agent last saw of the namespace: sent traffic only while `present`. */
   readonly presence: 'unknown' | 'present' | 'absent';
+  /** By the health check of its service; only `healthy` endpoints of such a service are sent traffic. */
+  readonly health: 'unknown' | 'healthy' | 'unhealthy';
+  readonly drain: Drain | null;
+}
+
+/**
+ * An endpoint that leaves: no names lead to it, and it has weight 0. It is drained as soon as every node has applied
+ * `revision` and it has no connections, or the deadline has passed.
+ */
+export interface Drain {
+  readonly revision: number;
+  /** Milliseconds since 1970. */
+  readonly deadline: number;
+  /** Whether it is deleted when it is drained. */
+  readonly removes: boolean;
+  /** It is safe to stop it. */
+  readonly drained: boolean;
 }
 
 /** The map of a snapshot that holds a kind of object. */
@@ -96,6 +183,7 @@ export interface SnapshotDifference {
   readonly networks: NounDifference<Network>;
   readonly services: NounDifference<Service>;
   readonly endpoints: NounDifference<Endpoint>;
+  readonly retired: { readonly created: readonly Retired[]; readonly deleted: readonly Retired[] };
 }
 
 export interface NounDifference<T> {
@@ -111,7 +199,14 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotDiffer
     networks: diffNouns(before.networks, after.networks),
     services: diffNouns(before.services, after.services),
     endpoints: diffNouns(before.endpoints, after.endpoints),
+    retired: diffRetired(before.retired, after.retired),
   };
+}
+
+function diffRetired(before: readonly Retired[], after: readonly Retired[]): SnapshotDifference['retired'] {
+  if (before === after) return { created: [], deleted: [] };
+  const [was, now] = [new Set(before), new Set(after)];
+  return { created: after.filter((value) => !was.has(value)), deleted: before.filter((value) => !now.has(value)) };
 }
 
 function diffNouns<T>(before: ReadonlyMap<Id, T>, after: ReadonlyMap<Id, T>): NounDifference<T> {
@@ -130,8 +225,8 @@ function diffNouns<T>(before: ReadonlyMap<Id, T>, after: ReadonlyMap<Id, T>): No
 
 /** True when the two snapshots hold the same intent. */
 export function isEmptyDifference(difference: SnapshotDifference): boolean {
-  const { cluster, ...nouns } = difference;
-  return !cluster && Object.values(nouns).every((noun) => noun.created.length + noun.changed.length + noun.deleted.length === 0);
+  const { cluster, retired, ...nouns } = difference;
+  return !cluster && retired.created.length + retired.deleted.length === 0 && Object.values(nouns).every((noun) => noun.created.length + noun.changed.length + noun.deleted.length === 0);
 }
 
 /** One line of an audit trail or of a dry run. */

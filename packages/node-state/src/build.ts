@@ -10,6 +10,7 @@ import {
   type Origin,
   objectKinds,
   type Space,
+  type Watch,
 } from './objects.js';
 
 const { h64ToString } = await xxhash();
@@ -27,18 +28,25 @@ const identities: { readonly [K in ObjectKind]: (body: Extract<ObjectBody, { kin
   veth: (b) => b.name,
   address: (b) => `${b.link}/${b.address}`,
   sysctl: (b) => b.name,
-  route: (b) => b.destination,
+  route: (b) => (b.table === undefined ? b.destination : `${b.destination}@${b.table}`),
+  'route-rule': (b) => b.from,
   neighbour: (b) => `${b.link}/${b.address}`,
   fdb: (b) => `${b.link}/${b.mac}`,
+  'ipvs-timeouts': () => '',
   'virtual-server': (b) => String(b.mark),
   'real-server': (b) => `${b.mark}/${b.address}`,
   mark: (b) => (b.match.stage === 'input' ? `input/${b.match.destination}` : `prerouting/${b.match.protocol}/${b.match.port}`),
+  'source-kept': (b) => String(b.mark),
   'source-rewrite': (b) => b.destination,
   'rule-entry': (b) => `${b.table}/${b.stage}`,
   'port-redirect': (b) => `${b.destination}/${b.protocol}/${b.port}`,
   'endpoint-filter': (b) => b.address,
   'gateway-policy': (b) => b.link,
   'port-forward': (b) => `${b.protocol}/${b.port}`,
+  'dns-redirect': () => '',
+  'dns-server': () => '',
+  'dns-name': (b) => `${b.network}/${b.name}`,
+  'dns-client': () => '',
 };
 
 /** `KIND/SPACE/REST`, or `KIND/SPACE` where a space holds one such object. */
@@ -101,13 +109,21 @@ function inOrder<T extends { readonly key: string }>(objects: readonly T[], kind
   return byKind.flatMap((ofKind) => ofKind.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)));
 }
 
+export const nothingToWatch: Watch = { probes: {}, nodes: {}, draining: [] };
+
 /** Sorts, refuses two objects of one key (a fault of compute), and hashes. */
-export function nodeState(cluster: string, node: string, endpoints: NodeState['endpoints'], objects: readonly KernelObject[]): NodeState {
+export function nodeState({ objects, ...rest }: Omit<NodeState, 'hash'>): NodeState {
   const sorted = inOrder(objects, ({ body }) => body.kind);
   for (let i = 1; i < sorted.length; i++) {
     if (sorted[i]?.key === sorted[i - 1]?.key) throw new Error(`two objects have the key ${sorted[i]?.key}`);
   }
-  return { cluster, node, endpoints, objects: sorted, hash: stateHash(sorted, endpoints) };
+  const { cluster: _cluster, node: _node, ...hashed } = rest;
+  return { ...rest, objects: sorted, hash: stateHash(sorted, hashed) };
+}
+
+/** A state in which nothing is wanted, with the endpoints whose namespaces are to be cleaned. */
+export function emptyNodeState(endpoints: NodeState['endpoints'] = {}): NodeState {
+  return nodeState({ cluster: '', node: '', address: '0.0.0.0', endpoints, watch: nothingToWatch, objects: [] });
 }
 
 export function observedState(

@@ -1,4 +1,4 @@
-import type { Attachment, Cidr, Id, Ipv4, Mac, Protocol } from '@portolan/model';
+import type { Attachment, Cidr, HealthCheck, Id, Ipv4, IpvsTimeouts, Mac, Protocol } from '@portolan/model';
 
 /**
  * A network namespace, as the node state names it: the host's own, one that the agent makes for itself
@@ -9,7 +9,7 @@ export type Space = 'host' | `own:${string}` | `endpoint:${Id}`;
 /** What made an object: shown as the reason in plans, in jobs and by `explain`. */
 export interface Origin {
   /** The part of compute that made it. */
-  readonly computedBy: 'overlay' | 'load-balancer' | 'ingress' | 'endpoint';
+  readonly computedBy: 'overlay' | 'load-balancer' | 'ingress' | 'endpoint' | 'dns';
   readonly network?: string;
   readonly service?: string;
   readonly endpoint?: string;
@@ -24,17 +24,24 @@ export const objectKinds = [
   'address',
   'sysctl',
   'route',
+  'route-rule',
   'neighbour',
   'fdb',
+  'ipvs-timeouts',
   'virtual-server',
   'real-server',
   'mark',
+  'source-kept',
   'source-rewrite',
   'rule-entry',
   'port-redirect',
   'endpoint-filter',
   'gateway-policy',
   'port-forward',
+  'dns-redirect',
+  'dns-server',
+  'dns-name',
+  'dns-client',
 ] as const;
 export type ObjectKind = (typeof objectKinds)[number];
 
@@ -68,6 +75,8 @@ export interface VethBody {
   readonly name: string;
   readonly master?: string;
   readonly mtu: number;
+  /** Of the named side, which is a bridge port then: it exchanges no frames with other isolated ports. */
+  readonly isolated?: true;
   readonly peer: { readonly space: Space; readonly name: string; readonly mac: Mac };
 }
 
@@ -88,8 +97,20 @@ export interface SysctlBody {
 export interface RouteBody {
   readonly kind: 'route';
   readonly destination: Cidr | 'default';
-  readonly via: Ipv4;
+  /** Missing where the destination is on the link itself. */
+  readonly via?: Ipv4;
   readonly link: string;
+  /** The main table unless given. */
+  readonly table?: number;
+  /** Among routes to the same destination the least counts; 0 unless given. */
+  readonly metric?: number;
+}
+
+/** Packets with that source address are routed by a table of their own; with our own protocol number. */
+export interface RouteRuleBody {
+  readonly kind: 'route-rule';
+  readonly from: Ipv4;
+  readonly table: number;
 }
 
 /** A permanent neighbour: the MAC behind an address of another node. */
@@ -108,11 +129,18 @@ export interface FdbBody {
   readonly vtep: Ipv4;
 }
 
+/** After so many seconds without a packet IPVS forgets a connection; one set for a namespace. */
+export interface IpvsTimeoutsBody extends IpvsTimeouts {
+  readonly kind: 'ipvs-timeouts';
+}
+
 /** An IPVS service found by firewall mark: all ports and protocols. */
 export interface VirtualServerBody {
   readonly kind: 'virtual-server';
   readonly mark: number;
   readonly scheduler: string;
+  /** Seconds that a client stays with its real server; none unless given. */
+  readonly persistence?: number;
 }
 
 /** A destination of a virtual server; port 0, so the port of the packet stays. */
@@ -120,7 +148,8 @@ export interface RealServerBody {
   readonly kind: 'real-server';
   readonly mark: number;
   readonly address: Ipv4;
-  readonly forwarding: 'masquerade';
+  /** masquerade: the address is rewritten (NAT); direct: only the frame is sent there (direct server return). */
+  readonly forwarding: 'masquerade' | 'direct';
   readonly weight: number;
 }
 
@@ -130,6 +159,12 @@ export interface MarkBody {
   readonly match:
     | { readonly stage: 'input'; readonly destination: Ipv4 }
     | { readonly stage: 'prerouting'; readonly protocol: Protocol; readonly port: number };
+  readonly mark: number;
+}
+
+/** Balanced packets with that mark keep the source that they came with: no source rewrite. */
+export interface SourceKeptBody {
+  readonly kind: 'source-kept';
   readonly mark: number;
 }
 
@@ -176,12 +211,56 @@ export interface GatewayPolicyBody {
   readonly subnet: Cidr;
 }
 
-/** On the host: a published port of every local address is sent to the ingress sandbox. */
+/** On the host: a published port of its local addresses is sent to the ingress sandbox, or to an endpoint. */
 export interface PortForwardBody {
   readonly kind: 'port-forward';
   readonly protocol: Protocol;
   readonly port: number;
   readonly to: Ipv4;
+  readonly toPort: number;
+  /** Only packets to these addresses or subnets, sorted; all unless given. */
+  readonly addresses?: readonly string[];
+  /** Only packets that come in by these interfaces, sorted; all unless given. */
+  readonly interfaces?: readonly string[];
+}
+
+/** In an endpoint's namespace: what is asked of 127.0.0.11:53 goes to the port at which our name server listens there. */
+export interface DnsRedirectBody {
+  readonly kind: 'dns-redirect';
+  readonly port: number;
+}
+
+/** How the name server of the node answers. It is part of the agent, in no kernel, and is observed and changed like what is in one. */
+export interface DnsServerBody {
+  readonly kind: 'dns-server';
+  /** TTL of the names of the cluster, in seconds. */
+  readonly ttl: number;
+  /** Other names are asked of these in turn; of the host's own servers when empty. */
+  readonly upstreams: readonly Ipv4[];
+}
+
+/** A name on one network, in lower case. */
+export interface DnsNameBody {
+  readonly kind: 'dns-name';
+  readonly network: string;
+  readonly name: string;
+  /** In ascending order. None: the name exists and has no address. */
+  readonly addresses: readonly Ipv4[];
+  /** What endpoints of `service` are told instead: its members that are not yet healthy, too. */
+  readonly own?: { readonly service: string; readonly addresses: readonly Ipv4[] };
+  /** The addresses lead back to this name (PTR). */
+  readonly reverse?: true;
+}
+
+/** An endpoint that asks: our name server listens in its namespace at 127.0.0.11. */
+export interface DnsClientBody {
+  readonly kind: 'dns-client';
+  readonly port: number;
+  /** The networks whose names it sees, in the order in which they are searched. */
+  readonly networks: readonly string[];
+  readonly service?: string;
+  /** Whether names that are not of the cluster are asked for elsewhere; not where all its networks are internal. */
+  readonly forwards: boolean;
 }
 
 export type ObjectBody =
@@ -192,17 +271,24 @@ export type ObjectBody =
   | AddressBody
   | SysctlBody
   | RouteBody
+  | RouteRuleBody
   | NeighbourBody
   | FdbBody
+  | IpvsTimeoutsBody
   | VirtualServerBody
   | RealServerBody
   | MarkBody
+  | SourceKeptBody
   | SourceRewriteBody
   | RuleEntryBody
   | PortRedirectBody
   | EndpointFilterBody
   | GatewayPolicyBody
-  | PortForwardBody;
+  | PortForwardBody
+  | DnsRedirectBody
+  | DnsServerBody
+  | DnsNameBody
+  | DnsClientBody;
 
 /** One thing in a kernel, in words that name no tool. */
 export interface KernelObject<B extends ObjectBody = ObjectBody> {
@@ -215,15 +301,33 @@ export interface KernelObject<B extends ObjectBody = ObjectBody> {
   readonly origin: Origin;
 }
 
+/** What an agent looks at besides its kernel, and reports. */
+export interface Watch {
+  /** Endpoints of this node with a health check: probed from `space`, the load balancer's namespace, at `address`. */
+  readonly probes: Readonly<Record<Id, HealthProbe>>;
+  /** Silent nodes: does the host at that address still answer? */
+  readonly nodes: Readonly<Record<Id, Ipv4>>;
+  /** Endpoints of this node that leave: how many connections has each? */
+  readonly draining: readonly Id[];
+}
+
+export interface HealthProbe extends HealthCheck {
+  readonly space: Space;
+  readonly address: Ipv4;
+}
+
 /** Everything that Portolan wants in the kernel of one node. */
 export interface NodeState {
   readonly cluster: string;
   readonly node: string;
+  /** Of the host on the underlay (VTEP). */
+  readonly address: Ipv4;
   /** Where the namespaces of this node's endpoints are. An agent that does not find one reports it absent. */
   readonly endpoints: Readonly<Record<Id, { readonly name: string; readonly attachment: Attachment }>>;
+  readonly watch: Watch;
   /** In canonical order: by kind, then by key. */
   readonly objects: readonly KernelObject[];
-  /** Over the keys and hashes of all objects and over the endpoints; equal hashes mean equal states. */
+  /** Over all of it but cluster and node; equal hashes mean equal states. */
   readonly hash: string;
 }
 

@@ -2,7 +2,7 @@ import type { NodeState } from '@portolan/node-state';
 import { type Static, Type } from 'typebox';
 
 /** Version of everything in this package; an agent sends it with each request, a control plane refuses what it cannot read. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Paths of the agents' API below the base URL of a control plane. */
 export const agentPaths = {
@@ -80,6 +80,21 @@ const ObservedObjectSchema = Type.Object({
   body: Type.Optional(Type.Any()),
 });
 
+/** What an agent sees besides its kernel; it changes more often than that. */
+export const SignalsSchema = Type.Object({
+  /** Of endpoints with a health check that were probed often enough to tell. */
+  health: Type.Record(Type.String(), Type.Union([Type.Literal('healthy'), Type.Literal('unhealthy')])),
+  /** By id of a silent node: whether its host answers this one. */
+  reachable: Type.Record(Type.String(), Type.Boolean()),
+  /** By id of a draining endpoint: connections that it has accepted and that are established. */
+  connections: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+  /** Of the interface with the node's address, in bytes; left out when there is none. */
+  underlayMtu: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type Signals = Static<typeof SignalsSchema>;
+
+export const noSignals: Signals = { health: {}, reachable: {}, connections: {} };
+
 /** What an agent says after each run of its loop in which something changed or was asked for. */
 export const ReportSchema = Type.Object({
   protocol: Type.Integer(),
@@ -100,7 +115,9 @@ export const ReportSchema = Type.Object({
   errors: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), fix: Type.String(), key: Type.Optional(Type.String()) })),
   /** Keys that wait for a namespace that is absent. */
   waiting: Type.Array(Type.String()),
+  /** present: its namespace is there and holds everything that it should. */
   endpoints: Type.Record(Type.String(), Type.Union([Type.Literal('present'), Type.Literal('absent')])),
+  signals: SignalsSchema,
   observed: Type.Object({
     hash: Type.String(),
     /** Left out when the hash is that of the report before. */

@@ -1,7 +1,7 @@
 import type { Change, Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
 import type { NodeState, ObservedObject } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
-import type { Liveness, Report, SyncHint } from '@portolan/protocol';
+import type { Liveness, Report, Signals, SyncHint } from '@portolan/protocol';
 
 /** Who changed what, for the audit trail. */
 export interface ChangeNote {
@@ -52,6 +52,8 @@ export interface NodeProgress {
   readonly lastWaiting: Report['waiting'];
   /** Kernel, tools and versions, by the last report; {} before the first. */
   readonly facts: Report['facts'];
+  /** By the last report; `noSignals` before the first. */
+  readonly signals: Signals;
 }
 
 /** How much is under way, over all clusters. */
@@ -116,12 +118,13 @@ export interface IntentStore {
   snapshot(cluster: string): Promise<Snapshot>;
   /**
    * The only way to change intent. Serialised for each cluster (row lock), so `edit` sees the newest snapshot; it is
-   * pure and may run again after a serialisation conflict. Writes exactly the difference, the revision, the audit
+   * pure and may run again after a serialisation conflict. `settledRevision` is the least appliedRevision of the nodes that
+   * ever reported, and the cluster's revision when there are none: what was given up till then is held by nobody. Writes exactly the difference, the revision, the audit
    * rows; all or nothing. What `edit` throws is passed on and nothing is written. The database's own constraints
    * answer with the codes of the model (`address-taken`, `vni-taken`, `mark-taken`, `port-taken`, `duplicate-name`,
    * `subnet-overlap`) even where the edit did not see it.
    */
-  commit(cluster: string, note: ChangeNote, edit: (snapshot: Snapshot) => Snapshot): Promise<Committed>;
+  commit(cluster: string, note: ChangeNote, edit: (snapshot: Snapshot, settledRevision: number) => Snapshot): Promise<Committed>;
   revisions(cluster: string, page: { readonly limit: number; readonly before?: number }): Promise<readonly RevisionRow[]>;
 
   /**
