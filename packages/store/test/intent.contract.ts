@@ -1,7 +1,7 @@
 import type { Snapshot } from '@portolan/model';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { IntentStore, OutboxMessage } from '../src/ports.js';
-import { endpoint, idOf, network, newCluster, node, note, planTo, put, remove, reportOn, service, stateOf } from './fixtures/intent.js';
+import { endpoint, idOf, network, newCluster, node, note, planTo, port, put, remove, reportOn, service, stateOf, vip } from './fixtures/intent.js';
 
 /** A store, and how to open another that has nothing in memory. */
 export interface StoreUnderTest {
@@ -13,8 +13,8 @@ const n1 = node('n1', 1);
 const n2 = node('n2', 2);
 const net = network('net', 1);
 const other = network('other', 2);
-const web = service('web', { vips: [{ networkId: net.id, address: '10.0.1.20', mark: 300 }], ports: [{ protocol: 'tcp', published: 8000, target: 80 }] });
-const api = service('api', { vips: [{ networkId: net.id, address: '10.0.1.21', mark: 301 }], ports: [{ protocol: 'udp', published: 8000, target: 53 }] });
+const web = service('web', { networks: [vip(net.id, '10.0.1.20', 300)], ports: [port('tcp', 8000, 80)] });
+const api = service('api', { networks: [vip(net.id, '10.0.1.21', 301)], ports: [port('udp', 8000, 53)] });
 const web1 = endpoint('web.1', web, n1, { addresses: [{ networkId: net.id, address: '10.0.1.30' }] });
 const all = put({
   nodes: [{ ...n1, loadBalancers: [{ networkId: net.id, address: '10.0.1.2' }] }, n2],
@@ -77,34 +77,61 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         await newCluster(store, 'a');
         const rich = put({
           nodes: [
-            node('n1', 1, { role: 'manager', availability: 'drain', labels: { zone: 'é\n"x"', b: '' }, version: 7 }),
+            node('n1', 1, { role: 'manager', availability: 'drain', underlayMtu: 1400, condition: 'silent', labels: { zone: 'é\n"x"', b: '' }, version: 7 }),
             node('n2', 2, { loadBalancers: [other, net].map(({ id }, i) => ({ networkId: id, address: `10.0.${2 - i}.2` })) }),
           ],
-          networks: [net, { ...other, ingress: true, mtu: 9166 }],
+          networks: [
+            net,
+            {
+              ...other,
+              ingress: true,
+              mtu: null,
+              internal: true,
+              attachable: true,
+              dsr: true,
+              ipvsTimeouts: { tcp: 900, tcpFin: 120, udp: 300 },
+              extraSubnets: [
+                { vni: 9001, subnet: '10.0.9.0/25', gateway: '10.0.9.1' },
+                { vni: 9000, subnet: '10.0.8.0/24', gateway: '10.0.8.254' },
+              ],
+            },
+          ],
           services: [
             service('web', {
-              scheduler: 'wlc',
-              vips: [
-                { networkId: other.id, address: '10.0.2.9', mark: 0x7fffffff },
-                { networkId: net.id, address: '10.0.1.200', mark: 1 },
-              ],
+              scheduler: 'mh',
+              persistence: 600,
+              drainSeconds: 0,
+              healthCheck: { kind: 'http', port: 80, path: '/', intervalMs: 1000, timeoutMs: 500, failures: 2, successes: 1 },
+              networks: [vip(other.id, '10.0.2.9', 0x7fffffff, { localMark: 7, aliases: ['www', 'a.b'] }), vip(net.id, '10.0.1.200', 1)],
               ports: [
-                { protocol: 'udp', published: 65535, target: 1 },
-                { protocol: 'sctp', published: 1, target: 65535 },
-                { protocol: 'tcp', published: 65535, target: 80 },
+                port('udp', 65535, 1),
+                port('sctp', 1, 65535, { externalTrafficPolicy: 'local', addresses: ['192.0.2.0/24', '192.0.2.1'], interfaces: ['eth0'] }),
+                port('tcp', 1, 1, { mode: 'host' }),
+                port('tcp', 65535, 80),
               ],
             }),
           ],
           endpoints: [
+            endpoint('alone', service('web'), n1, { serviceId: null, addresses: [{ networkId: other.id, address: '10.0.9.4' }] }),
             endpoint('web.1', service('web'), n1, {
               attachment: { pid: 4711 },
               weight: 0,
+              aliases: ['first'],
+              gatewayAddress: '192.168.240.3',
               presence: 'absent',
+              health: 'unhealthy',
+              drain: { revision: 3, deadline: 1_800_000_000_000, removes: true, drained: false },
               addresses: [
                 { networkId: net.id, address: '10.0.1.4' },
                 { networkId: other.id, address: '10.0.2.4' },
               ],
             }),
+            endpoint('web.2', service('web'), n2, { gatewayAddress: '192.168.240.3' }),
+          ],
+          retired: [
+            { pool: 'vni', networkId: null, value: '5000', revision: 4, holder: { kind: 'network', name: 'gone', serviceId: null } },
+            { pool: 'address', networkId: net.id, value: '10.0.1.77', revision: 2, holder: { kind: 'endpoint', name: 'web.0', serviceId: idOf('serviceweb') } },
+            { pool: 'mark', networkId: null, value: '300', revision: 4, holder: { kind: 'service', name: 'old', serviceId: null } },
           ],
         });
         const { snapshot, changed } = await store.commit('a', note, rich);
@@ -145,6 +172,36 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         expect(await second.snapshot('a')).toEqual(snapshot);
       });
 
+      it('tells the edit which revision everybody has applied', async () => {
+        const cluster = await newCluster(store, 'a');
+        const retired = [{ pool: 'mark', networkId: null, value: '9', revision: 1, holder: { kind: 'service', name: 'old', serviceId: null } }] as const;
+        await store.commit('a', note, (s) => put({ nodes: [n1, n2], retired })(s));
+        const settled: number[] = [];
+        const ask = (): Promise<unknown> =>
+          store.commit('a', note, (s, revision) => {
+            settled.push(revision);
+            return s;
+          });
+        // Nobody ever reported, so nobody holds anything.
+        await ask();
+        const [first, second] = [stateOf('n1', '10.0.1.1'), stateOf('n2', '10.0.1.2')];
+        await store.saveComputed(cluster, 1, [
+          { nodeId: n1.id, changed: { state: first, plan: planTo(first) } },
+          { nodeId: n2.id, changed: { state: second, plan: planTo(second) } },
+        ]);
+        await store.saveReport(n1.id, reportOn(first, 1));
+        await ask();
+        await store.saveReport(n2.id, reportOn(second, 1, { status: 'failed' }));
+        await ask();
+        await store.saveReport(n2.id, reportOn(second, 1));
+        await ask();
+        expect(settled).toEqual([1, 1, 0, 1]);
+        // What is released is gone for every reader.
+        const { snapshot } = await store.commit('a', note, put({ retired: [] }));
+        expect(snapshot.retired).toEqual([]);
+        expect(await (await reopen()).snapshot('a')).toEqual(snapshot);
+      });
+
       it('changes settings', async () => {
         await newCluster(store, 'a');
         const { snapshot } = await store.commit('a', note, (s) => ({
@@ -171,8 +228,8 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         committed(
           put({
             services: [
-              { ...web, vips: api.vips, ports: api.ports },
-              { ...api, vips: web.vips, ports: web.ports },
+              { ...web, networks: api.networks, ports: api.ports },
+              { ...api, networks: web.networks, ports: web.ports },
             ],
           }),
         ));
@@ -182,10 +239,7 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
             services: [
               {
                 ...web,
-                vips: [
-                  { networkId: net.id, address: '10.0.1.99', mark: 300 },
-                  { networkId: other.id, address: '10.0.2.20', mark: 302 },
-                ],
+                networks: [vip(net.id, '10.0.1.99', 300), vip(other.id, '10.0.2.20', 302)],
               },
             ],
           })(s),
@@ -212,7 +266,7 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         committed(
           put({
             networks: [{ ...net, gateway: '10.0.1.30' }],
-            services: [{ ...web, vips: [{ networkId: net.id, address: '10.0.1.1', mark: 300 }] }],
+            services: [{ ...web, networks: [vip(net.id, '10.0.1.1', 300)] }],
             endpoints: [{ ...web1, addresses: [{ networkId: net.id, address: '10.0.1.20' }] }],
           }),
         ));
@@ -227,8 +281,8 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
           put({
             nodes: [{ ...n1, loadBalancers: [] }],
             services: [
-              { ...web, vips: [] },
-              { ...api, vips: [] },
+              { ...web, networks: [] },
+              { ...api, networks: [] },
             ],
             endpoints: [{ ...web1, addresses: [] }],
           })(remove(net.id)(s)),
@@ -245,7 +299,7 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
           return put({
             nodes: [m],
             networks: [x],
-            services: [{ ...w, vips: [{ networkId: x.id, address: '10.0.1.20', mark: 300 }] }],
+            services: [{ ...w, networks: [vip(x.id, '10.0.1.20', 300)] }],
             endpoints: [{ ...endpoint('web.1', w, m), id: idOf('e'), addresses: [{ networkId: x.id, address: '10.0.1.30' }] }],
           })(empty);
         }));
@@ -258,15 +312,15 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         ['a name of a service', 'duplicate-name', put({ services: [service('web', { id: idOf('x') })] })],
         ['a name of an endpoint', 'duplicate-name', put({ endpoints: [endpoint('web.1', web, n1, { id: idOf('x') })] })],
         ['an underlay address', 'address-taken', put({ nodes: [node('n3', 1)] })],
-        ['a VIP', 'address-taken', put({ services: [service('x', { vips: [{ networkId: net.id, address: '10.0.1.20', mark: 400 }] })] })],
+        ['a VIP', 'address-taken', put({ services: [service('x', { networks: [vip(net.id, '10.0.1.20', 400)] })] })],
         ['the gateway as endpoint address', 'address-taken', put({ endpoints: [{ ...web1, addresses: [{ networkId: net.id, address: '10.0.1.1' }] }] })],
         ['a VIP as load-balancer address', 'address-taken', put({ nodes: [{ ...n2, loadBalancers: [{ networkId: net.id, address: '10.0.1.21' }] }] })],
-        ['a mark', 'mark-taken', put({ services: [service('x', { vips: [{ networkId: other.id, address: '10.0.2.20', mark: 300 }] })] })],
+        ['a mark', 'mark-taken', put({ services: [service('x', { networks: [vip(other.id, '10.0.2.20', 300)] })] })],
         ['a VNI', 'vni-taken', put({ networks: [network('x', 9, { vni: net.vni })] })],
         ['a part of a subnet', 'subnet-overlap', put({ networks: [network('x', 9, { subnet: '10.0.1.128/25', gateway: '10.0.1.129' })] })],
         ['the whole of a subnet', 'subnet-overlap', put({ networks: [network('x', 9, { subnet: '10.0.0.0/16', gateway: '10.0.9.1' })] })],
         ['a second ingress', 'ingress-exists', put({ networks: [network('x', 8, { ingress: true }), network('y', 9, { ingress: true })] })],
-        ['a published port', 'port-taken', put({ services: [service('x', { ports: [{ protocol: 'tcp', published: 8000, target: 1 }] })] })],
+        ['a published port', 'port-taken', put({ services: [service('x', { ports: [port('tcp', 8000, 1)] })] })],
         ['a service that is not there', 'unknown-reference', put({ endpoints: [endpoint('x', service('no'), n1)] })],
       ];
 
@@ -293,7 +347,7 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         const edit = put({
           nodes: [{ ...n1, ...copy('n1') }],
           networks: [theirs],
-          services: [{ ...web, ...copy('web'), vips: [{ networkId: theirs.id, address: '10.0.1.20', mark: 300 }] }],
+          services: [{ ...web, ...copy('web'), networks: [vip(theirs.id, '10.0.1.20', 300)] }],
         });
         expect((await store.commit('b', note, edit)).changed).toBe(true);
       });
@@ -391,6 +445,7 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         const report = reportOn(first, 1, {
           jobId: job?.id ?? '',
           waiting: ['veth/host/a'],
+          signals: { health: { [web1.id]: 'healthy' }, reachable: {}, connections: {}, underlayMtu: 1500 },
           observed: { hash: first.hash, objects, foreign: [{ space: 'host', text: '-A X' }] },
         });
         const answer = await store.saveReport(n1.id, report);
@@ -401,6 +456,7 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
           lastErrors: [],
           lastWaiting: ['veth/host/a'],
           facts: { kernel: '6.1' },
+          signals: { health: { [web1.id]: 'healthy' }, reachable: {}, connections: {}, underlayMtu: 1500 },
         });
         expect(await store.progress(cluster)).toEqual([answer]);
         expect(await store.observed(n1.id)).toMatchObject({ hash: first.hash, objects, foreign: report.observed.foreign });

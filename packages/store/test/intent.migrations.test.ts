@@ -56,6 +56,18 @@ function add(directory: string, name: string, sql: string): void {
   writeFileSync(join(directory, name, 'migration.sql'), sql);
 }
 
+/** A cluster as the first schema had it. */
+const firstCluster = `
+  INSERT INTO clusters (id, name, settings) VALUES ('c', 'old', '{"markRange": [256, 300], "gatewaySubnet": "192.168.240.0/20"}');
+  INSERT INTO nodes VALUES ('n', 'c', 'n1', 'worker', 'active', '172.16.130.1', '{}', 1);
+  INSERT INTO networks VALUES ('net', 'c', 'net', false, 4097, '10.0.1.0/24', 1450, '{}', 1);
+  INSERT INTO services VALUES ('web', 'c', 'web', 'rr', '{}', 1);
+  INSERT INTO published_ports VALUES ('c', 'tcp', 8000, 80, 'web', 0);
+  INSERT INTO endpoints VALUES ('e1', 'c', 'web', 'n', 'web.1', '{"pid": 4711}', 1, 'present', '{}', 1), ('e2', 'c', 'web', 'n', 'web.2', '{"pid": 4712}', 1, 'present', '{}', 1);
+  INSERT INTO addresses (network_id, address, cluster_id, purpose, service_id, endpoint_id, mark, position) VALUES
+    ('net', '10.0.1.1', 'c', 'gateway', null, null, null, 0), ('net', '10.0.1.20', 'c', 'vip', 'web', null, 329, 0),
+    ('net', '10.0.1.3', 'c', 'endpoint', null, 'e1', null, 0), ('net', '10.0.1.4', 'c', 'endpoint', null, 'e2', null, 0);`;
+
 describe('migrations', () => {
   it('make the schema in an empty database, and then nothing more', async () => {
     const store = open();
@@ -68,6 +80,29 @@ describe('migrations', () => {
     const applied = await Promise.all(Array.from({ length: 5 }, () => open().migrate()));
     expect(applied.flat()).toEqual(names);
     expect(applied.filter((each) => each.length === 0)).toHaveLength(4);
+  });
+
+  it('carry a cluster of the first schema over to the second', async () => {
+    const first = copied((directory) => {
+      for (const name of names.slice(1)) rmSync(join(directory, name), { recursive: true });
+    });
+    await open(first).migrate();
+    rmSync(first, { recursive: true });
+    await databases.query(url, firstCluster);
+    const store = open();
+    expect(await store.migrate()).toEqual(names.slice(1));
+    const snapshot = await store.snapshot('old');
+    expect(snapshot.cluster.settings).toMatchObject({ markRange: [256, 300], dnsTtl: 5, ipvsTimeouts: { tcp: 7800 } });
+    expect(snapshot.networks.get('net')).toMatchObject({ subnet: '10.0.1.0/24', gateway: '10.0.1.1', vni: 4097, mtu: 1450, extraSubnets: [] });
+    expect(snapshot.services.get('web')).toMatchObject({
+      endpointMode: 'vip',
+      networks: [{ networkId: 'net', address: '10.0.1.20', mark: 329, localMark: null, aliases: [] }],
+      ports: [{ published: 8000, target: 80, mode: 'ingress', externalTrafficPolicy: 'cluster' }],
+    });
+    expect([...snapshot.endpoints.values()].map(({ name, gatewayAddress }) => [name, gatewayAddress])).toEqual([
+      ['web.1', '192.168.240.3'],
+      ['web.2', '192.168.240.4'],
+    ]);
   });
 
   it('are in the format of Prisma, which finds nothing left to do', async () => {

@@ -37,10 +37,10 @@ describe('manifests, one after another', () => {
         for (const [i, manifest] of manifests.entries()) {
           // Two control planes in turn: each finds its snapshot out of date.
           const [writer, reader] = alternate && i % 2 === 1 ? [peer, store] : [store, peer];
-          const { snapshot } = await writer.commit(cluster.name, note, (s) => applyManifest(s, manifest, ids));
+          const { snapshot } = await writer.commit(cluster.name, note, (s) => applyManifest(s, manifest, ids, { now: 0 }));
           expect(await reader.snapshot(cluster.name)).toEqual(snapshot);
-          expect((await twin.commit(cluster.name, note, (s) => applyManifest(s, manifest, twinIds))).snapshot).toEqual(snapshot);
-          expect(await writer.commit(cluster.name, note, (s) => applyManifest(s, manifest, ids))).toEqual({ snapshot, changed: false });
+          expect((await twin.commit(cluster.name, note, (s) => applyManifest(s, manifest, twinIds, { now: 0 }))).snapshot).toEqual(snapshot);
+          expect(await writer.commit(cluster.name, note, (s) => applyManifest(s, manifest, ids, { now: 0 }))).toEqual({ snapshot, changed: false });
         }
       }),
       { numRuns: 25 },

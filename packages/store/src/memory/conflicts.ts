@@ -1,4 +1,4 @@
-import { type ErrorCode, parseCidr, portolanError, type Snapshot, subnetsOverlap } from '@portolan/model';
+import { type ErrorCode, parseCidr, portolanError, type Snapshot, subnetsOf, subnetsOverlap } from '@portolan/model';
 
 /** Refuses a value that is held twice. */
 function refuseTwice(code: ErrorCode, what: string): (value: string | number) => void {
@@ -28,29 +28,32 @@ export function refuseConflicts({ nodes, networks, services, endpoints }: Snapsh
   }
   const vni = refuseTwice('vni-taken', 'the VNI');
   const ingress = refuseTwice('ingress-exists', 'the place of the ingress network, ');
-  const subnets = [...networks.values()].map(({ subnet }) => parseCidr(subnet)).sort((a, b) => a.first - b.first);
+  const subnets = [...networks.values()].flatMap((network) => subnetsOf(network).map(({ subnet }) => parseCidr(subnet))).sort((a, b) => a.first - b.first);
   subnets.forEach((subnet, i) => {
     const next = subnets[i + 1];
     if (next !== undefined && subnetsOverlap(subnet, next)) throw portolanError('subnet-overlap', '', 'two subnets of the cluster overlap');
   });
   for (const network of networks.values()) {
-    vni(network.vni);
     if (network.ingress) ingress('of the cluster');
-    inNetwork({ networkId: network.id, address: network.gateway });
+    for (const subnet of subnetsOf(network)) {
+      vni(subnet.vni);
+      inNetwork({ networkId: network.id, address: subnet.gateway });
+    }
   }
   const mark = refuseTwice('mark-taken', 'the mark');
   const port = refuseTwice('port-taken', 'the published port');
   for (const service of services.values()) {
-    for (const vip of service.vips) {
-      inNetwork(vip);
-      mark(vip.mark);
+    for (const { networkId, address: vip, ...marks } of service.networks) {
+      if (vip !== null) inNetwork({ networkId, address: vip });
+      for (const value of [marks.mark, marks.localMark]) if (value !== null) mark(value);
     }
-    for (const { protocol, published } of service.ports) port(`${published}/${protocol}`);
+    for (const { protocol, published, mode } of service.ports) if (mode === 'ingress') port(`${published}/${protocol}`);
   }
   for (const endpoint of endpoints.values()) {
-    if (!services.has(endpoint.serviceId) || !nodes.has(endpoint.nodeId)) {
+    if ((endpoint.serviceId !== null && !services.has(endpoint.serviceId)) || !nodes.has(endpoint.nodeId)) {
       throw portolanError('unknown-reference', '', `the endpoint ${endpoint.name} is of a service or on a node that is not there`);
     }
     endpoint.addresses.forEach(inNetwork);
+    if (endpoint.gatewayAddress !== null) address(`${endpoint.gatewayAddress} on ${endpoint.nodeId}`);
   }
 }

@@ -60,7 +60,10 @@ export function openMemoryStore(): IntentStore {
       if (clusters.has(name)) throw portolanError('duplicate-name', '', 'a cluster of this name exists');
       if (withId(id) !== undefined) throw portolanError('duplicate-id', '', 'a cluster with this id exists');
       const cluster = { id, name, settings, revision: 0 };
-      clusters.set(name, { snapshot: { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map() }, revisions: [] });
+      clusters.set(name, {
+        snapshot: { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [] },
+        revisions: [],
+      });
       return cluster;
     },
     async deleteCluster(name) {
@@ -73,7 +76,11 @@ export function openMemoryStore(): IntentStore {
     async commit(cluster, { actor, summary }, edit) {
       const record = named(cluster);
       const was = record.snapshot;
-      const edited = edit(was);
+      const applied = [...was.nodes.keys()].flatMap((id) => {
+        const progress = histories.get(id)?.progress;
+        return progress === undefined || progress.lastReportAt === null ? [] : [progress.appliedRevision];
+      });
+      const edited = edit(was, applied.length === 0 ? was.cluster.revision : Math.min(...applied));
       const difference = diffSnapshots(was, edited);
       if (isEmptyDifference(difference)) return { snapshot: was, changed: false };
       refuseConflicts(edited);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Id } from '@portolan/model';
 import type { NodeState } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
-import type { Report } from '@portolan/protocol';
+import { noSignals, type Report } from '@portolan/protocol';
 import { KEPT_JOBS, KEPT_STATES } from '../history.js';
 import type { JobRow, NodeProgress, NodeStateRow, ObservedRow } from '../ports.js';
 
@@ -27,6 +27,7 @@ export function newNodeHistory(nodeId: Id): NodeHistory {
       lastErrors: [],
       lastWaiting: [],
       facts: {},
+      signals: noSignals,
     },
     states: [],
     jobs: [],
@@ -80,6 +81,7 @@ export function addReport(history: NodeHistory, report: Report, now: string): No
     lastErrors: report.errors,
     lastWaiting: report.waiting,
     facts: report.facts,
+    signals: report.signals,
   };
   history.jobs = history.jobs.map((job) => jobAfter(job, report, kept, now));
   const known = objects === undefined ? (history.observed?.hash === hash ? history.observed.objects : undefined) : (objects as ObservedRow['objects']);

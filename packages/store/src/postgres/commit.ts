@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Change, changesOf, diffSnapshots, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
-import type { ChangeNote, Committed } from '../ports.js';
+import type { ChangeNote, Committed, IntentStore } from '../ports.js';
 import type { Connections, Transaction } from './connections.js';
 import { isConflict, isOutage, ofCaller } from './failures.js';
 import { loadSnapshot } from './load.js';
@@ -9,6 +9,8 @@ import { clusterNotFound, type Snapshots } from './snapshots.js';
 import { writeRows } from './write.js';
 
 const ATTEMPTS = 5;
+
+type Edit = Parameters<IntentStore['commit']>[2];
 
 interface LockedCluster {
   readonly id: string;
@@ -22,6 +24,9 @@ interface ReadyCommit {
 }
 
 const lockSql = 'SELECT id, revision FROM clusters WHERE name = $1 FOR UPDATE';
+
+/** See IntentStore.commit. A node that never reported an apply holds nothing. */
+const settledSql = 'SELECT min(applied_revision) AS settled FROM node_progress WHERE cluster_id = $1 AND last_report_at IS NOT NULL';
 
 /** The revision with its changes, in one statement. */
 const noteSql = `WITH moved AS (UPDATE clusters SET revision = $2, settings = coalesce($3::jsonb, settings) WHERE id = $1),
@@ -50,12 +55,15 @@ async function applyEdit(
   cluster: string,
   locked: LockedCluster,
   note: ChangeNote,
-  edit: (snapshot: Snapshot) => Snapshot,
+  edit: Edit,
   commitId: string,
 ): Promise<Committed> {
   const before = snapshots.remembered(cluster, locked.id, locked.revision) ?? (await loadSnapshot(transaction, cluster));
   if (before === undefined) throw clusterNotFound(cluster);
-  const edited = ofCaller(() => edit(before));
+  // Nothing was given up: then nobody need be asked who still holds it.
+  const [row] = before.retired.length === 0 ? [] : await transaction.$queryRawUnsafe<{ settled: number | null }[]>(settledSql, locked.id);
+  const settled = row?.settled ?? before.cluster.revision;
+  const edited = ofCaller(() => edit(before, settled));
   const difference = diffSnapshots(before, edited);
   if (isEmptyDifference(difference)) return { snapshot: before, changed: false };
   const after: Snapshot = { ...edited, cluster: { ...edited.cluster, revision: before.cluster.revision + 1 } };
@@ -94,13 +102,7 @@ async function settled(connections: Connections, ready: ReadyCommit, error: unkn
 }
 
 /** See IntentStore.commit. */
-export async function commitEdit(
-  connections: Connections,
-  snapshots: Snapshots,
-  cluster: string,
-  note: ChangeNote,
-  edit: (snapshot: Snapshot) => Snapshot,
-): Promise<Committed> {
+export async function commitEdit(connections: Connections, snapshots: Snapshots, cluster: string, note: ChangeNote, edit: Edit): Promise<Committed> {
   for (let attempt = 1; ; attempt++) {
     let ready: ReadyCommit | undefined;
     try {

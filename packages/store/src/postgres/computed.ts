@@ -117,6 +117,7 @@ export function progressOf(row: NodeProgressRow): NodeProgress {
     lastErrors: row.lastErrors as unknown as NodeProgress['lastErrors'],
     lastWaiting: row.lastWaiting as unknown as NodeProgress['lastWaiting'],
     facts: row.facts as unknown as NodeProgress['facts'],
+    signals: row.signals as unknown as NodeProgress['signals'],
   };
 }
 

@@ -15,11 +15,13 @@ const constraints: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   endpoints_pkey: ['duplicate-id', 'an endpoint with this id exists, maybe in another cluster'],
   nodes_address_key: ['address-taken', 'another node of the cluster has this address'],
   addresses_key: ['address-taken', 'an address is given already in its network'],
-  addresses_mark_key: ['mark-taken', 'a mark is given already in the cluster'],
-  networks_vni_key: ['vni-taken', 'another network of the cluster has this VNI'],
-  networks_subnet_excl: ['subnet-overlap', 'two subnets of the cluster overlap'],
+  marks_key: ['mark-taken', 'a mark is given already in the cluster'],
+  endpoints_gateway_key: ['address-taken', 'another endpoint of the node has this address on the gateway bridge'],
+  network_subnets_vni_key: ['vni-taken', 'another network of the cluster has this VNI'],
+  network_subnets_subnet_excl: ['subnet-overlap', 'two subnets of the cluster overlap'],
   networks_ingress_excl: ['ingress-exists', 'the cluster has an ingress network already'],
-  published_ports_key: ['port-taken', 'a port is published already in the cluster'],
+  published_ports_pkey: ['port-taken', 'a port is published already by this service'],
+  published_ports_ingress_key: ['port-taken', 'a port is published already in the cluster'],
 };
 
 /** Texts that JSON can say and PostgreSQL cannot hold: NUL, and half of a surrogate pair. */

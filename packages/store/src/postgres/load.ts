@@ -1,5 +1,4 @@
 import type {
-  Attachment,
   Cluster,
   ClusterSettings,
   Endpoint,
@@ -8,29 +7,18 @@ import type {
   NetworkAddress,
   Node,
   PublishedPort,
+  Retired,
   Service,
+  ServiceNetwork,
   Snapshot,
-  VirtualIp,
 } from '@portolan/model';
 import type { Connections, Transaction } from './connections.js';
-import type { AddressRow, PortRow } from './tables.js';
+import type { AddressRow, MarkRow, PortRow, RetiredRow, ServiceNetworkRow, SubnetRow } from './tables.js';
 
-type Labels = Readonly<Record<string, string>>;
-interface NodeRow extends Pick<Node, 'id' | 'name' | 'role' | 'availability' | 'address' | 'version'> {
-  readonly labels: Labels;
-}
-interface NetworkRow extends Pick<Network, 'id' | 'name' | 'ingress' | 'vni' | 'subnet' | 'mtu' | 'version'> {
-  readonly labels: Labels;
-}
-interface ServiceRow extends Pick<Service, 'id' | 'name' | 'scheduler' | 'version'> {
-  readonly labels: Labels;
-}
-interface EndpointRow extends Pick<Endpoint, 'id' | 'name' | 'weight' | 'presence' | 'version'> {
-  readonly service_id: Id;
-  readonly node_id: Id;
-  readonly attachment: Attachment;
-  readonly labels: Labels;
-}
+type NodeRow = Omit<Node, 'loadBalancers'>;
+type NetworkRow = Omit<Network, 'vni' | 'subnet' | 'gateway' | 'extraSubnets'>;
+type ServiceRow = Omit<Service, 'networks' | 'ports'>;
+type EndpointRow = Omit<Endpoint, 'addresses'>;
 
 interface SnapshotTexts {
   readonly id: Id;
@@ -41,8 +29,12 @@ interface SnapshotTexts {
   readonly networks: string;
   readonly services: string;
   readonly endpoints: string;
+  readonly subnets: string;
   readonly addresses: string;
+  readonly placings: string;
+  readonly marks: string;
   readonly ports: string;
+  readonly retired: string;
 }
 
 function rowsSql(table: string, columns: string, order: string): string {
@@ -54,12 +46,24 @@ function rowsSql(table: string, columns: string, order: string): string {
  * several times faster than rows.
  */
 const snapshotSql = `SELECT c.id, c.name, c.revision, c.settings::text AS settings,
-  ${rowsSql('nodes', 'id, name, role, availability, host(address) AS address, labels, version', 'name COLLATE "C"')} AS nodes,
-  ${rowsSql('networks', 'id, name, ingress, vni, text(subnet) AS subnet, mtu, labels, version', 'name COLLATE "C"')} AS networks,
-  ${rowsSql('services', 'id, name, scheduler, labels, version', 'name COLLATE "C"')} AS services,
-  ${rowsSql('endpoints', 'id, name, service_id, node_id, attachment, weight, presence, labels, version', 'name COLLATE "C"')} AS endpoints,
-  ${rowsSql('addresses', 'network_id, host(address) AS address, purpose, node_id, service_id, endpoint_id, mark, position', 'position')} AS addresses,
-  ${rowsSql('published_ports', 'protocol, published, target, service_id, position', 'position')} AS ports
+  ${rowsSql('nodes', 'id, name, role, availability, host(address) AS address, underlay_mtu AS "underlayMtu", condition, labels, version', 'name COLLATE "C"')} AS nodes,
+  ${rowsSql('networks', 'id, name, ingress, mtu, internal, attachable, dsr, ipvs_timeouts AS "ipvsTimeouts", labels, version', 'name COLLATE "C"')} AS networks,
+  ${rowsSql(
+    'services',
+    'id, name, endpoint_mode AS "endpointMode", scheduler, persistence, health_check AS "healthCheck", drain_seconds AS "drainSeconds", labels, version',
+    'name COLLATE "C"',
+  )} AS services,
+  ${rowsSql(
+    'endpoints',
+    'id, name, service_id AS "serviceId", node_id AS "nodeId", attachment, weight, aliases, host(gateway_address) AS "gatewayAddress", presence, health, drain, labels, version',
+    'name COLLATE "C"',
+  )} AS endpoints,
+  ${rowsSql('network_subnets', 'network_id, position, vni, text(subnet) AS subnet', 'position')} AS subnets,
+  ${rowsSql('addresses', 'network_id, host(address) AS address, purpose, node_id, service_id, endpoint_id, position', 'position')} AS addresses,
+  ${rowsSql('service_networks', 'service_id, network_id, aliases, position', 'position')} AS placings,
+  ${rowsSql('marks', 'mark, service_id, network_id, local', 'mark')} AS marks,
+  ${rowsSql('published_ports', 'protocol, published, target, mode, external_traffic_policy, addresses, interfaces, service_id, position', 'position')} AS ports,
+  ${rowsSql('retired', 'pool, network_id, value, revision, holder', 'sequence')} AS retired
   FROM clusters c WHERE c.name = $1`;
 
 function parseRows<Row>(text: string): readonly Row[] {
@@ -85,43 +89,73 @@ function grouped<Row, Value>(rows: readonly Row[], owner: (row: Row) => Id | nul
 
 const networkAddress = ({ network_id, address }: AddressRow): NetworkAddress => ({ networkId: network_id, address });
 
+function serviceNetworksOf(texts: SnapshotTexts, vips: readonly AddressRow[]): (id: Id) => readonly ServiceNetwork[] {
+  const place = (row: { readonly service_id: Id | null; readonly network_id: Id }): string => `${row.service_id} ${row.network_id}`;
+  const addresses = new Map(vips.map((row) => [place(row), row.address]));
+  const marks = new Map(parseRows<MarkRow>(texts.marks).map((row) => [`${place(row)} ${row.local}`, row.mark]));
+  return grouped(
+    parseRows<ServiceNetworkRow>(texts.placings),
+    (row) => row.service_id,
+    (row): ServiceNetwork => ({
+      networkId: row.network_id,
+      address: addresses.get(place(row)) ?? null,
+      mark: marks.get(`${place(row)} false`) ?? null,
+      localMark: marks.get(`${place(row)} true`) ?? null,
+      aliases: row.aliases,
+    }),
+  );
+}
+
+/** The subnets of networks, each with its gateway. */
+function subnetsOf(
+  texts: SnapshotTexts,
+  gateways: readonly AddressRow[],
+): (network: NetworkRow) => Pick<Network, 'vni' | 'subnet' | 'gateway' | 'extraSubnets'> {
+  const gateway = new Map(gateways.map((row) => [`${row.network_id} ${row.position}`, row.address]));
+  const subnets = grouped(
+    parseRows<SubnetRow>(texts.subnets),
+    (row) => row.network_id,
+    ({ network_id, position, vni, subnet }) => {
+      const address = gateway.get(`${network_id} ${position}`);
+      if (address === undefined) throw new Error(`the subnet ${subnet} has no gateway in the database`);
+      return { vni, subnet, gateway: address };
+    },
+  );
+  return ({ id, name }) => {
+    const [first, ...extraSubnets] = subnets(id);
+    if (first === undefined) throw new Error(`the network ${name} has no subnet in the database`);
+    return { ...first, extraSubnets };
+  };
+}
+
 function snapshotOf(texts: SnapshotTexts): Snapshot {
   const addresses = parseRows<AddressRow>(texts.addresses);
-  const gateways = grouped(
-    addresses.filter(({ purpose }) => purpose === 'gateway'),
-    (row) => row.network_id,
-    (row) => row.address,
-  );
   const loadBalancers = grouped(addresses, (row) => row.node_id, networkAddress);
-  const vips = grouped(
-    addresses,
-    (row) => row.service_id,
-    // The database gives every VIP a mark (addresses_owner_check).
-    (row): VirtualIp => ({ ...networkAddress(row), mark: row.mark ?? 0 }),
-  );
   const ofEndpoints = grouped(addresses, (row) => row.endpoint_id, networkAddress);
+  const subnets = subnetsOf(
+    texts,
+    addresses.filter(({ purpose }) => purpose === 'gateway'),
+  );
+  const networks = serviceNetworksOf(
+    texts,
+    addresses.filter(({ purpose }) => purpose === 'vip'),
+  );
   const ports = grouped(
     parseRows<PortRow>(texts.ports),
     (row) => row.service_id,
-    ({ protocol, published, target }): PublishedPort => ({ protocol, published, target }),
+    ({ external_traffic_policy, service_id: _service, position: _position, ...port }): PublishedPort => ({
+      ...port,
+      externalTrafficPolicy: external_traffic_policy,
+    }),
   );
   const cluster: Cluster = { id: texts.id, name: texts.name, settings: JSON.parse(texts.settings) as ClusterSettings, revision: texts.revision };
   return {
     cluster,
     nodes: byId(parseRows<NodeRow>(texts.nodes).map((row): Node => ({ ...row, loadBalancers: loadBalancers(row.id) }))),
-    networks: byId(
-      parseRows<NetworkRow>(texts.networks).map((row): Network => {
-        const [gateway] = gateways(row.id);
-        if (gateway === undefined) throw new Error(`the network ${row.name} has no gateway in the database`);
-        return { ...row, gateway };
-      }),
-    ),
-    services: byId(parseRows<ServiceRow>(texts.services).map((row): Service => ({ ...row, vips: vips(row.id), ports: ports(row.id) }))),
-    endpoints: byId(
-      parseRows<EndpointRow>(texts.endpoints).map(
-        ({ service_id, node_id, ...row }): Endpoint => ({ ...row, serviceId: service_id, nodeId: node_id, addresses: ofEndpoints(row.id) }),
-      ),
-    ),
+    networks: byId(parseRows<NetworkRow>(texts.networks).map((row): Network => ({ ...row, ...subnets(row) }))),
+    services: byId(parseRows<ServiceRow>(texts.services).map((row): Service => ({ ...row, networks: networks(row.id), ports: ports(row.id) }))),
+    endpoints: byId(parseRows<EndpointRow>(texts.endpoints).map((row): Endpoint => ({ ...row, addresses: ofEndpoints(row.id) }))),
+    retired: parseRows<RetiredRow>(texts.retired).map(({ network_id, ...row }): Retired => ({ ...row, networkId: network_id === '' ? null : network_id })),
   };
 }
 

@@ -22,7 +22,7 @@ async function saveObserved(transaction: Transaction, nodeId: Id, { observed }: 
  * state, else the revision that first gave its generation. It never goes back.
  */
 const progressSql = `UPDATE node_progress p SET last_report_at = now(), last_status = $2::report_status, last_errors = $3::json, last_waiting = $4::json,
-  facts = $5::json, applied_revision = CASE WHEN $2 = 'applied' THEN greatest(p.applied_revision, CASE WHEN p.state_hash = $6 THEN p.computed_revision
+  facts = $5::json, signals = $8::json, applied_revision = CASE WHEN $2 = 'applied' THEN greatest(p.applied_revision, CASE WHEN p.state_hash = $6 THEN p.computed_revision
     ELSE (SELECT s.revision FROM node_states s WHERE s.node_id = p.node_id AND s.generation = $7 AND s.hash = $6) END) ELSE p.applied_revision END
   WHERE p.node_id = $1`;
 
@@ -49,7 +49,7 @@ export async function saveNodeReport(connections: Connections, nodeId: Id, repor
     );
     if (made === 0) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
     const { id } = await transaction.report.create({ data: { nodeId, body: body as object }, select: { id: true } });
-    const { status, errors, waiting, facts, stateHash, generation } = report;
+    const { status, errors, waiting, facts, signals, stateHash, generation } = report;
     await transaction.$executeRawUnsafe(
       progressSql,
       nodeId,
@@ -59,6 +59,7 @@ export async function saveNodeReport(connections: Connections, nodeId: Id, repor
       JSON.stringify(facts),
       stateHash,
       generation,
+      JSON.stringify(signals),
     );
     await transaction.$executeRawUnsafe(jobsSql, nodeId, id, generation, status, report.jobId ?? null);
     await saveObserved(transaction, nodeId, report);

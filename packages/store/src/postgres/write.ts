@@ -1,7 +1,7 @@
 import type { Id } from '@portolan/model';
 import type { Transaction } from './connections.js';
-import type { RowChanges, SnapshotRows } from './rows.js';
-import { type NounTable, type Table, tables } from './tables.js';
+import type { SnapshotRows } from './rows.js';
+import { type ChildTable, childKeys, type NounTable, type Table, tables } from './tables.js';
 
 /**
  * Every statement takes its rows as one JSON array, so that one row and ten thousand cost the same statements, and
@@ -18,25 +18,14 @@ function updateSql(table: NounTable): string {
   return `UPDATE ${table} t SET ${assignments.join(', ')} FROM jsonb_populate_recordset(null::${table}, $1::jsonb) r WHERE t.id = r.id AND t.cluster_id = $2`;
 }
 
-const statements = {
-  nodes: { insert: insertSql('nodes'), update: updateSql('nodes') },
-  networks: { insert: insertSql('networks'), update: updateSql('networks') },
-  services: { insert: insertSql('services'), update: updateSql('services') },
-  endpoints: { insert: insertSql('endpoints'), update: updateSql('endpoints') },
-  addresses: {
-    insert: insertSql('addresses'),
-    delete: `DELETE FROM addresses t USING jsonb_populate_recordset(null::addresses, $1::jsonb) r
-             WHERE t.network_id = r.network_id AND t.address = r.address AND t.cluster_id = $2`,
-  },
-  published_ports: {
-    insert: insertSql('published_ports'),
-    delete: `DELETE FROM published_ports t USING jsonb_populate_recordset(null::published_ports, $1::jsonb) r
-             WHERE t.cluster_id = $2 AND t.protocol = r.protocol AND t.published = r.published`,
-  },
-} as const;
+function deleteSql(table: ChildTable): string {
+  const keys = childKeys[table].map((column) => `t.${column} = r.${column}`);
+  return `DELETE FROM ${table} t USING jsonb_populate_recordset(null::${table}, $1::jsonb) r WHERE t.cluster_id = $2 AND ${keys.join(' AND ')}`;
+}
 
 /** Parents first; deletions run in reverse. */
 const nounTables = ['nodes', 'networks', 'services', 'endpoints'] as const satisfies readonly NounTable[];
+const childTables = Object.keys(childKeys) as readonly ChildTable[];
 
 /** The database and the snapshot are out of step, which the lock on the cluster's row should make impossible. */
 function expectRows(count: number, expected: number, what: string): void {
@@ -52,12 +41,8 @@ async function execute(transaction: Transaction, sql: string, rows: readonly obj
  * Writes a difference, in the order in which values become free before they are taken: first all deletions, then
  * table by table what changed and what is new. Keys of endpoints and addresses to their nouns are checked at COMMIT.
  */
-export async function writeRows(transaction: Transaction, cluster: Id, { nouns, addresses, ports }: SnapshotRows): Promise<void> {
-  const children: readonly (readonly ['addresses' | 'published_ports', RowChanges<object>])[] = [
-    ['addresses', addresses],
-    ['published_ports', ports],
-  ];
-  for (const [table, { deleted }] of children) await execute(transaction, statements[table].delete, deleted, cluster, `delete from ${table}`);
+export async function writeRows(transaction: Transaction, cluster: Id, { nouns, children }: SnapshotRows): Promise<void> {
+  for (const table of childTables) await execute(transaction, deleteSql(table), children[table].deleted, cluster, `delete from ${table}`);
   for (const table of [...nounTables].reverse()) {
     const { deleted } = nouns[table];
     if (deleted.length === 0) continue;
@@ -65,8 +50,8 @@ export async function writeRows(transaction: Transaction, cluster: Id, { nouns, 
     expectRows(count, deleted.length, `delete from ${table}`);
   }
   for (const table of nounTables) {
-    await execute(transaction, statements[table].update, nouns[table].updated, cluster, `update ${table}`);
-    await execute(transaction, statements[table].insert, nouns[table].inserted, cluster, `insert into ${table}`);
+    await execute(transaction, updateSql(table), nouns[table].updated, cluster, `update ${table}`);
+    await execute(transaction, insertSql(table), nouns[table].inserted, cluster, `insert into ${table}`);
   }
-  for (const [table, { inserted }] of children) await execute(transaction, statements[table].insert, inserted, cluster, `insert into ${table}`);
+  for (const table of childTables) await execute(transaction, insertSql(table), children[table].inserted, cluster, `insert into ${table}`);
 }
