@@ -1,21 +1,28 @@
 import { type Id, portolanError, type Snapshot } from '@portolan/model';
 import { type KernelObject, type NodeState, nodeState } from '@portolan/node-state';
-import { endpointObjects } from './nodes/endpoint.js';
+import { nameServerObjects, networkNames } from './nodes/dns.js';
+import { hostPortObjects, memberObjects, residentObjects } from './nodes/endpoint.js';
+import { gatewayObjects } from './nodes/gateway.js';
 import { ingressObjects } from './nodes/ingress.js';
 import { loadBalancerObjects } from './nodes/load-balancer.js';
 import { overlayObjects } from './nodes/overlay.js';
 import { clusterRoster } from './roster.js';
+import { nodeWatch } from './watch.js';
 
 /**
  * What Portolan wants in the kernel of one node: the whole flow from intent to node state. It remembers nothing and
  * reads no clock, so the same snapshot gives the same state, byte for byte. Throws `not-found` for an unknown node.
  *
  * ```
- *                         ┌─► overlay ────────► own:1-…            br0, vxlan0, ports, peers
+ *                         ┌─► overlay ────────► own:1-…            br0, vxlan0 (br1, vxlan1 …), ports, peers
  * Snapshot ─► roster ─────┼─► load balancer ──► own:lb_…           VIPs, marks, IPVS, source rewrite
  *            who is on    ├─► ingress ────────► own:ingress_sbox   the same, and marks by published port
- *            which        │                     host               gateway bridge, port forwards
- *            network      └─► endpoint ───────► endpoint:…         address, redirects, filter
+ *            which        │                     host               port forwards
+ *            network,     ├─► endpoint ───────► endpoint:…         addresses, routes, redirects, filter
+ *            and what     │                     host               port forwards of mode host
+ *            each is sent ├─► gateway ────────► host, endpoint:…   the bridge by which they reach out
+ *                         ├─► dns ────────────► host, endpoint:…   names, name server, its clients
+ *                         └─► watch                                health, silent nodes, draining endpoints
  * ```
  */
 export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
@@ -23,6 +30,7 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
   if (node === undefined) throw portolanError('not-found', '', `there is no node ${nodeId} in cluster ${snapshot.cluster.name}`);
   const { cluster } = snapshot;
   const roster = clusterRoster(snapshot);
+  const residents = (roster.residents.get(nodeId) ?? []).toSorted((a, b) => (a.endpoint.id < b.endpoint.id ? -1 : 1));
   const objects: KernelObject[] = [];
   const collect = (made: readonly KernelObject[]): void => {
     for (const object of made) objects.push(object);
@@ -36,18 +44,42 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
     //       │ ov4097    │ ov4097   │ eth0                  ▲ UDP 4789, from the host's namespace
     //   ┌───┴───────────┴──────────┴──── br0 ──── vxlan0 ──┘
     //   own:1-…                            neighbour + FDB for every address of another node
+    //   └── forwards to ──────────────── br1 ──── vxlan1 …    one pair for each further subnet
     collect(overlayObjects(network, node, balancer.address));
 
     //   to VIP ─► mark ─► virtual server ─► real server ─► source := own address ─► eth0
+    //                                  └─► dsr: only the frame is sent there; the endpoint has the VIP on lo
     collect(loadBalancerObjects(network, balancer.address));
 
     //   client ─► host:8000 ─► port-forward ─► ptl_gwbridge ─► eth1 own:ingress_sbox ─► mark by port ─► as above
-    if (network.network.ingress) collect(ingressObjects(network));
+    //                                                              └─► policy local: own endpoints only, source kept
+    if (network.network.ingress) collect(ingressObjects(roster, network, nodeId));
 
     //   own:1-… ─► ov4096 :8000 ─► port-redirect ─► :80, and the filter closes what is not published
-    for (const member of network.membersOf.get(nodeId) ?? []) collect(endpointObjects(network, member));
+    //   policy local: what it answers ─► route-rule ─► own ingress_sbox ─► client
+    for (const member of network.membersOf.get(nodeId) ?? []) collect(memberObjects(roster, network, member, balancer.address));
+
+    //   web, www ─► VIP      tasks.web ─► endpoints      web.1 ─► endpoint
+    collect(networkNames(network));
   }
 
-  const endpoints = Object.fromEntries((roster.endpoints.get(nodeId) ?? []).map(({ id, name, attachment }) => [id, { name, attachment }]));
-  return nodeState(cluster.name, node.name, endpoints, objects);
+  //   endpoint:A ptl_gw ──┐                         ┌─► masqueraded, to anywhere
+  //   endpoint:B ptl_gw ──┼── ptl_gwbridge ── host ─┴─◄ host:9100 ─ port-forward of mode host ─► endpoint:A :9100
+  //   own:ingress_sbox ───┘   (ports isolated from each other)
+  const reachesHost = roster.networks.some(({ network, balancers }) => network.ingress && balancers.has(nodeId));
+  if (reachesHost || residents.some(({ endpoint }) => endpoint.gatewayAddress !== null)) collect(gatewayObjects(roster));
+  for (const resident of residents) collect(residentObjects(roster, resident));
+  collect(hostPortObjects(residents));
+
+  //   endpoint:A 127.0.0.11:53 ─► dns-redirect ─► :11053 dns-client ─► dns-name of its networks ─► or upstream
+  collect(nameServerObjects(roster, residents));
+
+  return nodeState({
+    cluster: cluster.name,
+    node: node.name,
+    address: node.address,
+    endpoints: Object.fromEntries(residents.map(({ endpoint: { id, name, attachment } }) => [id, { name, attachment }])),
+    watch: nodeWatch(roster, nodeId, residents),
+    objects,
+  });
 }

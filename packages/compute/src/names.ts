@@ -20,23 +20,43 @@ export function endpointSpace(endpointId: Id): Space {
   return `endpoint:${endpointId}`;
 }
 
-export const OVERLAY_BRIDGE = 'br0';
-export const OVERLAY_VTEP = 'vxlan0';
+/** In an overlay's namespace: the bridge of its subnet with that number, from 0. */
+export function overlayBridge(subnet: number): string {
+  return `br${subnet}`;
+}
+
+/** In an overlay's namespace: the VTEP of its subnet with that number, from 0. */
+export function overlayVtep(subnet: number): string {
+  return `vxlan${subnet}`;
+}
+
 /** In a load balancer's namespace: the side towards the overlay. */
 export const BALANCER_LINK = 'eth0';
 /** In the overlay's namespace: the side towards the load balancer. */
 export const BALANCER_PORT = 'veth-lb';
 /** On the host: the side towards the ingress sandbox. */
-export const GATEWAY_PORT = 'ptl_ingress';
+export const SANDBOX_GATEWAY_PORT = 'ptl_ingress';
 /** In the ingress sandbox: the side towards the host. */
-export const GATEWAY_LINK = 'eth1';
+export const SANDBOX_GATEWAY_LINK = 'eth1';
+/** In an endpoint's namespace: the side towards the host. */
+export const ENDPOINT_GATEWAY_LINK = 'ptl_gw';
+
+/** On the host: the side towards an endpoint, by its address in the gateway subnet. */
+export function endpointGatewayPort(address: Ipv4): string {
+  return `ptl_${hexOf(address)}`;
+}
 
 /** In an overlay's namespace: the side towards an endpoint. The address is unique there, an id cut to 15 characters is not. */
 export function endpointPort(address: Ipv4): string {
-  return `veth${macOfIpv4(address).slice('02:42:'.length).replaceAll(':', '')}`;
+  return `veth${hexOf(address)}`;
 }
 
 /** In an endpoint's namespace: the side towards a network. */
 export function endpointLink(network: Network): string {
   return `ov${network.vni}`;
+}
+
+/** The four octets as eight hexadecimal digits. */
+function hexOf(address: Ipv4): string {
+  return macOfIpv4(address).slice('02:42:'.length).replaceAll(':', '');
 }

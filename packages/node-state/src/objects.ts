@@ -9,7 +9,7 @@ export type Space = 'host' | `own:${string}` | `endpoint:${Id}`;
 /** What made an object: shown as the reason in plans, in jobs and by `explain`. */
 export interface Origin {
   /** The part of compute that made it. */
-  readonly computedBy: 'overlay' | 'load-balancer' | 'ingress' | 'endpoint' | 'dns';
+  readonly computedBy: 'overlay' | 'load-balancer' | 'ingress' | 'endpoint' | 'gateway' | 'dns';
   readonly network?: string;
   readonly service?: string;
   readonly endpoint?: string;

@@ -1,59 +1,82 @@
-import { type Cluster, formatIpv4, type Ipv4, macOfIpv4, parseCidr } from '@portolan/model';
-import { compareKeys, GATEWAY_BRIDGE, hostSysctls, type KernelObject, kernelObject, type Origin, type RuleEntryBody } from '@portolan/node-state';
-import { GATEWAY_LINK, GATEWAY_PORT, INGRESS_SPACE } from '../names.js';
-import type { NetworkRoster } from '../roster.js';
-import { oncePerNetwork } from '../shared.js';
+import type { Id, Ipv4, PublishedPort, Service } from '@portolan/model';
+import { type KernelObject, kernelObject, type Origin, type PortForwardBody } from '@portolan/node-state';
+import { INGRESS_SPACE, SANDBOX_GATEWAY_LINK, SANDBOX_GATEWAY_PORT } from '../names.js';
+import type { ClusterRoster, NetworkRoster, Offered } from '../roster.js';
+import { oncePer } from '../shared.js';
+import { gatewayLinkObjects, sandboxAddress } from './gateway.js';
+import { serverObjects } from './load-balancer.js';
 
-const hostEntries: readonly Omit<RuleEntryBody, 'kind'>[] = [
-  { table: 'nat', stage: 'prerouting' },
-  { table: 'nat', stage: 'output' },
-  { table: 'nat', stage: 'postrouting' },
-  { table: 'filter', stage: 'forward' },
-];
-
-/** Addresses of the bridge on the host and of the ingress sandbox behind it: the first two of the gateway subnet. */
-function gateway(cluster: Cluster) {
-  const subnet = parseCidr(cluster.settings.gatewaySubnet);
-  return { bridge: formatIpv4(subnet.first + 1), sandbox: formatIpv4(subnet.first + 2), prefixLength: subnet.prefixLength };
+function originOf({ network }: NetworkRoster, service?: Service): Origin {
+  return { computedBy: 'ingress', network: network.name, ...(service === undefined ? {} : { service: service.name }) };
 }
 
-/** The published ports, in the sandbox and on the host. */
-function publishedObjects({ network, balanced }: NetworkRoster, sandbox: Ipv4): KernelObject[] {
-  return balanced.flatMap(({ service, vip: { mark } }) => {
-    const origin: Origin = { computedBy: 'ingress', network: network.name, service: service.name };
-    return service.ports.flatMap(({ protocol, published: port }) => [
-      kernelObject(INGRESS_SPACE, { kind: 'mark', match: { stage: 'prerouting', protocol, port }, mark }, origin),
-      kernelObject('host', { kind: 'port-forward', protocol, port, to: sandbox }, origin),
-    ]);
-  });
+/** A published port of the host, sent on; everywhere on it unless addresses or interfaces were chosen. */
+export function portForward({ protocol, published, addresses, interfaces }: PublishedPort, to: Ipv4, toPort: number): PortForwardBody {
+  return {
+    kind: 'port-forward',
+    protocol,
+    port: published,
+    to,
+    toPort,
+    ...(addresses.length === 0 ? {} : { addresses: addresses.toSorted() }),
+    ...(interfaces.length === 0 ? {} : { interfaces: interfaces.toSorted() }),
+  };
 }
 
-/** The way from the host into the ingress sandbox, and the published ports: the same on every node. Its balancing is made by `loadBalancerObjects`. */
-export const ingressObjects = oncePerNetwork((roster): readonly KernelObject[] => {
-  const { cluster } = roster;
-  const { gatewaySubnet, underlayMtu } = cluster.settings;
-  const { bridge, sandbox, prefixLength } = gateway(cluster);
-  const origin: Origin = { computedBy: 'ingress', network: roster.network.name };
-  const objects: KernelObject[] = [
-    kernelObject('host', { kind: 'bridge', name: GATEWAY_BRIDGE, mtu: underlayMtu }, origin),
-    kernelObject('host', { kind: 'address', link: GATEWAY_BRIDGE, address: bridge, prefixLength }, origin),
-    kernelObject(
-      'host',
-      {
-        kind: 'veth',
-        name: GATEWAY_PORT,
-        master: GATEWAY_BRIDGE,
-        mtu: underlayMtu,
-        peer: { space: INGRESS_SPACE, name: GATEWAY_LINK, mac: macOfIpv4(sandbox) },
-      },
-      origin,
-    ),
-    kernelObject(INGRESS_SPACE, { kind: 'address', link: GATEWAY_LINK, address: sandbox, prefixLength }, origin),
-    kernelObject(INGRESS_SPACE, { kind: 'route', destination: 'default', via: bridge, link: GATEWAY_LINK }, origin),
-    ...hostSysctls.map(([name, value]) => kernelObject('host', { kind: 'sysctl', name, value }, origin)),
-    ...hostEntries.map((entry) => kernelObject('host', { kind: 'rule-entry', ...entry }, origin)),
-    kernelObject('host', { kind: 'gateway-policy', link: GATEWAY_BRIDGE, subnet: gatewaySubnet }, origin),
-    ...publishedObjects(roster, sandbox),
+/** The way of one published port into the sandbox: it is kept on the way, so the sandbox knows the service by it. */
+function publishedObjects(roster: NetworkRoster, { service }: Offered, port: PublishedPort, mark: number): KernelObject[] {
+  const { protocol, published } = port;
+  const origin = originOf(roster, service);
+  return [
+    kernelObject(INGRESS_SPACE, { kind: 'mark', match: { stage: 'prerouting', protocol, port: published }, mark }, origin),
+    kernelObject('host', portForward(port, sandboxAddress(roster.settings), published), origin),
   ];
-  return objects.sort((a, b) => compareKeys(a.key, b.key));
-});
+}
+
+function isLocal({ mode, externalTrafficPolicy }: PublishedPort): boolean {
+  return mode === 'ingress' && externalTrafficPolicy === 'local';
+}
+
+/** Published ports of policy `cluster`: every node answers. */
+const meshObjects = oncePer((roster: NetworkRoster): readonly KernelObject[] =>
+  roster.offered.flatMap((offered) => {
+    const { mark } = offered.place;
+    if (mark === null) return [];
+    const ports = offered.service.ports.filter((port) => port.mode === 'ingress' && !isLocal(port));
+    return ports.flatMap((port) => publishedObjects(roster, offered, port, mark));
+  }),
+);
+
+const localServices = oncePer((roster: NetworkRoster): readonly Offered[] => roster.offered.filter(({ place }) => place.localMark !== null));
+
+/**
+ * Published ports of policy `local` on one node: its own endpoints only, which see the address of the client. A node
+ * without one that takes new connections does not answer, so a balancer outside can tell.
+ */
+function localObjects(roster: NetworkRoster, nodeId: Id): KernelObject[] {
+  const objects: KernelObject[] = [];
+  const residents = roster.membersOf.get(nodeId) ?? [];
+  for (const offered of localServices(roster)) {
+    const { service, place } = offered;
+    const mark = place.localMark;
+    const members = residents.filter((member) => member.service?.id === service.id && member.traffic !== 'nothing');
+    if (mark === null || members.length === 0) continue;
+    objects.push(...serverObjects(roster, offered, mark, members), kernelObject(INGRESS_SPACE, { kind: 'source-kept', mark }, originOf(roster, service)));
+    if (!members.some(({ traffic, endpoint }) => traffic === 'all' && endpoint.weight > 0)) continue;
+    for (const port of service.ports) if (isLocal(port)) objects.push(...publishedObjects(roster, offered, port, mark));
+  }
+  return objects;
+}
+
+/** The way from the host into the ingress sandbox of one node. Its balancing is made by `loadBalancerObjects`. */
+export function ingressObjects(cluster: ClusterRoster, roster: NetworkRoster, nodeId: Id): KernelObject[] {
+  const origin = originOf(roster);
+  const address = sandboxAddress(roster.settings);
+  const link = { space: INGRESS_SPACE, link: SANDBOX_GATEWAY_LINK, port: SANDBOX_GATEWAY_PORT, address };
+  return [
+    ...gatewayLinkObjects(cluster, link, origin),
+    kernelObject(INGRESS_SPACE, { kind: 'sysctl', name: `net.ipv4.conf.${SANDBOX_GATEWAY_LINK}.rp_filter`, value: '2' }, origin),
+    ...meshObjects(roster),
+    ...localObjects(roster, nodeId),
+  ];
+}
