@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { PortolanError } from '@portolan/model';
 import type { Batch, Layout, Tool } from '@portolan/render';
-import type { AppliedBatch, Exec, Executed } from './ports.js';
-import { commandIn, namespaceFile, ownPath } from './spaces.js';
+import { commandLine } from './exec.js';
+import { mountNewNamespace, unmountNamespace } from './in-namespace.js';
+import type { AppliedBatch, Executed, FoundNamespace, NameServer } from './ports.js';
+import { inSpace, namespaceFile, ownPath, type Surroundings } from './spaces.js';
+import { writeSysctls } from './sysctls.js';
 import type { Iptables } from './tools.js';
 
 /** Seconds to wait for another program that holds the lock of iptables. */
@@ -11,71 +16,62 @@ const IPTABLES_WAIT = '10';
 /** A namespace file may have been mounted over more than once; each layer is taken off. */
 const MOUNT_LAYERS = 8;
 
-type Executor = (path: string | undefined, text: string) => Promise<Executed>;
+/** What there is beside the surroundings to carry out a batch with. */
+export interface Means {
+  readonly layout: Layout;
+  readonly iptables: () => Promise<Iptables>;
+  readonly names: NameServer;
+  /** Endpoints' namespaces as the last observation found them. */
+  readonly found: () => Readonly<Record<string, FoundNamespace>>;
+}
 
-/** What ran, as if it had been one process. */
-function joined(ran: readonly Executed[]): Executed {
-  return {
-    command: ran.map(({ command }) => command).join(' && '),
-    exitCode: ran.at(-1)?.exitCode ?? 0,
-    stdout: ran.map(({ stdout }) => stdout).join(''),
-    stderr: ran.map(({ stderr }) => stderr).join(''),
-    milliseconds: ran.reduce((sum, { milliseconds }) => sum + milliseconds, 0),
-  };
+type Executor = (text: string, path: string | undefined) => Promise<Executed>;
+
+/** Work without a process, told as if one had done it: it answers with what went wrong. */
+async function told(command: string, work: () => Promise<string> | string): Promise<Executed> {
+  const begin = performance.now();
+  const stderr = await work();
+  return { command, exitCode: stderr === '' ? 0 : 1, stdout: '', stderr, milliseconds: performance.now() - begin };
 }
 
 /**
- * Makes own namespaces, or completes those of which only the file is there; one process for all, because `unshare`
- * becomes the program that it is given. Nothing but the file in our own run directory names a namespace: several
- * agents share one machine in the lab.
+ * Makes an own namespace, or completes one of which only the file is there. Nothing but the file in our own run
+ * directory names it: several agents share one machine in the lab.
  */
-async function addNamespaces(exec: Exec, paths: readonly string[]): Promise<readonly Executed[]> {
-  const argv: string[] = [];
-  for (const path of paths) {
-    if ((await namespaceFile(path)).state === 'mounted') continue;
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    await (await open(path, 'a', 0o444)).close();
-    argv.push('unshare', `--net=${path}`, '--');
-  }
-  const [first, ...rest] = argv;
-  return first === undefined ? [] : [await exec.run([first, ...rest, 'true'])];
+async function addNamespace(path: string): Promise<void> {
+  if ((await namespaceFile(path)).state === 'mounted') return;
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await (await open(path, 'a', 0o444)).close();
+  mountNewNamespace(path);
 }
 
 /**
- * Removes the own namespace NAME. Its links are deleted first, because the kernel takes a namespace apart some time
+ * Removes an own namespace. Its links are deleted first, because the kernel takes a namespace apart some time
  * after the last reference is gone, and until then a VTEP in it keeps its VNI from being used again.
  */
-async function deleteNamespace(exec: Exec, path: string): Promise<readonly Executed[]> {
-  const ran: Executed[] = [];
+async function deleteNamespace({ exec }: Surroundings, path: string): Promise<void> {
   for (let layer = 0; layer < MOUNT_LAYERS && (await namespaceFile(path)).state === 'mounted'; layer++) {
-    if (layer === 0) {
-      const shown = await exec.run(commandIn(path, ['ip', '-o', 'link', 'show']));
-      const names = [...shown.stdout.matchAll(/^\d+: ([^:@\s]+)/gm)].map(([, name]) => name).filter((name) => name !== undefined && name !== 'lo');
-      // Both ends of a pair may be in here, and a device that the kernel owns stays: only the namespace itself must go.
-      if (names.length > 0) await exec.run(commandIn(path, ['ip', '-force', '-batch', '-']), names.map((name) => `link delete dev ${name}\n`).join(''));
+    const links = inSpace(path, () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
+    const names = [...links.matchAll(/^\s*([^:\s]+):/gm)].map(([, name]) => name).filter((name) => name !== undefined && name !== 'lo');
+    // Both ends of a pair may be in here, and a device that the kernel owns stays: only the namespace itself must go.
+    if (names.length > 0) {
+      await exec.run(['ip', '-force', '-batch', '-'], { namespace: path, input: names.map((name) => `link delete dev ${name}\n`).join('') });
     }
-    const unmounted = await exec.run(['umount', path]);
-    ran.push(unmounted);
-    if (unmounted.exitCode !== 0) return ran;
+    unmountNamespace(path);
   }
   await rm(path, { force: true });
-  return ran;
 }
 
 /** Lines `add NAME` and `delete NAME`; deletions first, as a namespace that is made anew is in both. */
-async function changeNamespaces(exec: Exec, runDirectory: string, text: string): Promise<Executed> {
+async function changeNamespaces(surroundings: Surroundings, text: string): Promise<string> {
   const lines = text
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().split(/\s+/));
-  const pathsOf = (verb: string): string[] => lines.filter(([first]) => first === verb).map(([, name = '']) => ownPath(runDirectory, name));
-  const ran: Executed[] = [];
-  for (const path of pathsOf('delete')) {
-    ran.push(...(await deleteNamespace(exec, path)));
-    if ((ran.at(-1)?.exitCode ?? 0) !== 0) return joined(ran);
-  }
-  ran.push(...(await addNamespaces(exec, pathsOf('add'))));
-  return joined(ran);
+  const pathsOf = (verb: string): string[] => lines.filter(([first]) => first === verb).map(([, name = '']) => ownPath(surroundings.runDirectory, name));
+  for (const path of pathsOf('delete')) await deleteNamespace(surroundings, path);
+  for (const path of pathsOf('add')) await addNamespace(path);
+  return '';
 }
 
 /** `ipvsadm -R` goes on after a bad line and answers with the exit code of the last one, so what it says is what counts. */
@@ -83,23 +79,50 @@ function judgedByMessages(ran: Executed): Executed {
   return ran.exitCode === 0 && ran.stderr.trim() !== '' ? { ...ran, exitCode: 1 } : ran;
 }
 
-/** Applies batches: one process each, its text on standard input. */
-export function batchApplier(exec: Exec, runDirectory: string, layout: Layout, iptables: () => Promise<Iptables>) {
-  const executors: Readonly<Record<Tool, Executor>> = {
-    netns: (_path, text) => changeNamespaces(exec, runDirectory, text),
-    ip: (path, text) => exec.run(commandIn(path, ['ip', '-batch', '-']), text),
-    bridge: (path, text) => exec.run(commandIn(path, ['bridge', '-batch', '-']), text),
-    sysctl: (path, text) => exec.run(commandIn(path, ['sysctl', '-p', '-']), text),
-    'iptables-restore': async (path, text) => exec.run(commandIn(path, [...(await iptables()).restore, '--noflush', '--wait', IPTABLES_WAIT]), text),
-    ipvsadm: async (path, text) => judgedByMessages(await exec.run(commandIn(path, ['ipvsadm', '-R']), text)),
+function executorsOf(surroundings: Surroundings, { iptables, names, found }: Means): Readonly<Record<Tool, Executor>> {
+  const { exec } = surroundings;
+  return {
+    netns: (text) => told('namespaces', () => changeNamespaces(surroundings, text)),
+    ip: (input, namespace) => exec.run(['ip', '-batch', '-'], { input, namespace }),
+    bridge: (input, namespace) => exec.run(['bridge', '-batch', '-'], { input, namespace }),
+    sysctl: (text, path) => told(commandLine(['sysctl', '-p', '-'], path), () => inSpace(path, () => writeSysctls(text))),
+    'iptables-restore': async (input, namespace) => exec.run([...(await iptables()).restore, '--noflush', '--wait', IPTABLES_WAIT], { input, namespace }),
+    ipvsadm: async (input, namespace) => judgedByMessages(await exec.run(['ipvsadm', '-R'], { input, namespace })),
+    // Unlike `conntrack -D` it answers with 0 where a line matched nothing.
+    conntrack: (input, namespace) => exec.run(['conntrack', '--load-file', '-'], { input, namespace }),
+    dns: (text) =>
+      told('names', async () => {
+        await names.change(text, found());
+        return '';
+      }),
   };
+}
+
+/** Applies batches: one process each at most, with its text on standard input. */
+export function batchApplier(surroundings: Surroundings, means: Means) {
+  const executors = executorsOf(surroundings, means);
+  const pathOf = (space: Batch['space']): string | undefined => (space === 'host' ? surroundings.host : means.layout.pathOf(space));
+
+  async function executed({ space, tool, text }: Batch): Promise<Executed> {
+    try {
+      return await executors[tool](text, tool === 'netns' || tool === 'dns' ? undefined : pathOf(space));
+    } catch (error) {
+      // A namespace that has gone, or names that cannot be served, is an answer like that of a tool.
+      if (!(error instanceof PortolanError && error.code === 'apply-failed')) throw error;
+      return { command: tool, exitCode: 1, stdout: '', stderr: `${error.message}\n`, milliseconds: 0 };
+    }
+  }
+
   return async (batches: readonly Batch[]): Promise<readonly AppliedBatch[]> => {
     const applied: AppliedBatch[] = [];
+    const failed = new Set<Batch['space']>();
     for (const batch of batches) {
-      const path = batch.tool === 'netns' || batch.space === 'host' ? undefined : layout.pathOf(batch.space);
-      const ran = await executors[batch.tool](path, batch.text);
+      if (failed.has(batch.space)) continue;
+      const ran = await executed(batch);
       applied.push({ ...ran, batch });
-      if (ran.exitCode !== 0) break;
+      if (ran.exitCode === 0) continue;
+      if (!batch.space.startsWith('endpoint:')) break;
+      failed.add(batch.space);
     }
     return applied;
   };

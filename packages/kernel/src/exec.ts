@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { portolanError } from '@portolan/model';
+import { inNamespace } from './in-namespace.js';
 import type { Exec, Executed } from './ports.js';
 
 export interface SpawnLimits {
@@ -26,9 +27,22 @@ export function toolEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C', PATH: PATH === undefined || PATH === '' ? TOOL_PATH : `${TOOL_PATH}:${PATH}` };
 }
 
+/** A command line that does the same from a shell. */
+export function commandLine(argv: readonly string[], namespace: string | undefined): string {
+  return (namespace === undefined ? argv : ['nsenter', `--net=${namespace}`, '--', ...argv]).join(' ');
+}
+
+function start(argv: readonly [string, ...string[]], namespace: string | undefined): ChildProcessWithoutNullStreams {
+  const [file, ...args] = argv;
+  // A process begins in the namespace of the thread that starts it, so none need be started for entering it first.
+  const begin = (): ChildProcessWithoutNullStreams => spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: toolEnvironment() });
+  return namespace === undefined ? begin() : inNamespace(namespace, begin);
+}
+
 /**
  * Starts real processes, without a shell. A process that fails or is stopped by a limit is an answer with its exit
- * code, not an error; only one that cannot be started fails, with `tool-missing`.
+ * code, not an error; only one that cannot be started fails: with `tool-missing`, or with `apply-failed` when the
+ * namespace is gone.
  */
 export function spawnExec(limits: SpawnLimits = {}): Exec {
   const timeLimit = limits.milliseconds ?? 60_000;
@@ -38,12 +52,11 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
     get started() {
       return started;
     },
-    run: (argv, input = '') =>
+    run: (argv, { input = '', namespace } = {}) =>
       new Promise<Executed>((resolve, reject) => {
-        const [file, ...args] = argv;
         const begin = performance.now();
+        const child = start(argv, namespace);
         started += 1;
-        const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: toolEnvironment() });
         const out = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
         let stopped: { readonly code: number; readonly why: string } | undefined;
         const stop = (code: number, why: string): void => {
@@ -66,15 +79,15 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
           clearTimeout(timer);
           reject(
             cause.code === 'ENOENT'
-              ? portolanError('tool-missing', '', `the program ${file} is not installed`, { cause })
-              : portolanError('internal', '', `cannot start ${file}: ${cause.message}`, { cause }),
+              ? portolanError('tool-missing', '', `the program ${argv[0]} is not installed`, { cause })
+              : portolanError('internal', '', `cannot start ${argv[0]}: ${cause.message}`, { cause }),
           );
         });
         child.on('close', (code, signal) => {
           clearTimeout(timer);
           const stderr = Buffer.concat(out.stderr).toString('utf8');
           resolve({
-            command: argv.join(' '),
+            command: commandLine(argv, namespace),
             exitCode: stopped?.code ?? code ?? SIGNAL_BASE + (signal === 'SIGKILL' ? 9 : 15),
             stdout: Buffer.concat(out.stdout).toString('utf8'),
             stderr: stopped === undefined ? stderr : `${stderr}${stopped.why}\n`,

@@ -1,6 +1,7 @@
+import type { Problem } from '@portolan/model';
 import { type KernelObject, type NodeState, type ObjectBody, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
-import type { AppliedBatch, Attachments, Kernel, ResolvedEndpoints } from './ports.js';
+import type { AppliedBatch, Attachments, Kernel, NameServer, ResolvedEndpoints } from './ports.js';
 import { tableOfKind } from './written.js';
 
 /**
@@ -13,6 +14,8 @@ export interface FakeKernel extends Kernel {
   intend(state: NodeState): void;
   /** Makes the namespace of an endpoint come or go; it takes its objects with it. */
   setPresence(endpoint: string, presence: 'present' | 'absent'): void;
+  /** Makes it refuse the namespace of an endpoint for that reason, or (with undefined) no longer. */
+  refuse(endpoint: string, reason: Problem | undefined): void;
   /** Changes or (with undefined) removes an object behind the agent's back. */
   tamper(key: string, hash: string | undefined): void;
   /** Called before each batch; what it throws is thrown by `apply`, an exit code other than 0 fails the batch. */
@@ -25,13 +28,16 @@ function spacesOf(object: ObservedObject | KernelObject): readonly Space[] {
   return object.body?.kind === 'veth' ? [object.space, object.body.peer.space] : [object.space];
 }
 
-export function openFakeKernel(): FakeKernel {
+/** With `names`, that is told the batches of names and asked for them; without, they are objects like all others. */
+export function openFakeKernel({ names }: { readonly names?: NameServer } = {}): FakeKernel {
   const objects = new Map<string, ObservedObject>();
   const absent = new Set<string>();
+  const refused = new Map<string, Problem>();
   const generations = new Map<string, number>();
   const counts = { observed: 0, partlyObserved: 0, batches: 0, probed: 0 };
   /** What the last observation saw. */
   let remembered: readonly ObservedObject[] = [];
+  let found: ResolvedEndpoints['found'] = {};
   let intended = new Map<string, KernelObject>();
   const layout: Layout = { pathOf: (space) => `/fake/${space.replace(':', '/')}` };
 
@@ -62,10 +68,11 @@ export function openFakeKernel(): FakeKernel {
   }
 
   async function resolve(endpoints: Attachments): Promise<ResolvedEndpoints> {
-    const found = Object.keys(endpoints).filter((id) => !absent.has(id));
+    const asked = Object.keys(endpoints);
+    const found = asked.filter((id) => !absent.has(id) && !refused.has(id));
     return {
       found: Object.fromEntries(found.map((id) => [id, { path: layout.pathOf(`endpoint:${id}`), incarnation: String(generations.get(id) ?? 0) }])),
-      refused: {},
+      refused: Object.fromEntries([...refused].filter(([id]) => asked.includes(id))),
     };
   }
 
@@ -86,6 +93,10 @@ export function openFakeKernel(): FakeKernel {
       absent.add(endpoint);
       dropSpace(`endpoint:${endpoint}`);
     },
+    refuse: (endpoint, reason) => {
+      if (reason === undefined) refused.delete(endpoint);
+      else refused.set(endpoint, reason);
+    },
     tamper: (key, hash) => {
       const object = objects.get(key);
       if (hash === undefined) objects.delete(key);
@@ -96,23 +107,32 @@ export function openFakeKernel(): FakeKernel {
       return { kernel: 'fake' };
     },
     resolve,
-    observe: async (endpoints, written) => {
+    observe: async ({ endpoints, sysctls, written }) => {
       if (written === undefined) counts.observed += 1;
       else counts.partlyObserved += 1;
-      const isRead = ({ space, kind }: ObservedObject): boolean => written === undefined || written.get(space)?.has(tableOfKind[kind]) === true;
+      const isRead = ({ space, kind }: ObservedObject): boolean =>
+        written === undefined || tableOfKind[kind] === 'names' || written.get(space)?.has(tableOfKind[kind]) === true;
+      const isAsked = ({ space, kind, body }: ObservedObject): boolean =>
+        kind !== 'sysctl' || (body?.kind === 'sysctl' && sysctls.get(space)?.includes(body.name) === true);
       remembered = [...remembered.filter((object) => !isRead(object)), ...[...objects.values()].filter(isRead)];
-      const { found } = await resolve(endpoints);
-      const presence = Object.fromEntries(Object.keys(endpoints).map((id) => [id, id in found ? ('present' as const) : ('absent' as const)]));
-      return observedState(remembered, presence, []);
+      const resolved = await resolve(endpoints);
+      const presence = Object.fromEntries(Object.keys(endpoints).map((id) => [id, id in resolved.found ? ('present' as const) : ('absent' as const)]));
+      found = resolved.found;
+      return { ...observedState([...remembered.filter(isAsked), ...(names?.observed(found) ?? [])], presence, []), refused: resolved.refused };
     },
     apply: async (batches) => {
       const applied: AppliedBatch[] = [];
+      const failed = new Set<Space>();
       for (const batch of batches) {
+        if (failed.has(batch.space)) continue;
         counts.batches += 1;
         const exitCode = kernel.onBatch(batch);
-        if (exitCode === 0) for (const key of batch.keys) applyKey(key);
+        if (exitCode === 0 && batch.tool === 'dns' && names !== undefined) await names.change(batch.text, found);
+        else if (exitCode === 0) for (const key of batch.keys) applyKey(key);
         applied.push({ batch, command: `fake ${batch.tool}`, exitCode, stdout: '', stderr: exitCode === 0 ? '' : 'refused by the test\n', milliseconds: 0 });
-        if (exitCode !== 0) break;
+        if (exitCode === 0) continue;
+        if (!batch.space.startsWith('endpoint:')) break;
+        failed.add(batch.space);
       }
       return applied;
     },

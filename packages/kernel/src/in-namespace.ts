@@ -1,28 +1,23 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { portolanError } from '@portolan/model';
-import koffi from 'koffi';
+import { AF_INET, CLONE_NEWNET, callFailure, libc, MS_BIND, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './libc.js';
 
-const libc = koffi.load('libc.so.6');
-const setns: (fd: number, kind: number) => number = libc.func('int setns(int fd, int nstype)');
-const socket: (domain: number, type: number, protocol: number) => number = libc.func('int socket(int domain, int type, int protocol)');
-const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func('int bind(int fd, const uint8_t *addr, uint32_t len)');
-const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
-  'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t len)',
-);
-
-/** linux/sched.h, socket.h */
-const CLONE_NEWNET = 0x40000000;
-const AF_INET = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
 const kinds = { tcp: 1, udp: 2 } as const;
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
 
-function failure(call: string, path: string): Error {
-  const code = koffi.errno();
-  const name = Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? String(code);
-  return portolanError('apply-failed', '', `${path}: ${call}: ${name}`);
+/** What `work` returns, after `leave` has brought this thread into another namespace; it is home again afterwards. */
+function away<T>(leave: () => void, work: () => T): T {
+  const home = openSync('/proc/thread-self/ns/net', constants.O_RDONLY);
+  try {
+    leave();
+    try {
+      return work();
+    } finally {
+      // Whoever cannot go home must not go on: everything later would happen in the wrong namespace.
+      if (libc.setns(home, CLONE_NEWNET) !== 0) process.abort();
+    }
+  } finally {
+    closeSync(home);
+  }
 }
 
 /**
@@ -31,23 +26,14 @@ function failure(call: string, path: string): Error {
  * Fails with `apply-failed` when the namespace cannot be entered.
  */
 export function inNamespace<T>(path: string, work: () => T): T {
-  const home = openSync('/proc/thread-self/ns/net', constants.O_RDONLY);
-  try {
+  return away(() => {
     const there = openNamespace(path);
     try {
-      if (setns(there, CLONE_NEWNET) !== 0) throw failure('setns', path);
+      if (libc.setns(there, CLONE_NEWNET) !== 0) throw callFailure('setns', path);
     } finally {
       closeSync(there);
     }
-    try {
-      return work();
-    } finally {
-      // Whoever cannot go home must not go on: everything later would happen in the wrong namespace.
-      if (setns(home, CLONE_NEWNET) !== 0) process.abort();
-    }
-  } finally {
-    closeSync(home);
-  }
+  }, work);
 }
 
 function openNamespace(path: string): number {
@@ -56,6 +42,23 @@ function openNamespace(path: string): number {
   } catch (cause) {
     throw portolanError('apply-failed', '', `${path}: the namespace is gone`, { cause });
   }
+}
+
+/** Makes a new network namespace and mounts it on the file at `path`. Fails with `apply-failed`. */
+export function mountNewNamespace(path: string): void {
+  away(
+    () => {
+      if (libc.unshare(CLONE_NEWNET) !== 0) throw callFailure('unshare', path);
+    },
+    () => {
+      if (libc.mount('/proc/thread-self/ns/net', path, null, MS_BIND, null) !== 0) throw callFailure('mount', path);
+    },
+  );
+}
+
+/** Takes one namespace off the file at `path`. Fails with `apply-failed`. */
+export function unmountNamespace(path: string): void {
+  if (libc.umount2(path, 0) !== 0) throw callFailure('umount', path);
 }
 
 export interface SocketOptions {
@@ -70,12 +73,14 @@ export interface SocketOptions {
  */
 export function socketIn(path: string, { kind, bind: to }: SocketOptions): number {
   return inNamespace(path, () => {
-    const fd = socket(AF_INET, kinds[kind] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) throw failure('socket', path);
+    const fd = libc.socket(AF_INET, kinds[kind] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) throw callFailure('socket', path);
     try {
       if (to !== undefined) {
-        if (kind === 'tcp' && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(new Int32Array([1]).buffer), 4) !== 0) throw failure('setsockopt', path);
-        if (bind(fd, socketAddress(to.address, to.port), 16) !== 0) throw failure(`bind ${to.address}:${to.port}`, path);
+        if (kind === 'tcp' && libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(new Int32Array([1]).buffer), 4) !== 0) {
+          throw callFailure('setsockopt', path);
+        }
+        if (libc.bind(fd, socketAddress(to.address, to.port), 16) !== 0) throw callFailure(`bind ${to.address}:${to.port}`, path);
       }
       return fd;
     } catch (error) {

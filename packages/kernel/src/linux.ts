@@ -3,13 +3,14 @@ import { access, readdir, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { portolanError } from '@portolan/model';
-import { type NodeState, nodeState } from '@portolan/node-state';
+import { emptyNodeState, type NodeState } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import { type Layout, renderPlan } from '@portolan/render';
 import { batchApplier } from './apply.js';
 import { spawnExec } from './exec.js';
+import { memoryOfNames } from './names.js';
 import { kernelObserver } from './observe.js';
-import type { Exec, FoundNamespace, Kernel } from './ports.js';
+import type { Exec, FoundNamespace, Kernel, NameServer } from './ports.js';
 import { endpointResolver } from './resolve.js';
 import { endpointIdOf, ownFolder, ownPath } from './spaces.js';
 import { chooseIptables, type Iptables, missingFeatures, missingTools, modules, throwProblems } from './tools.js';
@@ -18,6 +19,10 @@ export interface LinuxKernelOptions {
   /** Folder of this agent alone, such as /run/portolan: its namespaces and what it remembers until the next boot. */
   readonly runDirectory: string;
   readonly exec?: Exec;
+  /** What answers the names of a plan; unless given they are only remembered. */
+  readonly names?: NameServer;
+  /** Path of the network namespace that is the host's; that of this process unless given. */
+  readonly host?: string;
 }
 
 function exists(path: string): Promise<boolean> {
@@ -27,8 +32,9 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The kernel of the host (or of the network namespace) that this process runs in. */
-export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKernelOptions): Kernel {
+/** The kernel of a host. */
+export function openLinuxKernel({ runDirectory, exec = spawnExec(), names = memoryOfNames(), host }: LinuxKernelOptions): Kernel {
+  const surroundings = { exec, runDirectory, host };
   let found: Readonly<Record<string, FoundNamespace>> = {};
   const layout: Layout = {
     pathOf: (space) => {
@@ -50,15 +56,15 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKerne
     });
     return chosen;
   };
-  const resolve = endpointResolver(exec, runDirectory);
-  const observer = kernelObserver(exec, runDirectory, iptables);
-  const observe: Kernel['observe'] = async (endpoints, written) => {
-    const resolved = await resolve(endpoints);
+  const resolve = endpointResolver(surroundings);
+  const observer = kernelObserver(surroundings, names, iptables);
+  const observe: Kernel['observe'] = async (request) => {
+    const resolved = await resolve(request.endpoints);
     // Batches that are rendered from this observation name these paths, whatever a later `resolve` finds.
     found = resolved.found;
-    return observer(endpoints, resolved, written);
+    return observer(request, resolved);
   };
-  const apply = batchApplier(exec, runDirectory, layout, iptables);
+  const apply = batchApplier(surroundings, { layout, iptables, names, found: () => found });
 
   async function probe(): Promise<Readonly<Record<string, string>>> {
     throwProblems(await missingTools());
@@ -77,14 +83,16 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec() }: LinuxKerne
   }
 
   async function purge(endpoints: NodeState['endpoints']): Promise<void> {
-    const nothing = nodeState('', '', endpoints, []);
-    const before = await observe(endpoints);
+    const nothing = emptyNodeState(endpoints);
+    // Sysctls stay as they are, so none is read.
+    const request = { endpoints, sysctls: new Map() };
+    const before = await observe(request);
     const failed = (await apply(renderPlan(diffNodeState(before, nothing), nothing, layout))).filter(({ exitCode }) => exitCode !== 0);
     // Whatever a plan leaves in a damaged namespace of our own goes with the namespace.
-    const names = await readdir(ownFolder(runDirectory)).catch(() => [] as string[]);
-    await apply(names.map((name) => ({ space: 'host', tool: 'netns', text: `delete ${name}\n`, keys: [] })));
-    const after = await observe(endpoints);
-    const left = after.objects.filter(({ kind }) => kind !== 'sysctl').map(({ key }) => key);
+    const folders = await readdir(ownFolder(runDirectory)).catch(() => [] as string[]);
+    await apply(folders.map((name) => ({ space: 'host', tool: 'netns', text: `delete ${name}\n`, keys: [] })));
+    const after = await observe(request);
+    const left = after.objects.map(({ key }) => key);
     if (left.length > 0) {
       throw portolanError(
         'apply-failed',

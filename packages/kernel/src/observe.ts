@@ -1,145 +1,76 @@
 import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { portolanError } from '@portolan/model';
-import { type NodeState, type ObservedState, observedState, type Space, sysctlNames } from '@portolan/node-state';
-import {
-  joinVeths,
-  type Scan,
-  scanFdb,
-  scanIptablesSave,
-  scanIpvsadm,
-  scanLinks,
-  scanNeighbours,
-  scanRoutes,
-  scanSysctls,
-  type VethHalf,
-} from '@portolan/render';
+import { observedState, type Space } from '@portolan/node-state';
+import { joinVeths, type Scan, type VethHalf } from '@portolan/render';
 import { mapLimited } from './limited.js';
-import type { Exec, ResolvedEndpoints } from './ports.js';
-import { commandIn, namespaceFile, ownNamespaces, ownPath } from './spaces.js';
+import type { NameServer, Observation, ObserveRequest, ResolvedEndpoints } from './ports.js';
+import { hasTable, readTable } from './readers.js';
+import { endpointIdOf, namespaceFile, ownNamespaces, ownPath, type Surroundings } from './spaces.js';
 import type { Iptables } from './tools.js';
-import { type KernelTable, kernelTables, type Written } from './written.js';
+import { type KernelTable, kernelTables } from './written.js';
 
 /** Namespaces that are read at once. More would only queue: the tools are short, and take the kernel's one RTNL lock. */
 const PARALLEL = Math.min(3, availableParallelism());
 
-type Argv = readonly [string, ...string[]];
-
-/** A namespace to read; the host's has no path, because this process is in it. */
+/** A namespace to read; the host's has no path where this process is in it. */
 interface Place {
   readonly space: Space;
   readonly path: string | undefined;
   /** Changes when another namespace is behind the path. */
   readonly incarnation: string;
+  readonly sysctls: readonly string[];
 }
 
 /** What was read last in a namespace. */
-interface Reading {
-  readonly incarnation: string;
+interface Remembered {
+  readonly place: Place;
   readonly scans: ReadonlyMap<KernelTable, readonly Scan[]>;
   readonly halves: readonly VethHalf[];
 }
 
-const overlay = /^own:\d+-/;
-const loadBalancer = /^own:(lb_|ingress_sbox$)/;
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((each, i) => each === b[i]));
+}
+
+export type KernelObserver = (request: ObserveRequest, resolved: ResolvedEndpoints) => Promise<Observation>;
 
 /**
- * The tables that can hold something of ours: an overlay's namespace has no rules and no IPVS, the host and endpoints
- * have no peers. An own namespace of an unknown name is a leftover, and everything in it is read.
+ * Reads namespaces, with at most four processes each (ip, bridge, ipvsadm, iptables-save). It remembers what it read, so
+ * that after a write only the tables written are read again, and so that a pair of links is whole when one of its ends is.
  */
-function hasTable(space: Space, table: KernelTable, hasIpvs: boolean): boolean {
-  const own = space.startsWith('own:');
-  switch (table) {
-    case 'links':
-      return true;
-    case 'peers':
-      return own && !loadBalancer.test(space);
-    case 'rules':
-      return !overlay.test(space);
-    case 'servers':
-      return hasIpvs && own && !overlay.test(space);
-    case 'sysctls':
-      return sysctlNames(space).length > 0;
-  }
-}
+export function kernelObserver({ exec, runDirectory, host }: Surroundings, names: NameServer, iptables: () => Promise<Iptables>): KernelObserver {
+  const readings = new Map<Space, Remembered>();
 
-/** `ip -batch` answers with one JSON array a line for each command. */
-function answersOf(stdout: string, count: number): readonly string[] {
-  const lines = stdout.split('\n').filter((line) => line !== '');
-  if (lines.length !== count) throw portolanError('apply-failed', '', `ip gave ${lines.length} answers to ${count} commands`);
-  return lines;
-}
-
-/** One process. */
-type Reader = (
-  space: Space,
-  read: (argv: Argv, input?: string) => Promise<string>,
-  iptables: Iptables,
-) => Promise<{ scans: Scan[]; halves?: readonly VethHalf[] }>;
-
-const readers: Readonly<Record<KernelTable, Reader>> = {
-  links: async (space, read) => {
-    const shows = ['addr show', 'route show', ...(space.startsWith('own:') ? ['neigh show nud permanent'] : [])];
-    const [links = '[]', routes = '[]', neighbours] = answersOf(await read(['ip', '-j', '-d', '-batch', '-'], `${shows.join('\n')}\n`), shows.length);
-    const scan = scanLinks(space, links);
-    return { scans: [scan, scanRoutes(space, routes), ...(neighbours === undefined ? [] : [scanNeighbours(space, neighbours)])], halves: scan.halves };
-  },
-  peers: async (space, read) => ({ scans: [scanFdb(space, await read(['bridge', '-j', 'fdb', 'show']))] }),
-  sysctls: async (space, read) => ({ scans: [scanSysctls(space, await read(['sysctl', '-e', ...sysctlNames(space)]))] }),
-  servers: async (space, read) => ({ scans: [scanIpvsadm(space, await read(['ipvsadm', '-S', '-n']))] }),
-  rules: async (space, read, iptables) => ({ scans: [scanIptablesSave(space, await read(iptables.save))] }),
-};
-
-async function readTables(
-  exec: Exec,
-  iptables: Iptables,
-  { space, path, incarnation }: Place,
-  tables: readonly KernelTable[],
-  before: Reading | undefined,
-): Promise<Reading> {
-  const scans = new Map(before?.scans);
-  let halves = before?.halves ?? [];
-  const read = async (argv: Argv, input?: string): Promise<string> => {
-    const ran = await exec.run(commandIn(path, argv), input);
-    if (ran.exitCode !== 0) throw portolanError('apply-failed', '', `${space}: ${ran.command}: ${ran.stderr.trim() || `exit code ${ran.exitCode}`}`);
-    return ran.stdout;
-  };
-  for (const table of tables) {
-    const found = await readers[table](space, read, iptables);
-    scans.set(table, found.scans);
-    halves = found.halves ?? halves;
-  }
-  return { incarnation, scans, halves };
-}
-
-async function ownPlaces(runDirectory: string): Promise<readonly Place[]> {
-  const places: Place[] = [];
-  for (const [name, file] of await ownNamespaces(runDirectory)) {
-    // A file without a namespace is nothing yet: making the namespace completes it.
-    if (file.state !== 'mounted') continue;
-    places.push({ space: `own:${name}`, path: ownPath(runDirectory, name), incarnation: `${file.identity}@${file.bornAt}` });
-  }
-  return places;
-}
-
-export type KernelObserver = (endpoints: NodeState['endpoints'], resolved: ResolvedEndpoints, written?: Written) => Promise<ObservedState>;
-
-/**
- * Reads namespaces, with at most five processes each (ip, bridge, sysctl, ipvsadm, iptables-save). It remembers what
- * it read, so that after a write only the tables written are read again, and so that a pair of links is whole when one
- * of its ends is.
- */
-export function kernelObserver(exec: Exec, runDirectory: string, iptables: () => Promise<Iptables>): KernelObserver {
-  const readings = new Map<Space, Reading>();
-
-  return async (endpoints, resolved, written) => {
-    const presence: Record<string, 'present' | 'absent'> = {};
-    const places: Place[] = [{ space: 'host', path: undefined, incarnation: '' }, ...(await ownPlaces(runDirectory))];
-    for (const id of Object.keys(endpoints)) {
-      const found = resolved.found[id];
-      presence[id] = found === undefined ? 'absent' : 'present';
-      if (found !== undefined) places.push({ space: `endpoint:${id}`, ...found });
+  async function placesOf({ endpoints, sysctls }: ObserveRequest, { found }: ResolvedEndpoints): Promise<readonly Place[]> {
+    const place = (space: Space, path: string | undefined, incarnation: string): Place => ({ space, path, incarnation, sysctls: sysctls.get(space) ?? [] });
+    const places = [place('host', host, '')];
+    for (const [name, file] of await ownNamespaces(runDirectory)) {
+      // A file without a namespace is nothing yet: making the namespace completes it.
+      if (file.state === 'mounted') places.push(place(`own:${name}`, ownPath(runDirectory, name), `${file.identity}@${file.bornAt}`));
     }
+    for (const id of Object.keys(endpoints)) {
+      const there = found[id];
+      if (there !== undefined) places.push(place(`endpoint:${id}`, there.path, there.incarnation));
+    }
+    return places;
+  }
+
+  async function read(place: Place, tables: readonly KernelTable[], before: Remembered | undefined, tool: Iptables): Promise<Remembered> {
+    const scans = new Map(before?.scans);
+    let halves = before?.halves ?? [];
+    for (const table of tables) {
+      const found = await readTable(table, { ...place, exec, iptables: tool });
+      scans.set(table, found.scans);
+      halves = found.halves ?? halves;
+    }
+    return { place, scans, halves };
+  }
+
+  return async (request, resolved) => {
+    const { endpoints, written } = request;
+    const presence: Record<string, 'present' | 'absent'> = {};
+    for (const id of Object.keys(endpoints)) presence[id] = resolved.found[id] === undefined ? 'absent' : 'present';
+    const places = await placesOf(request, resolved);
     const spaces = new Set(places.map(({ space }) => space));
     for (const space of readings.keys()) if (!spaces.has(space)) readings.delete(space);
 
@@ -149,27 +80,34 @@ export function kernelObserver(exec: Exec, runDirectory: string, iptables: () =>
       () => false,
     );
     await mapLimited(places, PARALLEL, async (place) => {
-      const { space, path, incarnation } = place;
+      const { space, path } = place;
       const last = readings.get(space);
-      const before = written !== undefined && last?.incarnation === incarnation ? last : undefined;
-      const tables = kernelTables.filter((table) => hasTable(space, table, hasIpvs) && (before === undefined || written?.get(space)?.has(table) === true));
+      const before = written !== undefined && last?.place.incarnation === place.incarnation ? last : undefined;
+      const isRead = (table: KernelTable): boolean =>
+        before === undefined || written?.get(space)?.has(table) === true || (table === 'sysctls' && !isSameList(before.place.sysctls, place.sysctls));
+      const tables = kernelTables.filter((table) => hasTable(space, table, hasIpvs) && isRead(table));
       // Should reading fail, nothing is known of it any more.
       readings.delete(space);
       try {
-        readings.set(space, await readTables(exec, tool, place, tables, before));
+        readings.set(space, await read(place, tables, before, tool));
       } catch (error) {
         // An endpoint may end while it is read; that is absence, not failure.
-        if (!space.startsWith('endpoint:') || path === undefined || (await namespaceFile(path)).state === 'mounted') throw error;
-        presence[space.slice('endpoint:'.length)] = 'absent';
+        const id = endpointIdOf(space);
+        if (id === undefined || path === undefined || (await namespaceFile(path)).state === 'mounted') throw error;
+        presence[id] = 'absent';
       }
     });
     const scans = [...readings].flatMap(([space, reading]) => [...reading.scans.values()].flat().map((scan) => ({ space, ...scan })));
-    return observedState(
-      [...scans.flatMap(({ objects }) => objects), ...joinVeths([...readings.values()].flatMap(({ halves }) => halves))],
-      presence,
-      scans
-        .flatMap(({ space, foreign }) => foreign.map((text) => ({ space, text })))
-        .sort((a, b) => (`${a.space} ${a.text}` < `${b.space} ${b.text}` ? -1 : 1)),
-    );
+    const answered = names.observed(resolved.found).filter(({ space }) => presence[endpointIdOf(space) ?? ''] !== 'absent');
+    return {
+      ...observedState(
+        [...scans.flatMap(({ objects }) => objects), ...joinVeths([...readings.values()].flatMap(({ halves }) => halves)), ...answered],
+        presence,
+        scans
+          .flatMap(({ space, foreign }) => foreign.map((text) => ({ space, text })))
+          .sort((a, b) => (`${a.space} ${a.text}` < `${b.space} ${b.text}` ? -1 : 1)),
+      ),
+      refused: resolved.refused,
+    };
   };
 }

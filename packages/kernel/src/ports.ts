@@ -12,9 +12,16 @@ export interface Executed {
   readonly milliseconds: number;
 }
 
+export interface RunOptions {
+  /** Standard input; empty unless given. */
+  readonly input?: string;
+  /** Path of the network namespace that it runs in; that of this process unless given. */
+  readonly namespace?: string | undefined;
+}
+
 /** Starts processes. The only way in which this package reaches tools, so a test can count and fake them. */
 export interface Exec {
-  run(argv: readonly [string, ...string[]], input?: string): Promise<Executed>;
+  run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<Executed>;
   /** Processes started so far. */
   readonly started: number;
 }
@@ -70,7 +77,10 @@ export interface Kernel {
   resolve(endpoints: Attachments): Promise<ResolvedEndpoints>;
   /** Reads back everything that is recognisably ours, after resolving the endpoints. Fails with `apply-failed` when a namespace cannot be read. */
   observe(request: ObserveRequest): Promise<Observation>;
-  /** Runs the batches in order and stops at the first that fails, which is the last of the answer then. */
+  /**
+   * Runs the batches in order and stops at the first that fails, which is the last of the answer then. One that fails in
+   * the namespace of an endpoint ends only the batches there: the rest of the node does not wait for it.
+   */
   apply(batches: readonly Batch[]): Promise<readonly AppliedBatch[]>;
   /** Removes everything of ours from this host, endpoints' namespaces included. Fails with `apply-failed` when something stays. */
   purge(endpoints: NodeState['endpoints']): Promise<void>;

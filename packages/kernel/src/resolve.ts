@@ -4,13 +4,13 @@ import { type Id, PortolanError, type Problem, problem } from '@portolan/model';
 import { containerPids } from './containers.js';
 import type { Attachments, Exec, FoundNamespace, ResolvedEndpoints } from './ports.js';
 import { isAlive, isKnownProcess, type KnownProcess, startTimeOf } from './processes.js';
-import { hostIdentity, namespaceFile } from './spaces.js';
+import { hostIdentity, namespaceFile, type Surroundings } from './spaces.js';
 
 /**
  * Finds the namespaces of endpoints. It remembers the start time of each process that an endpoint was attached
  * by, in the run directory too, so that a later process of the same number is never taken for it.
  */
-export function endpointResolver(exec: Exec, runDirectory: string): (endpoints: Attachments) => Promise<ResolvedEndpoints> {
+export function endpointResolver({ exec, runDirectory, host: hostPath }: Surroundings): (endpoints: Attachments) => Promise<ResolvedEndpoints> {
   const folder = join(runDirectory, 'attached');
   const byEndpoint = new Map<Id, KnownProcess>();
   const byContainer = new Map<string, KnownProcess>();
@@ -81,7 +81,7 @@ export function endpointResolver(exec: Exec, runDirectory: string): (endpoints: 
       for (const [id, name] of containers) if (!byContainer.has(name)) refused[id] = error.problems[0];
     }
     const takenBy = new Map<string, Id>();
-    const host = await hostIdentity();
+    const host = await hostIdentity(hostPath);
     for (const [id, { attachment }] of Object.entries(endpoints)) {
       const process =
         'pid' in attachment ? await processOfPid(id, attachment.pid) : 'container' in attachment ? byContainer.get(attachment.container) : undefined;

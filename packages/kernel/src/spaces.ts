@@ -2,9 +2,19 @@ import { readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { portolanError } from '@portolan/model';
 import type { Space } from '@portolan/node-state';
+import { inNamespace } from './in-namespace.js';
+import type { Exec } from './ports.js';
 
 /** Type of the file system that holds namespaces (NSFS_MAGIC of linux/magic.h). */
 const NSFS_MAGIC = 0x6e736673;
+
+/** What the parts of a kernel work with. */
+export interface Surroundings {
+  readonly exec: Exec;
+  readonly runDirectory: string;
+  /** Path of the namespace that is the host's; that of this process when undefined. */
+  readonly host: string | undefined;
+}
 
 const OWN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
@@ -42,9 +52,9 @@ export async function namespaceFile(path: string): Promise<NamespaceFile> {
   }
 }
 
-/** The identity of the namespace that this process runs in: the host's, as far as this package is concerned. */
-export async function hostIdentity(): Promise<string> {
-  const { dev, ino } = await stat('/proc/self/ns/net');
+/** Identity of the host's namespace: the one at `path`, or that of this process. */
+export async function hostIdentity(path = '/proc/self/ns/net'): Promise<string> {
+  const { dev, ino } = await stat(path);
   return `${dev}:${ino}`;
 }
 
@@ -60,11 +70,11 @@ export async function ownNamespaces(runDirectory: string): Promise<ReadonlyMap<s
   return found;
 }
 
-/** Command line that runs a tool in a namespace: the plain tool for the host, where this process is already. */
-export function commandIn(path: string | undefined, argv: readonly [string, ...string[]]): readonly [string, ...string[]] {
-  return path === undefined ? argv : ['nsenter', `--net=${path}`, '--', ...argv];
-}
-
 export function endpointIdOf(space: Space): string | undefined {
   return space.startsWith('endpoint:') ? space.slice('endpoint:'.length) : undefined;
+}
+
+/** `inNamespace`, or this thread as it is where the host's namespace is that of this process. */
+export function inSpace<T>(path: string | undefined, work: () => T): T {
+  return path === undefined ? work() : inNamespace(path, work);
 }

@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { PortolanError, type Problem, portolanError, problem } from '@portolan/model';
 import { toolEnvironment } from './exec.js';
-import type { Exec } from './ports.js';
+import type { Exec, Executed } from './ports.js';
 
 type Argv = readonly [string, ...string[]];
 
@@ -10,11 +10,9 @@ type Argv = readonly [string, ...string[]];
 const packages = {
   ip: 'iproute2',
   bridge: 'iproute2',
-  nsenter: 'util-linux',
   unshare: 'util-linux',
-  umount: 'mount',
-  sysctl: 'procps',
   ipvsadm: 'ipvsadm',
+  conntrack: 'conntrack',
 } as const;
 
 async function isInstalled(program: string): Promise<boolean> {
@@ -87,7 +85,7 @@ function lastLine(text: string): string {
 }
 
 async function inNewNamespace(exec: Exec, argv: Argv, input: string): Promise<string | undefined> {
-  const ran = await exec.run(['unshare', '--net', '--', ...argv], input);
+  const ran = await exec.run(['unshare', '--net', '--', ...argv], { input });
   return ran.exitCode === 0 ? undefined : lastLine(ran.stderr);
 }
 
@@ -118,35 +116,63 @@ export async function chooseIptables(exec: Exec): Promise<Iptables> {
   });
 }
 
-/** Modules that must be there before the first namespace is made: sysctls of net.ipv4.vs appear in later namespaces only. */
-export const modules = ['ip_vs', 'ip_vs_rr', 'ip_vs_wrr', 'ip_vs_lc', 'ip_vs_wlc', 'ip_vs_sh', 'xt_ipvs', 'vxlan', 'veth', 'bridge', 'nf_conntrack'] as const;
+const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sh', 'mh'] as const;
 
-const LINKS = [
-  { module: 'bridge', line: 'link add ptlprobe0 type bridge' },
-  { module: 'vxlan', line: 'link add ptlprobe1 type vxlan id 1 dstport 4789 learning proxy l2miss l3miss' },
-  { module: 'veth', line: 'link add ptlprobe2 type veth peer name ptlprobe3' },
+/** Modules that must be there before the first namespace is made: sysctls of net.ipv4.vs appear in later namespaces only. */
+export const modules = [
+  'ip_vs',
+  ...SCHEDULERS.map((scheduler) => `ip_vs_${scheduler}`),
+  'xt_ipvs',
+  'vxlan',
+  'veth',
+  'bridge',
+  'nf_conntrack',
+  'nf_conntrack_netlink',
+] as const;
+
+/** What the kernel must have, as a line for `ip` that fails without it. */
+const IP_LINES = [
+  { feature: 'bridge', line: 'link add ptlprobe0 type bridge' },
+  { feature: 'vxlan', line: 'link add ptlprobe1 type vxlan id 1 dstport 4789 learning proxy l2miss l3miss' },
+  { feature: 'veth', line: 'link add ptlprobe2 type veth peer name ptlprobe3' },
+  { feature: 'policy routing', line: 'rule add from 192.0.2.1 lookup 4096 protocol 80' },
 ] as const;
 
 function missingModule(name: string, why: string): Problem {
+  const isModule = !name.includes(' ');
   return problem(
     'kernel-feature-missing',
     '',
     `the kernel lacks ${name}${why === '' ? '' : ` (${why})`}`,
-    `Load the module on the node: modprobe ${name}. Where there is none, run a kernel that has it (Debian: apt-get install linux-image-amd64).`,
+    `${isModule ? `Load the module on the node: modprobe ${name}. Where there is none, run` : 'Run'} a kernel that has it (Debian: apt-get install linux-image-amd64).`,
   );
 }
 
-/** Link types and IPVS, each tried in a new namespace. */
-export async function missingFeatures(exec: Exec, iptables: Iptables, ipvsLoaded: boolean): Promise<readonly Problem[]> {
+/** Lines for one tool, of which each stands for a module: the modules whose lines fail. All are tried at once; one by one only where that fails. */
+async function failingLines(exec: Exec, argv: Argv, lines: readonly { readonly feature: string; readonly line: string }[]): Promise<readonly Problem[]> {
+  const attempt = (some: typeof lines) => exec.run(['unshare', '--net', '--', ...argv], { input: some.map(({ line }) => `${line}\n`).join('') });
+  const fails = ({ exitCode, stderr }: Executed): boolean => exitCode !== 0 || stderr.trim() !== '';
+  if (!fails(await attempt(lines))) return [];
   const missing: Problem[] = [];
-  const ran = await exec.run(['unshare', '--net', '--', 'ip', '-force', '-batch', '-'], LINKS.map(({ line }) => `${line}\n`).join(''));
-  for (const [, number] of ran.stderr.matchAll(/Command failed -:(\d+)/g)) {
-    const link = LINKS[Number(number) - 1];
-    if (link !== undefined) missing.push(missingModule(link.module, ran.stderr.trim().split('\n')[0] ?? ''));
+  for (const each of lines) {
+    const ran = await attempt([each]);
+    if (fails(ran)) missing.push(missingModule(each.feature, ran.stderr.trim().split('\n')[0] ?? ''));
   }
+  return missing;
+}
+
+/** Link types, policy routing, IPVS and connection tracking, each tried in a new namespace. */
+export async function missingFeatures(exec: Exec, iptables: Iptables, ipvsLoaded: boolean): Promise<readonly Problem[]> {
+  const missing = [...(await failingLines(exec, ['ip', '-batch', '-'], IP_LINES))];
   if (!ipvsLoaded) missing.push(missingModule('ip_vs', ''));
+  else {
+    const servers = SCHEDULERS.map((scheduler, i) => ({ feature: `ip_vs_${scheduler}`, line: `-A -f ${i + 1} -s ${scheduler}` }));
+    missing.push(...(await failingLines(exec, ['ipvsadm', '-R'], servers)));
+  }
   const failure = await inNewNamespace(exec, [...iptables.restore, '--noflush'], IPVS_RULE);
   if (failure !== undefined) missing.push(missingModule('xt_ipvs', failure));
+  const untracked = await inNewNamespace(exec, ['conntrack', '--load-file', '-'], '-D -p udp --dst 192.0.2.1\n');
+  if (untracked !== undefined) missing.push(missingModule('nf_conntrack_netlink', untracked));
   return missing;
 }
 

@@ -1,13 +1,13 @@
 import type { ObjectKind, Space } from '@portolan/node-state';
 import type { Step } from '@portolan/plan';
 
-/** What one tool reads in one namespace. */
-export type KernelTable = 'links' | 'peers' | 'sysctls' | 'servers' | 'rules';
+/** What is read at once in one namespace, by one process at most. */
+export type KernelTable = 'links' | 'peers' | 'sysctls' | 'servers' | 'rules' | 'names';
 
 /** What was written since an observation, by namespace. */
 export type Written = ReadonlyMap<Space, ReadonlySet<KernelTable>>;
 
-export const kernelTables: readonly KernelTable[] = ['links', 'peers', 'sysctls', 'servers', 'rules'];
+export const kernelTables: readonly KernelTable[] = ['links', 'peers', 'sysctls', 'servers', 'rules', 'names'];
 
 export const tableOfKind: Readonly<Record<ObjectKind, KernelTable>> = {
   namespace: 'links',
@@ -17,17 +17,24 @@ export const tableOfKind: Readonly<Record<ObjectKind, KernelTable>> = {
   address: 'links',
   sysctl: 'sysctls',
   route: 'links',
+  'route-rule': 'links',
   neighbour: 'links',
   fdb: 'peers',
+  'ipvs-timeouts': 'servers',
   'virtual-server': 'servers',
   'real-server': 'servers',
   mark: 'rules',
+  'source-kept': 'rules',
   'source-rewrite': 'rules',
   'rule-entry': 'rules',
   'port-redirect': 'rules',
   'endpoint-filter': 'rules',
   'gateway-policy': 'rules',
   'port-forward': 'rules',
+  'dns-redirect': 'rules',
+  'dns-server': 'names',
+  'dns-name': 'names',
+  'dns-client': 'names',
 };
 
 /** They come and go with entries in other tables, such as the FDB of a VTEP and the sysctls of a link. */

@@ -15,7 +15,7 @@ function machine(answers: (command: string, input: string) => Partial<Executed> 
     get started() {
       return ran.length;
     },
-    run: async (argv, input = '') => {
+    run: async (argv, { input = '' } = {}) => {
       ran.push(argv.join(' '));
       return { command: argv.join(' '), exitCode: 0, stdout: '', stderr: '', milliseconds: 0, ...answers(argv.join(' '), input) };
     },
@@ -50,16 +50,28 @@ describe('chooseIptables', () => {
 describe('missingFeatures', () => {
   it('names each module that is not there', async () => {
     const exec = machine((command, input) => {
-      if (command.includes('ip -force')) return { exitCode: 1, stderr: 'Error: Unknown device type.\nCommand failed -:2\n' };
+      if (command.includes('ip -batch') && input.includes('type vxlan')) return { exitCode: 1, stderr: 'Error: Unknown device type.\nCommand failed -:2\n' };
+      if (command.includes('ip -batch') && input.includes('rule add')) return { exitCode: 2, stderr: 'RTNETLINK answers: Operation not supported\n' };
+      if (command.includes('ipvsadm') && input.includes('-s mh')) return { stderr: 'Scheduler or persistence engine not found\n' };
+      if (command.includes('conntrack')) return { exitCode: 1, stderr: 'conntrack v1.4.7 (conntrack-tools): Operation failed: Invalid argument' };
       return input.includes('-m ipvs') ? { exitCode: 1, stderr: 'iptables-restore: line 3 failed' } : undefined;
     });
-    const missing = await missingFeatures(exec, iptables, false);
+    const missing = await missingFeatures(exec, iptables, true);
     expect(missing.map(({ code, message }) => `${code} ${message.split(' (')[0]}`)).toEqual([
       'kernel-feature-missing the kernel lacks vxlan',
-      'kernel-feature-missing the kernel lacks ip_vs',
+      'kernel-feature-missing the kernel lacks policy routing',
+      'kernel-feature-missing the kernel lacks ip_vs_mh',
       'kernel-feature-missing the kernel lacks xt_ipvs',
+      'kernel-feature-missing the kernel lacks nf_conntrack_netlink',
     ]);
     expect(missing[0]?.fix).toContain('modprobe vxlan');
+    expect(missing[1]?.fix).not.toContain('modprobe');
+    const bare = await missingFeatures(
+      machine(() => undefined),
+      iptables,
+      false,
+    );
+    expect(bare.map(({ message }) => message)).toEqual(['the kernel lacks ip_vs']);
   });
 
   it('finds nothing missing on a machine that has everything', async () => {

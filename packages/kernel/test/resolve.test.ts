@@ -87,7 +87,7 @@ describe('resolve', () => {
     const { found, refused } = await kernel.resolve({
       a: { attachment: { netns: path } },
       b: { attachment: { netns: path } },
-      c: { attachment: { pid: process.pid } },
+      c: { attachment: { netns: host.host } },
     });
     expect(Object.keys(found)).toEqual(['a']);
     expect(refused.b?.message).toContain('of endpoint a already');

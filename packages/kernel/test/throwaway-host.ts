@@ -12,10 +12,11 @@ export function sh(command: string, input = ''): string {
   return execFileSync('bash', ['-euc', command], { input, encoding: 'utf8' });
 }
 
-/** A namespace that stands for a host: what the kernel would run in its own namespace runs in there. */
+/** A namespace that stands for a host. */
 export interface ThrowawayHost {
   readonly exec: Exec;
   readonly runDirectory: string;
+  readonly host: string;
   /** Path of a namespace that stands for a container, made on first use. */
   container(name: string): string;
   removeContainer(name: string): void;
@@ -36,15 +37,9 @@ export function makeThrowawayHost(): ThrowawayHost {
     return path;
   };
   const host = make('host');
-  const real = spawnExec();
-  const exec: Exec = {
-    get started() {
-      return real.started;
-    },
-    run: (argv, input) => real.run(argv[0] === 'nsenter' || argv[0] === 'umount' ? argv : ['nsenter', `--net=${host}`, '--', ...argv], input),
-  };
   return {
-    exec,
+    exec: spawnExec(),
+    host,
     runDirectory: join(folder, 'run'),
     container: make,
     removeContainer: (name) => {
@@ -64,7 +59,12 @@ export function makeThrowawayHost(): ThrowawayHost {
 /** What needs IPVS, which the kernel under the tests may lack. */
 function needsIpvs({ body }: NodeState['objects'][number]): boolean {
   return (
-    body.kind === 'virtual-server' || body.kind === 'real-server' || body.kind === 'source-rewrite' || (body.kind === 'sysctl' && body.name.includes('.vs.'))
+    body.kind === 'ipvs-timeouts' ||
+    body.kind === 'virtual-server' ||
+    body.kind === 'real-server' ||
+    body.kind === 'source-kept' ||
+    body.kind === 'source-rewrite' ||
+    (body.kind === 'sysctl' && body.name.includes('.vs.'))
   );
 }
 
@@ -75,10 +75,5 @@ export function sampleState(host: ThrowawayHost): NodeState {
   if (node === undefined) throw new Error('the sample has no node');
   const state = computeNodeState(snapshot, node.id);
   const endpoints = Object.fromEntries(Object.entries(state.endpoints).map(([id, { name }]) => [id, { name, attachment: { netns: host.container(name) } }]));
-  return nodeState(
-    state.cluster,
-    state.node,
-    endpoints,
-    state.objects.filter((object) => !needsIpvs(object)),
-  );
+  return nodeState({ ...state, endpoints, objects: state.objects.filter((object) => !needsIpvs(object)) });
 }

@@ -1,0 +1,56 @@
+import { portolanError } from '@portolan/model';
+import koffi from 'koffi';
+
+const library = koffi.load('libc.so.6');
+
+/** System calls by their C names; each answers -1 when it fails, and `callFailure` says why. */
+export const libc = {
+  setns: library.func('int setns(int fd, int nstype)') as (fd: number, kind: number) => number,
+  unshare: library.func('int unshare(int flags)') as (flags: number) => number,
+  mount: library.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)') as (
+    source: string,
+    target: string,
+    type: string | null,
+    flags: number,
+    data: null,
+  ) => number,
+  umount2: library.func('int umount2(const char *target, int flags)') as (target: string, flags: number) => number,
+  socket: library.func('int socket(int domain, int type, int protocol)') as (domain: number, type: number, protocol: number) => number,
+  bind: library.func('int bind(int fd, const uint8_t *addr, uint32_t len)') as (fd: number, address: Uint8Array, length: number) => number,
+  setsockopt: library.func('int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t len)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: number,
+  ) => number,
+  getsockopt: library.func('int getsockopt(int fd, int level, int name, _Inout_ uint8_t *value, _Inout_ uint8_t *len)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: Uint8Array,
+  ) => number,
+  ioctl: library.func('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)') as (fd: number, request: number, argument: Uint8Array) => number,
+};
+
+/** linux/sched.h, linux/mount.h, socket.h, linux/sockios.h */
+export const CLONE_NEWNET = 0x40000000;
+export const MS_BIND = 4096;
+export const AF_INET = 2;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
+export const IPPROTO_RAW = 255;
+export const SOL_IP = 0;
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SIOCGIFMTU = 0x8921;
+
+/** The error of a call that failed just now: its number is that of the thread's last call. */
+export function callFailure(call: string, path: string): Error {
+  const code = koffi.errno();
+  const name = Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? String(code);
+  return portolanError('apply-failed', '', `${path}: ${call}: ${name}`);
+}
