@@ -3,6 +3,7 @@ import { dropLoadBalancers, fillAddresses, fillLoadBalancers } from './addresses
 import { claimValues, releaseValues } from './claiming.js';
 import type { Changes } from './drafts.js';
 import { type AllocationFault, MAX_FAULTS } from './faults.js';
+import { refuseSharedHostPorts } from './host-ports.js';
 import { ledgerOf } from './ledger.js';
 import { fillNetworks, fillSubnets } from './networks.js';
 import { sealChanges } from './seal.js';
@@ -21,9 +22,12 @@ export type Allocation = { readonly snapshot: Snapshot } | { readonly faults: re
  * object kept is never released, so a pin that wants it is refused. Holes are filled with the lowest free value in
  * the order of the changes, the ingress network first: the result depends on nothing but the arguments.
  *
+ * An address, mark or VNI that is released is retired with the revision that this change will have: no hole is filled
+ * with it, in this change neither, until `releaseRetired` has let it go.
+ *
  * Returns `base` itself when nothing changes. Ids in the drafts must exist in the result, names must be resolved.
  * Faults: `duplicate-name`, `address-taken`, `address-outside-network`, `vni-taken`, `mark-taken`, `port-taken`,
- * `subnet-overlap`, `pool-exhausted`.
+ * `still-held`, `subnet-overlap`, `pool-exhausted`.
  */
 export function allocate(base: Snapshot, changes: Changes): Allocation {
   const ledger = ledgerOf(base);
@@ -58,6 +62,7 @@ const stages: readonly ((work: Work) => void)[] = [
   claimValues,
   fillNetworks,
   fillServices,
+  refuseSharedHostPorts,
   fillLoadBalancers,
   fillAddresses,
 ];

@@ -1,4 +1,6 @@
 import type { Id, NounKind } from '@portolan/model';
+import type { Journal } from './journal.js';
+import { RetiredValues, type Retirement } from './retired.js';
 
 /** Who has a value. */
 export interface Holder {
@@ -7,36 +9,25 @@ export interface Holder {
   readonly name: string;
 }
 
-/** Remembers what the books were before, so that a refused edit leaves them as it found them. */
-export class Journal {
-  #undo: (() => void)[] | null = null;
-
-  begin(): void {
-    this.#undo = [];
-  }
-
-  note(undo: () => void): void {
-    this.#undo?.push(undo);
-  }
-
-  keep(): void {
-    this.#undo = null;
-  }
-
-  rollBack(): void {
-    const undo = this.#undo ?? [];
-    this.#undo = null;
-    for (let i = undo.length - 1; i >= 0; i--) undo[i]?.();
-  }
+/** Where values are entered under their holders. */
+export interface Claims<Key extends string | number> {
+  /** Values that were given up and that nobody may have yet; null where a value is free at once. */
+  readonly retired: RetiredValues<Key> | null;
+  /** Enters the holder; answers with the other one when the value is taken. */
+  claim(key: Key, holder: Holder): Holder | undefined;
+  /** Frees the value unless another holder has it. */
+  release(key: Key, holder: Holder): void;
 }
 
 /** Which value is held by whom; each value by one holder. */
-export class Book<Key extends string | number> {
+export class Book<Key extends string | number> implements Claims<Key> {
+  readonly retired: RetiredValues<Key> | null;
   readonly #held = new Map<Key, Holder>();
   readonly #journal: Journal;
 
-  constructor(journal: Journal) {
+  constructor(journal: Journal, retires: Retirement | null = null) {
     this.#journal = journal;
+    this.retired = retires === null ? null : new RetiredValues(journal, retires, (key) => this.freed(key));
   }
 
   holderOf(key: Key): Holder | undefined {
@@ -47,11 +38,10 @@ export class Book<Key extends string | number> {
     return this.#held.values();
   }
 
-  get size(): number {
-    return this.#held.size;
+  get isEmpty(): boolean {
+    return this.#held.size === 0 && (this.retired === null || this.retired.size === 0);
   }
 
-  /** Enters the holder; answers with the other one when the value is taken. */
   claim(key: Key, holder: Holder): Holder | undefined {
     const held = this.#held.get(key);
     if (held !== undefined) return held.id === holder.id && held.kind === holder.kind ? undefined : held;
@@ -60,7 +50,6 @@ export class Book<Key extends string | number> {
     return undefined;
   }
 
-  /** Frees the value unless another holder has it. */
   release(key: Key, holder: Holder): void {
     const held = this.#held.get(key);
     if (held === undefined || held.id !== holder.id || held.kind !== holder.kind) return;
@@ -86,42 +75,52 @@ export interface Numbering<Key> {
 /** A book from whose values free ones can be taken, the lowest first. */
 export class RangeBook<Key extends string | number> extends Book<Key> {
   readonly #numbering: Numbering<Key>;
-  #first = 0;
-  /** No value from #first up to here is free, so filling a range costs one look at each value. */
-  #cursor = 0;
+  /** By the first value of a range, one that has nothing free before it: filling a range costs one look at each value. */
+  readonly #cursors = new Map<number, number>();
 
-  constructor(journal: Journal, numbering: Numbering<Key>) {
-    super(journal);
+  constructor(journal: Journal, numbering: Numbering<Key>, retires: Retirement | null = null) {
+    super(journal, retires);
     this.#numbering = numbering;
   }
 
   /** The lowest free value from `first` to `last`, both included. */
   firstFree(first: number, last: number): Key | undefined {
-    if (first !== this.#first) {
-      this.#first = first;
-      this.#cursor = first;
-    }
-    for (let value = Math.max(first, this.#cursor); value <= last; value++) {
+    let value = this.#cursors.get(first) ?? first;
+    for (; value <= last; value++) {
       const key = this.#numbering.keyOf(value);
-      if (this.holderOf(key) === undefined) {
-        this.#cursor = value;
-        return key;
-      }
+      if (!this.isFree(key)) continue;
+      this.#cursors.set(first, value);
+      return key;
     }
-    this.#cursor = last + 1;
+    this.#cursors.set(first, value);
     return undefined;
   }
 
-  /** Those who hold a value from `first` to `last`. */
-  *holdersWithin(first: number, last: number): Iterable<Holder> {
+  /** The values from `first` to `last` that are held, with their holders. */
+  *heldWithin(first: number, last: number): Iterable<readonly [key: Key, holder: Holder]> {
     for (let value = first; value <= last; value++) {
-      const holder = this.holderOf(this.#numbering.keyOf(value));
-      if (holder !== undefined) yield holder;
+      const key = this.#numbering.keyOf(value);
+      const holder = this.holderOf(key);
+      if (holder !== undefined) yield [key, holder];
     }
+  }
+
+  /** How many values from `first` to `last` are retired. */
+  retiredWithin(first: number, last: number): number {
+    let count = 0;
+    for (const key of this.retired?.keys() ?? []) {
+      const value = this.#numbering.valueOf(key);
+      if (value >= first && value <= last) count++;
+    }
+    return count;
+  }
+
+  protected isFree(key: Key): boolean {
+    return this.holderOf(key) === undefined && this.retired?.at(key) === undefined;
   }
 
   protected override freed(key: Key): void {
     const value = this.#numbering.valueOf(key);
-    if (value < this.#cursor) this.#cursor = value;
+    for (const [first, cursor] of this.#cursors) if (value >= first && value < cursor) this.#cursors.set(first, value);
   }
 }

@@ -1,7 +1,8 @@
 import type { Id, NounKind, Protocol } from '@portolan/model';
-import type { Book, Holder } from './book.js';
+import type { Book, Claims, Holder } from './book.js';
 import type { Drafts } from './drafts.js';
-import type { Field, Place } from './faults.js';
+import type { ClaimField, Place } from './faults.js';
+import type { PortBook } from './port-book.js';
 
 /** The books that values are entered in; see Ledger. */
 export interface Books {
@@ -9,11 +10,12 @@ export interface Books {
   readonly underlay: Book<string>;
   readonly vnis: Book<number>;
   readonly marks: Book<number>;
-  readonly ports: Readonly<Record<Protocol, Book<number>>>;
+  readonly ports: Readonly<Record<Protocol, PortBook>>;
   addressesOf(networkId: Id): Book<string>;
+  gatewayAddressesOn(nodeId: Id): Book<string>;
 }
 
-export type Visit = <Key extends string | number>(book: Book<Key>, key: Key, holder: Holder, field: Exclude<Field, 'subnet'>, place: Place) => void;
+export type Visit = <Key extends string | number>(claims: Claims<Key>, key: Key, holder: Holder, field: ClaimField, place: Place) => void;
 
 /** Calls `visit` with each value of the noun that nobody else may have. Holes are left out. Subnets are not here: they overlap rather than equal. */
 export function visitClaims<K extends NounKind>(books: Books, kind: K, noun: Drafts[K], visit: Visit): void {
@@ -30,17 +32,23 @@ const visitors: { readonly [K in NounKind]: (books: Books, noun: Drafts[K], hold
   network(books, network, holder, visit) {
     if (network.vni !== null) visit(books.vnis, network.vni, holder, 'vni', undefined);
     if (network.gateway !== null) visit(books.addressesOf(network.id), network.gateway, holder, 'gateway', undefined);
+    network.extraSubnets.forEach(({ vni, gateway }, index) => {
+      if (vni !== null) visit(books.vnis, vni, holder, 'vni', index);
+      if (gateway !== null) visit(books.addressesOf(network.id), gateway, holder, 'gateway', index);
+    });
   },
   service(books, service, holder, visit) {
-    for (const { networkId, address, mark } of service.vips) {
+    for (const { networkId, address, mark, localMark } of service.networks) {
       if (address !== null) visit(books.addressesOf(networkId), address, holder, 'vip', networkId);
       if (mark !== null) visit(books.marks, mark, holder, 'mark', networkId);
+      if (localMark !== null) visit(books.marks, localMark, holder, 'local-mark', networkId);
     }
-    service.ports.forEach(({ protocol, published }, index) => {
-      if (published !== null) visit(books.ports[protocol], published, holder, 'port', index);
+    service.ports.forEach(({ protocol, published, mode }, index) => {
+      if (published !== null) visit(mode === 'host' ? books.ports[protocol].host : books.ports[protocol], published, holder, 'port', index);
     });
   },
   endpoint(books, endpoint, holder, visit) {
-    for (const { networkId, address } of endpoint.addresses) visit(books.addressesOf(networkId), address, holder, 'address', networkId);
+    for (const { networkId, address } of endpoint.addresses) if (address !== null) visit(books.addressesOf(networkId), address, holder, 'address', networkId);
+    if (endpoint.gatewayAddress !== null) visit(books.gatewayAddressesOn(endpoint.nodeId), endpoint.gatewayAddress, holder, 'gateway-address', undefined);
   },
 };

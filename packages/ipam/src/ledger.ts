@@ -1,6 +1,8 @@
-import { formatIpv4, type Id, type Ipv4, type NounKind, nounCollections, type Protocol, parseIpv4, type Snapshot } from '@portolan/model';
-import { Book, Journal, type Numbering, RangeBook } from './book.js';
+import { formatIpv4, type Id, type Ipv4, type NounKind, nounCollections, type Protocol, parseIpv4, type Retired, type Snapshot } from '@portolan/model';
+import { Book, type Numbering, RangeBook } from './book.js';
 import { visitClaims } from './claims.js';
+import { Journal } from './journal.js';
+import { PortBook } from './port-book.js';
 import { Relations } from './relations.js';
 
 const asNumber: Numbering<number> = { keyOf: (value) => value, valueOf: (key) => key };
@@ -11,9 +13,10 @@ type Nouns = Pick<Snapshot, 'nodes' | 'networks' | 'services' | 'endpoints'>;
 const kinds = ['network', 'node', 'service', 'endpoint'] as const;
 
 /**
- * Everything that a snapshot uses, by value: names, addresses of each network, marks, VNIs, ports, and who refers to
- * whom. It answers "is it free, and who has it" without a walk through the snapshot, and follows from one snapshot
- * to the next by their difference. It holds nothing that the snapshot does not say.
+ * Everything that a snapshot uses, by value: names, addresses of each network, gateway addresses of each node, marks,
+ * VNIs, ports, who refers to whom, and what is retired. It answers "is it free, and who has it" without a walk
+ * through the snapshot, and follows from one snapshot to the next by their difference. It holds nothing that the
+ * snapshot does not say.
  */
 export class Ledger {
   readonly journal = new Journal();
@@ -25,24 +28,36 @@ export class Ledger {
   };
   /** Addresses of the hosts. */
   readonly underlay = new Book<Ipv4>(this.journal);
-  readonly vnis = new RangeBook(this.journal, asNumber);
-  readonly marks = new RangeBook(this.journal, asNumber);
-  readonly ports: Readonly<Record<Protocol, RangeBook<number>>> = {
-    tcp: new RangeBook(this.journal, asNumber),
-    udp: new RangeBook(this.journal, asNumber),
-    sctp: new RangeBook(this.journal, asNumber),
+  readonly vnis = new RangeBook(this.journal, asNumber, { pool: 'vni', networkId: null });
+  readonly marks = new RangeBook(this.journal, asNumber, { pool: 'mark', networkId: null });
+  readonly ports: Readonly<Record<Protocol, PortBook>> = {
+    tcp: new PortBook(this.journal),
+    udp: new PortBook(this.journal),
+    sctp: new PortBook(this.journal),
   };
   readonly relations = new Relations();
   readonly #addresses = new Map<Id, RangeBook<Ipv4>>();
+  readonly #gatewayAddresses = new Map<Id, RangeBook<Ipv4>>();
   /** Objects that were entered or taken out to follow a snapshot; it stays when the ledger came along with an edit. */
   followed = 0;
   #nouns: Nouns = { nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map() };
+  #retired: readonly Retired[] = [];
 
   addressesOf(networkId: Id): RangeBook<Ipv4> {
     let book = this.#addresses.get(networkId);
     if (book === undefined) {
-      book = new RangeBook(this.journal, asAddress);
+      book = new RangeBook(this.journal, asAddress, { pool: 'address', networkId });
       this.#addresses.set(networkId, book);
+    }
+    return book;
+  }
+
+  /** The addresses of endpoints of a node in the gateway subnet. Nobody but the node knows them, so they need no retirement. */
+  gatewayAddressesOn(nodeId: Id): RangeBook<Ipv4> {
+    let book = this.#gatewayAddresses.get(nodeId);
+    if (book === undefined) {
+      book = new RangeBook(this.journal, asAddress);
+      this.#gatewayAddresses.set(nodeId, book);
     }
     return book;
   }
@@ -50,6 +65,13 @@ export class Ledger {
   /** Id of the object of that name. */
   idOf(kind: NounKind, name: string): Id | undefined {
     return this.names[kind].holderOf(name)?.id;
+  }
+
+  /** Notes that nobody may have the value of the entry, or, with `remove`, that it may be given again. */
+  enterRetired(entry: Retired, action: 'add' | 'remove'): void {
+    const value = Number(entry.value);
+    if (entry.pool === 'address') enter(entry.networkId === null ? undefined : this.addressesOf(entry.networkId), entry.value, entry, action);
+    else enter(entry.pool === 'mark' ? this.marks : this.vnis, value, entry, action);
   }
 
   /** Brings the ledger to a snapshot, by the difference from the one that it reflects. */
@@ -66,6 +88,7 @@ export class Ledger {
         visitClaims(this, kind, noun, (book, key, holder) => book.release(key, holder));
       }
     }
+    this.#followRetired(snapshot.retired);
     for (const kind of kinds) {
       const was = before[nounCollections[kind]];
       const now = snapshot[nounCollections[kind]];
@@ -80,6 +103,14 @@ export class Ledger {
       }
     }
     this.#settle(snapshot);
+  }
+
+  #followRetired(now: readonly Retired[]): void {
+    const was = this.#retired;
+    if (was === now) return;
+    const kept = new Set(now);
+    for (const entry of was) if (!kept.delete(entry)) this.enterRetired(entry, 'remove');
+    for (const entry of kept) this.enterRetired(entry, 'add');
   }
 
   /** Notes that the books say what `snapshot` says already; only the relations of `changed` have to follow. */
@@ -98,11 +129,23 @@ export class Ledger {
     this.#settle(snapshot);
   }
 
-  #settle({ nodes, networks, services, endpoints }: Snapshot): void {
-    for (const id of this.#addresses.keys()) if (!networks.has(id) && this.addressesOf(id).size === 0) this.#addresses.delete(id);
+  #settle({ nodes, networks, services, endpoints, retired }: Snapshot): void {
+    if (networks !== this.#nouns.networks) dropEmpty(this.#addresses, networks);
+    if (nodes !== this.#nouns.nodes) dropEmpty(this.#gatewayAddresses, nodes);
     this.#nouns = { nodes, networks, services, endpoints };
+    this.#retired = retired;
     ledgers.set(endpoints, this);
   }
+}
+
+function enter<Key extends string | number>(book: RangeBook<Key> | undefined, key: Key, entry: Retired, action: 'add' | 'remove'): void {
+  if (action === 'add') book?.retired?.add(key, entry);
+  else book?.retired?.remove(key);
+}
+
+/** Forgets the books of what is not there any more. */
+function dropEmpty(books: Map<Id, RangeBook<Ipv4>>, owners: ReadonlyMap<Id, unknown>): void {
+  for (const [id, book] of books) if (!owners.has(id) && book.isEmpty) books.delete(id);
 }
 
 /** Keyed by the largest of the maps. Several snapshots may share it: the ledger then goes from one to the other by their difference. */

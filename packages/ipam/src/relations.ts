@@ -25,36 +25,61 @@ class References {
 
 /** Who refers to whom. */
 export class Relations {
-  readonly #networks = new References();
-  readonly #services = new References();
-  readonly #nodes = new References();
+  readonly #servicesOfNetworks = new References();
+  readonly #endpointsOfNetworks = new References();
+  readonly #endpointsOfServices = new References();
+  readonly #endpointsOfNodes = new References();
 
-  /** Services with a VIP on the network. */
   servicesOn(networkId: Id): ReadonlySet<Id> {
-    return this.#networks.to(networkId);
+    return this.#servicesOfNetworks.to(networkId);
+  }
+
+  /** Endpoints without a service that are in the network by themselves. */
+  loneEndpointsIn(networkId: Id): ReadonlySet<Id> {
+    return this.#endpointsOfNetworks.to(networkId);
   }
 
   endpointsOf(serviceId: Id): ReadonlySet<Id> {
-    return this.#services.to(serviceId);
+    return this.#endpointsOfServices.to(serviceId);
   }
 
   endpointsOn(nodeId: Id): ReadonlySet<Id> {
-    return this.#nodes.to(nodeId);
+    return this.#endpointsOfNodes.to(nodeId);
   }
 
-  add(kind: NounKind, noun: Drafts[NounKind]): void {
-    this.#each(kind, noun, (references, target) => references.add(target, noun.id));
+  add<K extends NounKind>(kind: K, noun: Drafts[K]): void {
+    visitors[kind](noun, (relation, target) => this.#referencesOf(relation).add(target, noun.id));
   }
 
-  remove(kind: NounKind, noun: Drafts[NounKind]): void {
-    this.#each(kind, noun, (references, target) => references.remove(target, noun.id));
+  remove<K extends NounKind>(kind: K, noun: Drafts[K]): void {
+    visitors[kind](noun, (relation, target) => this.#referencesOf(relation).remove(target, noun.id));
   }
 
-  #each(kind: NounKind, noun: Drafts[NounKind], visit: (references: References, target: Id) => void): void {
-    if (kind === 'service' && 'vips' in noun) for (const vip of noun.vips) visit(this.#networks, vip.networkId);
-    if (kind === 'endpoint' && 'serviceId' in noun) {
-      visit(this.#services, noun.serviceId);
-      visit(this.#nodes, noun.nodeId);
+  #referencesOf(relation: Relation): References {
+    switch (relation) {
+      case 'service-network':
+        return this.#servicesOfNetworks;
+      case 'endpoint-network':
+        return this.#endpointsOfNetworks;
+      case 'endpoint-service':
+        return this.#endpointsOfServices;
+      case 'endpoint-node':
+        return this.#endpointsOfNodes;
     }
   }
 }
+
+type Relation = 'service-network' | 'endpoint-network' | 'endpoint-service' | 'endpoint-node';
+
+const visitors: { readonly [K in NounKind]: (noun: Drafts[K], visit: (relation: Relation, target: Id) => void) => void } = {
+  node() {},
+  network() {},
+  service(service, visit) {
+    for (const { networkId } of service.networks) visit('service-network', networkId);
+  },
+  endpoint(endpoint, visit) {
+    visit('endpoint-node', endpoint.nodeId);
+    if (endpoint.serviceId !== null) visit('endpoint-service', endpoint.serviceId);
+    else for (const { networkId } of endpoint.addresses) visit('endpoint-network', networkId);
+  },
+};

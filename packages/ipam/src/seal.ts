@@ -1,7 +1,8 @@
-import type { Endpoint, Id, Network, Node, NounKind, Service, Snapshot } from '@portolan/model';
-import type { Drafts, ServiceDraft } from './drafts.js';
+import type { Endpoint, Id, Network, Node, NounKind, Retired, Service, Snapshot } from '@portolan/model';
+import type { Drafts, EndpointDraft, NetworkDraft } from './drafts.js';
 import { isComplete } from './networks.js';
 import { sameNoun } from './same.js';
+import { isCompleteService } from './services.js';
 import type { Work } from './work.js';
 
 /** The work as a snapshot: what says the same as before is the same object, what does not has a version more. */
@@ -9,11 +10,15 @@ export function sealChanges(work: Work): Snapshot {
   const { base } = work;
   const nodes = sealMap('node', base.nodes, work.nodes, (node): Node => node);
   const networks = sealMap('network', base.networks, work.networks, completeNetwork);
-  const services = sealMap('service', base.services, work.services, completeService);
-  const endpoints = sealMap('endpoint', base.endpoints, work.endpoints, (endpoint): Endpoint => endpoint);
+  const services = sealMap('service', base.services, work.services, (draft): Service => {
+    if (!isCompleteService(work, draft)) throw new Error(`service ${draft.name} was left incomplete by allocation`);
+    return draft;
+  });
+  const endpoints = sealMap('endpoint', base.endpoints, work.endpoints, completeEndpoint);
+  const retired = sealRetired(work);
   const cluster = work.settings === base.cluster.settings ? base.cluster : { ...base.cluster, settings: work.settings };
-  const same = nodes === base.nodes && networks === base.networks && services === base.services && endpoints === base.endpoints && cluster === base.cluster;
-  return same ? base : { cluster, nodes, networks, services, endpoints };
+  const same = nodes === base.nodes && networks === base.networks && services === base.services && endpoints === base.endpoints;
+  return same && cluster === base.cluster && retired === base.retired ? base : { cluster, nodes, networks, services, endpoints, retired };
 }
 
 function sealMap<K extends NounKind, T extends Drafts[K] & { readonly version: number }>(
@@ -37,19 +42,22 @@ function withVersion<T extends { readonly version: number }>(noun: T, version: n
   return noun.version === version ? noun : { ...noun, version };
 }
 
-function completeNetwork(draft: Drafts['network']): Network {
+function completeNetwork(draft: NetworkDraft): Network {
   if (!isComplete(draft)) throw new Error(`network ${draft.name} was left incomplete by allocation`);
   return draft;
 }
 
-function completeService(draft: ServiceDraft): Service {
-  const vips = draft.vips.map(({ networkId, address, mark }) => {
-    if (address === null || mark === null) throw new Error(`service ${draft.name} was left without a VIP by allocation`);
-    return { networkId, address, mark };
-  });
-  const ports = draft.ports.map(({ protocol, published, target }) => {
-    if (published === null) throw new Error(`service ${draft.name} was left without a published port by allocation`);
-    return { protocol, published, target };
-  });
-  return { ...draft, vips, ports };
+function completeEndpoint(draft: EndpointDraft): Endpoint {
+  if (!hasAddresses(draft)) throw new Error(`endpoint ${draft.name} was left without an address by allocation`);
+  return draft;
+}
+
+function hasAddresses(draft: EndpointDraft): draft is Endpoint & EndpointDraft {
+  return draft.addresses.every(({ address }) => address !== null);
+}
+
+/** What was retired before and stays so, and then what this change gives up. */
+function sealRetired({ base, retired, revived }: Work): readonly Retired[] {
+  if (retired.size === 0 && revived.size === 0) return base.retired;
+  return [...(revived.size === 0 ? base.retired : base.retired.filter((entry) => !revived.has(entry))), ...retired];
 }

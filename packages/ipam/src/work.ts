@@ -1,7 +1,19 @@
-import { type ClusterSettings, type Endpoint, type Id, type Ipv4, type Node, type NounKind, parseCidr, type Snapshot, type Subnet } from '@portolan/model';
-import type { Holder } from './book.js';
-import type { Changes, Drafts, NetworkDraft, ServiceDraft } from './drafts.js';
-import { type AllocationFault, countRoles, type Field, MAX_FAULTS } from './faults.js';
+import {
+  type ClusterSettings,
+  type Id,
+  type Ipv4,
+  type Node,
+  type NounKind,
+  parseCidr,
+  parseIpv4,
+  type Retired,
+  type Snapshot,
+  type Subnet,
+} from '@portolan/model';
+import { alignedEndpoint, alignedService, endpointGatewayRange } from './align.js';
+import type { Claims, Holder } from './book.js';
+import type { Changes, Drafts, EndpointDraft, NetworkDraft, ServiceDraft } from './drafts.js';
+import { type AllocationFault, addressUses, exhaustedMessage, type Field, MAX_FAULTS } from './faults.js';
 import type { Ledger } from './ledger.js';
 
 /** A snapshot being changed: the drafts over what stays. */
@@ -12,11 +24,14 @@ export class Work {
   readonly nodes: Map<Id, Node | null>;
   readonly networks: Map<Id, NetworkDraft | null>;
   readonly services: Map<Id, ServiceDraft | null>;
-  readonly endpoints: Map<Id, Endpoint | null>;
+  readonly endpoints: Map<Id, EndpointDraft | null>;
   /** The networks that a node takes part in, for each node of which this can have changed. */
   readonly participation = new Map<Id, ReadonlySet<Id>>();
   readonly faults: AllocationFault[] = [];
-  readonly #subnets = new Map<Id, Subnet>();
+  /** What this change gives up, and what of the base somebody may have again. */
+  readonly retired = new Set<Retired>();
+  readonly revived = new Set<Retired>();
+  readonly #subnets = new Map<Id, readonly Subnet[]>();
 
   constructor(base: Snapshot, changes: Changes, ledger: Ledger) {
     this.base = base;
@@ -27,6 +42,7 @@ export class Work {
     this.services = new Map(changes.services);
     this.endpoints = new Map(changes.endpoints);
     this.#voidLoadBalancers();
+    this.#alignServices();
     this.#takeInEndpoints();
     this.#alignEndpoints();
   }
@@ -47,6 +63,11 @@ export class Work {
     return draft === undefined ? this.base.services.get(id) : (draft ?? undefined);
   }
 
+  endpoint(id: Id): EndpointDraft | undefined {
+    const draft = this.endpoints.get(id);
+    return draft === undefined ? this.base.endpoints.get(id) : (draft ?? undefined);
+  }
+
   /** All nodes, or all networks, of the result. */
   allNodes(): readonly Node[] {
     return merged(this.base.nodes, this.nodes);
@@ -56,45 +77,72 @@ export class Work {
     return merged<NetworkDraft>(this.base.networks, this.networks);
   }
 
-  /** The subnet of a network once it is known. */
-  subnetOf(networkId: Id): Subnet | undefined {
+  /** The entries that say which networks an endpoint is in: those of its service, or its own. */
+  networksOf(endpoint: EndpointDraft): readonly { readonly networkId: Id }[] {
+    return endpoint.serviceId === null ? endpoint.addresses : (this.service(endpoint.serviceId)?.networks ?? []);
+  }
+
+  /** The subnets of a network, the first first, once they are known; else none. */
+  subnetsOf(networkId: Id): readonly Subnet[] {
     const known = this.#subnets.get(networkId);
     if (known !== undefined) return known;
-    const cidr = this.network(networkId)?.subnet ?? null;
-    if (cidr === null) return undefined;
-    const subnet = parseCidr(cidr);
-    this.#subnets.set(networkId, subnet);
-    return subnet;
+    const network = this.network(networkId);
+    if (network === undefined || network.subnet === null) return [];
+    const subnets = [network.subnet, ...network.extraSubnets.map((extra) => extra.subnet)].map((cidr) => parseCidr(cidr));
+    this.#subnets.set(networkId, subnets);
+    return subnets;
   }
 
   fault(fault: AllocationFault): void {
     this.faults.push(fault);
   }
 
-  /** Takes the first free address of a network for the holder; null, with a fault, when there is none. */
-  takeAddress(networkId: Id, holder: Holder, field: 'vip' | 'address' | 'load-balancer'): Ipv4 | null {
-    const subnet = this.subnetOf(networkId);
-    const addresses = this.ledger.addressesOf(networkId);
-    const address = subnet === undefined ? undefined : addresses.firstFree(subnet.first + 1, subnet.last - 1);
-    if (address === undefined) {
-      this.exhausted(holder, field, networkId);
-      return null;
-    }
-    addresses.claim(address, holder);
-    return address;
+  /** Nobody may have the value until every node has applied this change. */
+  retire<Key extends string | number>(claims: Claims<Key>, key: Key, holder: Retired['holder']): void {
+    if (claims.retired === null) return;
+    const { pool, networkId } = claims.retired.kind;
+    const entry: Retired = { pool, networkId, value: String(key), revision: this.base.cluster.revision + 1, holder };
+    this.retired.add(entry);
+    claims.retired.add(key, entry);
   }
 
-  /** Notes that a network has no address left. */
-  exhausted(holder: Holder, field: Field, networkId: Id): void {
-    const subnet = this.subnetOf(networkId);
+  /** The value may be given again. */
+  revive(entry: Retired): void {
+    if (!this.retired.delete(entry)) this.revived.add(entry);
+    this.ledger.enterRetired(entry, 'remove');
+  }
+
+  /** Takes the first free address of a network for the holder, of endpoints in any of its subnets; null, with a fault, when there is none. */
+  takeAddress(networkId: Id, holder: Holder, field: 'vip' | 'address' | 'load-balancer'): Ipv4 | null {
+    const subnets = this.subnetsOf(networkId);
+    const addresses = this.ledger.addressesOf(networkId);
+    for (const subnet of field === 'address' ? subnets : subnets.slice(0, 1)) {
+      const address = addresses.firstFree(subnet.first + 1, subnet.last - 1);
+      if (address === undefined) continue;
+      addresses.claim(address, holder);
+      return address;
+    }
+    this.exhausted(holder, field, networkId, field === 'address' ? subnets : subnets.slice(0, 1));
+    return null;
+  }
+
+  /** Notes that the subnets of a network have no address left. */
+  exhausted(holder: Holder, field: Field, networkId: Id, subnets: readonly Subnet[], place: Id | number | undefined = networkId): void {
     const network = this.network(networkId);
-    const size = subnet === undefined ? 0 : Math.max(0, subnet.last - subnet.first - 1);
+    const addresses = this.ledger.addressesOf(networkId);
+    const ranges = subnets.map((subnet): [number, number] => [subnet.first + 1, subnet.last - 1]);
     this.fault({
       code: 'pool-exhausted',
       subject: holder,
       field,
-      place: networkId,
-      message: `the network "${network?.name}" (${network?.subnet}, ${size} addresses) has no free address: ${countRoles(this.ledger.addressesOf(networkId).holders())}`,
+      place,
+      message: exhaustedMessage({
+        pool: `the network "${network?.name}" (${this.#textOf(networkId, subnets)})`,
+        size: ranges.reduce((sum, [first, last]) => sum + Math.max(0, last - first + 1), 0),
+        unit: ['address', 'addresses'],
+        uses: ranges.flatMap(([first, last]) => [...addresses.heldWithin(first, last)].map(([, { kind }]) => addressUses[kind])),
+        retired: ranges.reduce((sum, [first, last]) => sum + addresses.retiredWithin(first, last), 0),
+      }),
     });
   }
 
@@ -104,6 +152,13 @@ export class Work {
 
   changedIds(): Readonly<Record<'nodes' | 'networks' | 'services' | 'endpoints', Iterable<Id>>> {
     return { nodes: this.nodes.keys(), networks: this.networks.keys(), services: this.services.keys(), endpoints: this.endpoints.keys() };
+  }
+
+  #textOf(networkId: Id, subnets: readonly Subnet[]): string {
+    const network = this.network(networkId);
+    const all = [network?.subnet, ...(network?.extraSubnets.map((extra) => extra.subnet) ?? [])];
+    const known = this.subnetsOf(networkId);
+    return all.filter((_, i) => known[i] !== undefined && subnets.includes(known[i])).join(', ');
   }
 
   /** Own addresses of nodes in a network that goes or that gets another subnet are void. */
@@ -120,24 +175,48 @@ export class Work {
     }
   }
 
-  /** An endpoint has an address in each network of its service: when these change, so does the endpoint. */
+  #alignServices(): void {
+    for (const [id, service] of this.services) {
+      if (service === null) continue;
+      const aligned = alignedService(service, (networkId) => this.network(networkId)?.ingress === true);
+      if (aligned !== service) this.services.set(id, aligned);
+    }
+  }
+
+  /** Endpoints whose addresses follow from something that changes, though nobody edits them. */
   #takeInEndpoints(): void {
     for (const [id, service] of this.services) {
       const before = this.base.services.get(id);
-      if (service === null || before === undefined || sameNetworks(before.vips, service.vips)) continue;
-      for (const endpointId of this.ledger.relations.endpointsOf(id)) {
-        const endpoint = this.base.endpoints.get(endpointId);
-        if (endpoint !== undefined && !this.endpoints.has(endpointId)) this.endpoints.set(endpointId, endpoint);
-      }
+      if (service !== null && before !== undefined && !sameNetworks(before.networks, service.networks)) this.#takeIn(this.ledger.relations.endpointsOf(id));
+    }
+    for (const [id, network] of this.networks) {
+      const before = this.base.networks.get(id);
+      if (network === null || before === undefined) continue;
+      // Another way out, or a subnet less: the endpoints' addresses must be looked at again.
+      const same = network.internal === before.internal && network.ingress === before.ingress && hasAll(network, before);
+      if (same) continue;
+      for (const serviceId of this.ledger.relations.servicesOn(id)) this.#takeIn(this.ledger.relations.endpointsOf(serviceId));
+      this.#takeIn(this.ledger.relations.loneEndpointsIn(id));
+    }
+    if (this.settings.gatewaySubnet !== this.base.cluster.settings.gatewaySubnet) this.#takeIn(this.base.endpoints.keys());
+  }
+
+  #takeIn(ids: Iterable<Id>): void {
+    for (const id of ids) {
+      const endpoint = this.base.endpoints.get(id);
+      if (endpoint !== undefined && !this.endpoints.has(id)) this.endpoints.set(id, endpoint);
     }
   }
 
   #alignEndpoints(): void {
+    const { gatewaySubnet } = this.settings;
+    const range = gatewaySubnet === this.base.cluster.settings.gatewaySubnet ? null : endpointGatewayRange(gatewaySubnet);
     for (const [id, endpoint] of this.endpoints) {
       if (endpoint === null) continue;
-      const networks = new Set(this.service(endpoint.serviceId)?.vips.map((vip) => vip.networkId));
-      if (endpoint.addresses.every((address) => networks.has(address.networkId))) continue;
-      this.endpoints.set(id, { ...endpoint, addresses: endpoint.addresses.filter((address) => networks.has(address.networkId)) });
+      const moved = (address: Ipv4): boolean =>
+        this.base.endpoints.get(id)?.nodeId !== endpoint.nodeId || (range !== null && (parseIpv4(address) < range[0] || parseIpv4(address) > range[1]));
+      const aligned = alignedEndpoint(endpoint, this.networksOf(endpoint), (networkId) => this.network(networkId), moved);
+      if (aligned !== endpoint) this.endpoints.set(id, aligned);
     }
   }
 }
@@ -155,6 +234,12 @@ function merged<T extends { readonly id: Id }>(base: ReadonlyMap<Id, T>, changed
 
 function sameNetworks(a: readonly { readonly networkId: Id }[], b: readonly { readonly networkId: Id }[]): boolean {
   return a.length === b.length && a.every((x) => b.some((y) => x.networkId === y.networkId));
+}
+
+/** Whether a network has all the subnets that it had. */
+function hasAll(network: NetworkDraft, before: NetworkDraft): boolean {
+  const subnets = [network.subnet, ...network.extraSubnets.map((extra) => extra.subnet)];
+  return [before.subnet, ...before.extraSubnets.map((extra) => extra.subnet)].every((subnet) => subnets.includes(subnet));
 }
 
 /** Calls `visit` with each draft of the work that stays, by kind in the order of allocation. */
