@@ -82,11 +82,11 @@ export class LabProcesses {
   }
 
   /** Makes the container's namespace and starts its server; resolves when that listens. */
-  async addContainer(endpoint: string, node: string, ports: readonly number[], netns: string): Promise<void> {
+  async addContainer(endpoint: string, node: string, ports: readonly string[], netns: string): Promise<void> {
     const machine = this.machineOf(node);
     await makeContainerNamespace(machine, netns);
     const logFile = join(this.logs, `container-${endpoint}.log`);
-    const argv = [programs.container, endpoint, node, ...ports.map(String)];
+    const argv = [programs.container, endpoint, node, ...ports];
     const started = await this.#start(machine, `container ${endpoint}`, netns, argv, { logFile });
     this.#containers.set(endpoint, { node, netns, process: started });
     let ended = false;
@@ -110,6 +110,19 @@ export class LabProcesses {
     await container.process.kill('SIGKILL');
     await container.process.exited;
     await removeContainerNamespace(this.machineOf(container.node), container.netns);
+  }
+
+  /** Stops the container's program as a runtime does, but leaves its namespace. */
+  async stopContainer(endpoint: string, signal: NodeJS.Signals): Promise<void> {
+    const container = this.#containers.get(endpoint);
+    if (container === undefined) throw portolanError('not-found', '', `the lab has no container ${endpoint}`);
+    await container.process.kill(signal);
+    await container.process.exited;
+  }
+
+  /** A program in a namespace of a node; `logFile` takes what it prints. */
+  startProgram(node: string, netns: string, name: string, argv: readonly string[], logFile: string): Promise<MachineProcess> {
+    return this.#start(this.machineOf(node), name, netns, argv, { logFile });
   }
 
   /** Where the container is; undefined when there is none of the name. */

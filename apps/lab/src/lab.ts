@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commonSubnet, hostOf, type LabHost, type LabMachine, makeHosts, openLabMachines, type RunningServers, startServers } from '@portolan/harness';
@@ -10,6 +10,7 @@ import { type Forwarder, forward, urlAt } from './forward.js';
 import { LabProcesses, namespaceName } from './hosts.js';
 import { logTail } from './log-tail.js';
 import { listeningPorts, readManifest, withHosts } from './manifest.js';
+import type { LoadAnswers } from './programs/load.js';
 import { programs } from './programs/paths.js';
 import { type Answers, requestTimes } from './programs/requests.js';
 import { findRecord, isAlive, LabJournal, readRecord, recordedProcess, removeRecord } from './record.js';
@@ -46,9 +47,13 @@ export interface Lab {
   readonly appliedWithin: number;
   /** Requests a URL from `machine`, from the host of a node, or from the container of an endpoint, one connection each. */
   request(from: string, url: string, count: number): Promise<Answers>;
-  /** A container at /run/netns/NAME, for an endpoint of that name; resolves with the path when it listens. */
-  addContainer(endpoint: string, node: string, ...ports: number[]): Promise<string>;
+  /** Requests a URL at a steady rate from the host of a node or the container of an endpoint until it is stopped. */
+  load(from: string, url: string, perSecond: number): Promise<{ stop(): Promise<LoadAnswers> }>;
+  /** A container at /run/netns/NAME, for an endpoint of that name, with ports such as `8080/tcp`; resolves with the path when it listens. */
+  addContainer(endpoint: string, node: string, ...ports: string[]): Promise<string>;
   removeContainer(endpoint: string): Promise<void>;
+  /** Ends the program of a container and leaves its namespace, as a process does that crashes. */
+  stopContainer(endpoint: string, signal: NodeJS.Signals): Promise<void>;
   startAgent(node: string): Promise<void>;
   killAgent(node: string, signal: NodeJS.Signals): Promise<void>;
   /** Ends everything and leaves nothing but data and logs in the directory. */
@@ -167,7 +172,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const own = new LabProcesses(machineOf, logs, (name, pid) => journal.addProcess(name, pid));
     processes = own;
 
-    const addContainer = async (name: string, node: string, ports: readonly number[], netns: string): Promise<void> => {
+    const addContainer = async (name: string, node: string, ports: readonly string[], netns: string): Promise<void> => {
       if (first.kind === 'native') {
         if ((await namespacesHere()).includes(namespaceName(netns))) {
           throw portolanError('in-use', '/endpoints', `this machine has a namespace ${netns} already, and it is not the lab's`, {
@@ -205,6 +210,14 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const appliedWithin = performance.now() - start;
     journal.set({ apiUrl });
 
+    const placeOf = (from: string): { readonly node: string; readonly netns: string } => {
+      const host = hosts.get(from);
+      const place = own.containerOf(from) ?? (host && { node: from, netns: host.netns });
+      if (place === undefined) throw portolanError('not-found', '', `the lab has no host and no container ${from}`);
+      return place;
+    };
+    let loads = 0;
+
     return {
       apiUrl,
       cluster: labCluster,
@@ -217,8 +230,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       appliedWithin,
       async request(from, url, count) {
         if (from === 'machine') return requestTimes(url, count);
-        const place = own.containerOf(from) ?? { node: from, netns: hosts.get(from)?.netns };
-        if (place.netns === undefined) throw portolanError('not-found', '', `the lab has no host and no container ${from}`);
+        const place = placeOf(from);
         const { exitCode, stdout, stderr } = await machineOf(place.node).run([
           'nsenter',
           `--net=${place.netns}`,
@@ -231,12 +243,27 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         if (exitCode !== 0) throw portolanError('apply-failed', '', `requests from ${from} could not be made: ${stderr.trim()}`);
         return JSON.parse(stdout) as Answers;
       },
+      async load(from, url, perSecond) {
+        const { node, netns } = placeOf(from);
+        loads += 1;
+        const logFile = join(logs, `load-${loads}.log`);
+        const process = await own.startProgram(node, netns, `load ${url}`, [programs.loader, url, String(perSecond)], logFile);
+        while (!logTail(logFile, 1000).includes('started')) await sleep(20);
+        return {
+          async stop() {
+            await process.kill('SIGTERM');
+            await process.exited;
+            return JSON.parse(readFileSync(logFile, 'utf8').trim().split('\n').at(-1) ?? '') as LoadAnswers;
+          },
+        };
+      },
       async addContainer(endpoint, node, ...ports) {
         const netns = `/run/netns/${endpoint}`;
         await addContainer(endpoint, node, ports, netns);
         return netns;
       },
       removeContainer: (endpoint) => own.removeContainer(endpoint),
+      stopContainer: (endpoint, signal) => own.stopContainer(endpoint, signal),
       async startAgent(node) {
         const host = hosts.get(node);
         if (host === undefined) throw portolanError('not-found', '', `the lab has no host ${node}`);

@@ -60,9 +60,10 @@ export function withHosts(manifest: Manifest, hosts: number | undefined): Manife
   return { ...manifest, nodes: [...nodes, ...extra] };
 }
 
-/** Ports that a container of the service listens on. */
-export function listeningPorts(manifest: Manifest, service: string): readonly number[] {
-  const ports = manifest.services?.find(({ name }) => name === service)?.ports ?? [];
-  const tcp = ports.filter(({ protocol }) => protocol === undefined || protocol === 'tcp').map(({ target }) => target);
-  return tcp.length === 0 ? [8080] : [...new Set(tcp)];
+/** Ports that a container of the service listens on, such as `8080/tcp`: what is published, and what is probed. */
+export function listeningPorts(manifest: Manifest, service: string | undefined): readonly string[] {
+  const spec = manifest.services?.find(({ name }) => name === service);
+  const ports = (spec?.ports ?? []).map(({ target, protocol }) => `${target}/${protocol ?? 'tcp'}`);
+  if (spec?.healthCheck !== undefined) ports.push(`${spec.healthCheck.port}/tcp`);
+  return ports.length === 0 ? ['8080/tcp'] : [...new Set(ports)];
 }

@@ -41,15 +41,30 @@ export function judgeSeries(series: ProofSeries, { answers, failures, millisecon
 interface Service {
   readonly name: string;
   readonly scheduler: string;
-  readonly networks: readonly { readonly network: string; readonly vip: string }[];
-  readonly ports: readonly { readonly published: number; readonly target: number; readonly protocol: string }[];
+  readonly endpointMode: string;
+  readonly persistence: number;
+  readonly networks: readonly { readonly network: string; readonly vip?: string | null }[];
+  readonly ports: readonly {
+    readonly published: number;
+    readonly target: number;
+    readonly protocol: string;
+    readonly mode: string;
+    readonly externalTrafficPolicy: string;
+  }[];
 }
 interface Network {
   readonly name: string;
   readonly ingress: boolean;
 }
 
-/** What to request to see the whole mesh at work: each published port on each host, and each VIP from a container. */
+function urlOf(protocol: string, host: string, port: number): string {
+  return protocol === 'udp' ? `udp://${host}:${port}` : `http://${host}:${port}/`;
+}
+
+/**
+ * What to request to see the whole mesh at work: each published port on each host that must answer, and each service by
+ * its name from a container of every other service on the network.
+ */
 export function proofTables(
   lab: Pick<Lab, 'manifest' | 'hosts'>,
   services: readonly Service[],
@@ -60,28 +75,38 @@ export function proofTables(
   const ingress = new Set(networks.filter((network) => network.ingress).map(({ name }) => name));
   return services.flatMap((service) => {
     const own = endpoints.filter((endpoint) => endpoint.service === service.name && (endpoint.weight ?? 1) > 0);
-    const tcp = service.ports.filter(({ protocol }) => protocol === 'tcp');
-    if (own.length === 0 || tcp.length === 0) return [];
-    const backends = { endpoints: own.map(({ name }) => name).sort(), even: service.scheduler === 'rr' };
-    const onHosts = tcp.map(({ published }) => ({
-      title: `${count} requests to port ${published} of every host: ${service.name}`,
-      rows: [...lab.hosts.values()].map(({ name, address }) => ({
-        label: `${name} ${address}${own.some(({ node }) => node === name) ? '' : ' (runs none of them)'}`,
-        series: { from: 'machine', url: `http://${address}:${published}/`, ...backends },
-      })),
-    }));
-    const others = services.filter(({ name }) => name !== service.name);
-    const onVips = service.networks
-      .filter(({ network }) => !ingress.has(network))
-      .flatMap(({ network, vip }) => {
-        const peers = others.filter((other) => other.networks.some((membership) => membership.network === network)).map(({ name }) => name);
-        const from = endpoints.find((endpoint) => peers.includes(endpoint.service)) ?? own[0];
-        const port = tcp[0]?.target;
-        if (from === undefined || port === undefined) return [];
-        const series = { from: from.name, url: `http://${vip}:${port}/`, ...backends };
-        return [{ title: `${count} requests from a container to ${vip} (port ${port}): ${service.name}`, rows: [{ label: from.name, series }] }];
+    const ports = service.ports.filter(({ protocol }) => protocol !== 'sctp');
+    if (own.length === 0) return [];
+    const even = service.scheduler === 'rr' && service.persistence === 0;
+    const onHosts = ports.map(({ published, protocol, mode, externalTrafficPolicy }) => {
+      const isLocal = mode === 'host' || externalTrafficPolicy === 'local';
+      const rows = [...lab.hosts.values()].flatMap(({ name, address }) => {
+        const here = own.filter(({ node }) => node === name);
+        if (isLocal && here.length === 0) return [];
+        return {
+          label: `${name} ${address}${here.length > 0 ? '' : ' (runs none of them)'}`,
+          series: {
+            from: 'machine',
+            url: urlOf(protocol, address, published),
+            endpoints: (isLocal ? here : own).map((endpoint) => endpoint.name).sort(),
+            even,
+          },
+        };
       });
-    return [...onHosts, ...onVips];
+      return { title: `${count} requests to port ${published}/${protocol} of every host${isLocal ? ' with an endpoint' : ''}: ${service.name}`, rows };
+    });
+    const byName = service.networks
+      .filter(({ network }) => !ingress.has(network))
+      .flatMap(({ network }) => {
+        const peers = services.filter((other) => other.networks.some((membership) => membership.network === network)).map(({ name }) => name);
+        const others = peers.filter((name) => name !== service.name);
+        const clients = (others.length > 0 ? others : peers).flatMap((name) => endpoints.find((endpoint) => endpoint.service === name) ?? []);
+        const { target = 8080, protocol = 'tcp' } = ports[0] ?? {};
+        const series = { url: urlOf(protocol, `${service.name}.${network}`, target), endpoints: own.map(({ name }) => name).sort() };
+        const rows = clients.map(({ name }) => ({ label: name, series: { from: name, ...series, even: even && service.endpointMode === 'vip' } }));
+        return { title: `${count} requests from containers to ${service.name}.${network}, port ${target}/${protocol}`, rows };
+      });
+    return [...onHosts, ...byName].filter(({ rows }) => rows.length > 0);
   });
 }
 
@@ -102,7 +127,7 @@ export async function proveLab(lab: Lab, count = 30): Promise<readonly ProvedTab
   for (const { title, rows } of proofTables(lab, services.items, networks.items, count)) {
     const judged: (JudgedSeries & { label: string })[] = [];
     for (const { label, series } of rows) judged.push({ label, ...judgeSeries(series, await lab.request(series.from, series.url, count)) });
-    proved.push({ title, endpoints: rows[0]?.series.endpoints ?? [], rows: judged });
+    proved.push({ title, endpoints: [...new Set(rows.flatMap(({ series }) => series.endpoints))].sort(), rows: judged });
   }
   return proved;
 }

@@ -13,7 +13,7 @@ export function renderProof({ title, endpoints, rows }: ProvedTable): string {
   const header = ['FROM / TO', ...endpoints, 'FAILED', 'MS EACH'];
   const lines = rows.map(({ label, counts, failed, milliseconds }) => {
     const asked = [...counts.values()].reduce((sum, count) => sum + count, failed);
-    return [label, ...endpoints.map((endpoint) => String(counts.get(endpoint) ?? 0)), String(failed), (milliseconds / Math.max(1, asked)).toFixed(1)];
+    return [label, ...endpoints.map((endpoint) => String(counts.get(endpoint) ?? '-')), String(failed), (milliseconds / Math.max(1, asked)).toFixed(1)];
   });
   const faults = rows.filter(({ fault }) => fault !== undefined).map(({ label, fault }) => `\n  ✘ ${label}: ${fault}`);
   return `${title}\n${aligned([header, ...lines])}${faults.join('')}`;

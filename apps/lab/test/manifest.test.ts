@@ -19,13 +19,13 @@ describe('the manifest of a lab', () => {
 
   it('is the example unless another is named', () => {
     expect(example.nodes?.map(({ address }) => address)).toEqual(['172.16.130.140', '172.16.130.164', '172.16.130.170']);
-    expect(listeningPorts(example, 'bjdt_bjdt-dzwl')).toEqual([8080]);
-    expect(listeningPorts(example, 'bjdt_bjdt-dzwl-web')).toEqual([80]);
+    expect(listeningPorts(example, 'bjdt_bjdt-dzwl')).toEqual(['8080/tcp']);
+    expect(listeningPorts(example, 'bjdt_bjdt-dzwl-web')).toEqual(['80/tcp']);
   });
 
   it('listens on a port even for a service that publishes none', () => {
-    expect(listeningPorts({ services: [{ name: 'quiet' }, { name: 'udp', ports: [{ target: 53, protocol: 'udp' }] }] }, 'quiet')).toEqual([8080]);
-    expect(listeningPorts({ services: [{ name: 'twice', ports: [{ target: 80 }, { published: 81, target: 80 }] }] }, 'twice')).toEqual([80]);
+    expect(listeningPorts({ services: [{ name: 'quiet' }, { name: 'udp', ports: [{ target: 53, protocol: 'udp' }] }] }, 'quiet')).toEqual(['8080/tcp']);
+    expect(listeningPorts({ services: [{ name: 'twice', ports: [{ target: 80 }, { published: 81, target: 80 }] }] }, 'twice')).toEqual(['80/tcp']);
   });
 
   it('gets further nodes from .171 on, with free names and addresses', () => {

@@ -30,24 +30,48 @@ describe('a proof', () => {
   const services = (manifest.services ?? []).map((service) => ({
     name: service.name,
     scheduler: 'rr',
-    networks: (service.networks ?? []).map(({ network, vip }) => ({ network, vip: vip ?? '10.0.0.21' })),
-    ports: (service.ports ?? []).map(({ published, target }) => ({ published: published ?? 0, target, protocol: 'tcp' })),
+    endpointMode: 'vip',
+    persistence: 0,
+    networks: service.networks ?? [],
+    ports: (service.ports ?? []).map((port) => ({ published: 0, protocol: 'tcp', mode: 'ingress', externalTrafficPolicy: 'cluster', ...port })),
   }));
   const networks = [
     { name: 'ingress', ingress: true },
     { name: 'bjdt_overlay', ingress: false },
   ];
 
-  it('asks each published port of each host, and each VIP from a container of another service', () => {
+  it('asks each published port of each host, and each service by its name from a container of another', () => {
     const tables = proofTables({ manifest, hosts }, services, networks, 30);
     expect(tables.map(({ rows }) => rows.map(({ series: { from, url } }) => `${from} ${url}`))).toEqual([
       ['machine http://172.16.130.140:8080/', 'machine http://172.16.130.164:8080/', 'machine http://172.16.130.170:8080/'],
-      ['bjdt_bjdt-dzwl-web.1 http://10.0.0.20:8080/'],
+      ['bjdt_bjdt-dzwl-web.1 http://bjdt_bjdt-dzwl.bjdt_overlay:8080/'],
       ['machine http://172.16.130.140:8000/', 'machine http://172.16.130.164:8000/', 'machine http://172.16.130.170:8000/'],
-      ['bjdt_bjdt-dzwl.1 http://10.0.0.21:80/'],
+      ['bjdt_bjdt-dzwl.1 http://bjdt_bjdt-dzwl-web.bjdt_overlay:80/'],
     ]);
     expect(tables[2]?.rows[2]?.label).toBe('node3 172.16.130.170 (runs none of them)');
     expect(tables[2]?.rows[0]?.series.endpoints).toEqual(['bjdt_bjdt-dzwl-web.1', 'bjdt_bjdt-dzwl-web.2']);
+  });
+
+  it('asks a port of policy local or of mode host only where an endpoint is, and udp by udp', () => {
+    const [service] = services;
+    if (service === undefined) throw new Error('the example has services');
+    const port = { published: 53, target: 53, protocol: 'udp', mode: 'ingress', externalTrafficPolicy: 'local' };
+    const one = {
+      ...service,
+      name: 'bjdt_bjdt-dzwl-web',
+      networks: [],
+      ports: [port, { ...port, protocol: 'tcp', mode: 'host', externalTrafficPolicy: 'cluster' }],
+    };
+    expect(proofTables({ manifest, hosts }, [one], networks, 1).map(({ rows }) => rows.map(({ series: { url, endpoints } }) => [url, endpoints]))).toEqual([
+      [
+        ['udp://172.16.130.140:53', ['bjdt_bjdt-dzwl-web.1']],
+        ['udp://172.16.130.164:53', ['bjdt_bjdt-dzwl-web.2']],
+      ],
+      [
+        ['http://172.16.130.140:53/', ['bjdt_bjdt-dzwl-web.1']],
+        ['http://172.16.130.164:53/', ['bjdt_bjdt-dzwl-web.2']],
+      ],
+    ]);
   });
 
   it('is shown as an aligned table, with what is wrong below', () => {

@@ -8,7 +8,9 @@ function built(path: string): string {
 export const programs = {
   container: built('../../dist/programs/container.js'),
   requester: built('../../dist/programs/requester.js'),
+  loader: built('../../dist/programs/loader.js'),
   agent: built('../../../agent/bin/portolan-agent.js'),
   controlPlane: built('../../../control-plane/dist/main.js'),
   example: built('../../../../examples/bjdt.yaml'),
+  dataPlaneExample: built('../../../../examples/data-plane.yaml'),
 } as const;

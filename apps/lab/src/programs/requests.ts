@@ -1,4 +1,7 @@
+import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns';
 import { request } from 'node:http';
+import { isIP, type LookupFunction } from 'node:net';
 
 /** What a container answers. */
 export interface Answer {
@@ -19,10 +22,34 @@ export interface Answers {
 /** A connection that is not answered within this time counts as failed, in milliseconds. */
 const answerWithin = 3_000;
 
-function requestOnce(url: string): Promise<Answer> {
+/** Names are asked of the node's name server, where a container has it; each time anew, as a client without a cache does. */
+const resolver = new Resolver({ timeout: 1_000, tries: 2 });
+resolver.setServers(['127.0.0.11']);
+const lookup: LookupFunction = (name, options, found) => {
+  resolver.resolve4(name, (error, addresses) => {
+    const [first = ''] = addresses ?? [];
+    if (error !== null) found(error, '');
+    else if (options.all === true)
+      found(
+        null,
+        addresses.map((address) => ({ address, family: 4 })),
+      );
+    else found(null, first, 4);
+  });
+};
+
+function answerOf(text: string, otherwise: string): Answer {
+  try {
+    return JSON.parse(text) as Answer;
+  } catch {
+    throw new Error(otherwise);
+  }
+}
+
+function httpOnce(url: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     // A connection of its own: IPVS balances connections, not requests.
-    const call = request(url, { agent: false, timeout: answerWithin }, (response) => {
+    const call = request(url, { agent: false, timeout: answerWithin, lookup }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
@@ -31,9 +58,9 @@ function requestOnce(url: string): Promise<Answer> {
       response.once('error', reject);
       response.once('end', () => {
         try {
-          resolve(JSON.parse(text) as Answer);
-        } catch {
-          reject(new Error(`status ${response.statusCode}, no answer of a container`));
+          resolve(answerOf(text, `status ${response.statusCode}, no answer of a container`));
+        } catch (error) {
+          reject(error);
         }
       });
     });
@@ -41,6 +68,35 @@ function requestOnce(url: string): Promise<Answer> {
     call.once('error', reject);
     call.end();
   });
+}
+
+/** From a port of its own each time, so that each is balanced anew. */
+function udpOnce({ hostname, port }: URL): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({ type: 'udp4', ...(isIP(hostname) === 0 && { lookup }) });
+    const timer = setTimeout(() => end(() => reject(new Error(`no answer within ${answerWithin} ms`))), answerWithin);
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      socket.close();
+      settle();
+    };
+    socket.once('error', (error) => end(() => reject(error)));
+    socket.once('message', (message) =>
+      end(() => {
+        try {
+          resolve(answerOf(message.toString('utf8'), 'no answer of a container'));
+        } catch (error) {
+          reject(error);
+        }
+      }),
+    );
+    socket.connect(Number(port), hostname, () => socket.send('?'));
+  });
+}
+
+/** One request to `http://HOST:PORT/…` or `udp://HOST:PORT`, by a connection of its own. */
+export function requestOnce(url: string): Promise<Answer> {
+  return url.startsWith('udp:') ? udpOnce(new URL(url)) : httpOnce(url);
 }
 
 /** Requests a URL so many times, one after the other. After three failures in a row the rest counts as failed too. */
