@@ -5,18 +5,33 @@ import {
   type Endpoint,
   type Network,
   type Node,
+  type PublishedPort,
   type Service,
   type Snapshot,
 } from '@portolan/model';
 
-/** What a test says of a cluster; the rest is filled in. Ids are names, stretched. */
+/** A published port as a test says it; mode ingress, policy cluster, everywhere unless told. */
+type PortSketch = Pick<PublishedPort, 'published' | 'target'> & Partial<PublishedPort>;
+
+/** What a test says of a cluster; the rest is filled in: every endpoint is present. Ids are names, stretched. */
 export interface ClusterSketch {
   readonly settings?: Partial<ClusterSettings>;
   readonly nodes: readonly (Pick<Node, 'name' | 'address'> & Partial<Node> & { readonly on: Readonly<Record<string, string>> })[];
   readonly networks: readonly (Pick<Network, 'name' | 'vni' | 'subnet' | 'gateway'> & Partial<Network>)[];
-  readonly services: readonly (Pick<Service, 'name'> & Partial<Service> & { readonly on: Readonly<Record<string, readonly [vip: string, mark: number]>> })[];
+  readonly services: readonly (Pick<Service, 'name'> &
+    Partial<Omit<Service, 'networks' | 'ports'>> & {
+      /** By network its VIP and mark, or nothing with dnsrr. */
+      readonly on: Readonly<Record<string, readonly [] | readonly [vip: string, mark: number, localMark?: number]>>;
+      readonly aliases?: Readonly<Record<string, readonly string[]>>;
+      readonly ports?: readonly PortSketch[];
+    })[];
   readonly endpoints: readonly (Pick<Endpoint, 'name'> &
-    Partial<Endpoint> & { readonly service: string; readonly node: string; readonly on: Readonly<Record<string, string>> })[];
+    Partial<Endpoint> & {
+      /** null: by itself. */
+      readonly service: string | null;
+      readonly node: string;
+      readonly on: Readonly<Record<string, string>>;
+    })[];
 }
 
 /** An id of 25 characters that starts with what tells names apart. */
@@ -36,30 +51,65 @@ export function snapshotOf(sketch: ClusterSketch): Snapshot {
   return {
     cluster,
     nodes: byId(
-      sketch.nodes.map(({ on, ...node }) => ({ ...stored(node.name), role: 'worker', availability: 'active', loadBalancers: addresses(on), ...node })),
+      sketch.nodes.map(({ on, ...node }) => ({
+        ...stored(node.name),
+        role: 'worker',
+        availability: 'active',
+        condition: 'up',
+        underlayMtu: null,
+        loadBalancers: addresses(on),
+        ...node,
+      })),
     ),
-    networks: byId(sketch.networks.map((network) => ({ ...stored(network.name), ingress: false, mtu: 1450, ...network }))),
+    networks: byId(
+      sketch.networks.map((network) => ({
+        ...stored(network.name),
+        ingress: false,
+        extraSubnets: [],
+        mtu: null,
+        internal: false,
+        attachable: false,
+        dsr: false,
+        ipvsTimeouts: null,
+        ...network,
+      })),
+    ),
     services: byId(
-      sketch.services.map(({ on, ...service }) => ({
+      sketch.services.map(({ on, aliases = {}, ports = [], ...service }) => ({
         ...stored(service.name),
+        endpointMode: 'vip',
         scheduler: 'rr',
-        ports: [],
-        vips: Object.entries(on).map(([name, [address, mark]]) => ({ networkId: networkId(name), address, mark })),
+        persistence: 0,
+        healthCheck: null,
+        drainSeconds: null,
+        networks: Object.entries(on).map(([name, [address = null, mark = null, localMark = null]]) => ({
+          networkId: networkId(name),
+          address,
+          mark,
+          localMark,
+          aliases: aliases[name] ?? [],
+        })),
+        ports: ports.map((port) => ({ protocol: 'tcp', mode: 'ingress', externalTrafficPolicy: 'cluster', addresses: [], interfaces: [], ...port })),
         ...service,
       })),
     ),
     endpoints: byId(
       sketch.endpoints.map(({ on, service, node, ...endpoint }) => ({
         ...stored(endpoint.name),
-        serviceId: idOf(service),
+        serviceId: service === null ? null : idOf(service),
         nodeId: idOf(node),
         attachment: { netns: `/run/netns/${endpoint.name}` },
         weight: 1,
-        presence: 'present',
         addresses: addresses(on),
+        aliases: [],
+        gatewayAddress: null,
+        presence: 'present',
+        health: 'unknown',
+        drain: null,
         ...endpoint,
       })),
     ),
+    retired: [],
   };
 }
 
@@ -83,20 +133,20 @@ export const bjdt: ClusterSketch = {
       name: 'bjdt_bjdt-dzwl',
       id: idOf('bjdtbjdtdzwl'),
       on: { bjdt_overlay: ['10.0.0.20', 0x149], ingress: ['10.255.0.41', 0x14a] },
-      ports: [{ protocol: 'tcp', published: 8080, target: 8080 }],
+      ports: [{ published: 8080, target: 8080 }],
     },
     {
       name: 'bjdt_bjdt-dzwl-web',
       id: idOf('bjdtbjdtdzwlweb'),
       on: { bjdt_overlay: ['10.0.0.30', 0x14b], ingress: ['10.255.0.42', 0x14c] },
-      ports: [{ protocol: 'tcp', published: 8000, target: 80 }],
+      ports: [{ published: 8000, target: 80 }],
     },
   ],
   endpoints: [
-    { name: 'dzwl-1', service: 'bjdtbjdtdzwl', node: 'node1', on: { bjdt_overlay: '10.0.0.21', ingress: '10.255.0.51' } },
-    { name: 'dzwl-2', service: 'bjdtbjdtdzwl', node: 'node2', on: { bjdt_overlay: '10.0.0.22', ingress: '10.255.0.52' } },
-    { name: 'dzwl-3', service: 'bjdtbjdtdzwl', node: 'node3', on: { bjdt_overlay: '10.0.0.23', ingress: '10.255.0.53' } },
-    { name: 'web-1', service: 'bjdtbjdtdzwlweb', node: 'node1', on: { bjdt_overlay: '10.0.0.31', ingress: '10.255.0.61' } },
-    { name: 'web-2', service: 'bjdtbjdtdzwlweb', node: 'node2', on: { bjdt_overlay: '10.0.0.32', ingress: '10.255.0.62' } },
+    { name: 'dzwl-1', service: 'bjdtbjdtdzwl', node: 'node1', gatewayAddress: '192.168.240.3', on: { bjdt_overlay: '10.0.0.21', ingress: '10.255.0.51' } },
+    { name: 'dzwl-2', service: 'bjdtbjdtdzwl', node: 'node2', gatewayAddress: '192.168.240.3', on: { bjdt_overlay: '10.0.0.22', ingress: '10.255.0.52' } },
+    { name: 'dzwl-3', service: 'bjdtbjdtdzwl', node: 'node3', gatewayAddress: '192.168.240.3', on: { bjdt_overlay: '10.0.0.23', ingress: '10.255.0.53' } },
+    { name: 'web-1', service: 'bjdtbjdtdzwlweb', node: 'node1', gatewayAddress: '192.168.240.4', on: { bjdt_overlay: '10.0.0.31', ingress: '10.255.0.61' } },
+    { name: 'web-2', service: 'bjdtbjdtdzwlweb', node: 'node2', gatewayAddress: '192.168.240.4', on: { bjdt_overlay: '10.0.0.32', ingress: '10.255.0.62' } },
   ],
 };
