@@ -1,9 +1,9 @@
 import { parseIpv4 } from '@portolan/model';
 import type { KernelObject, NodeState, ObservedObject, ObservedState, Space } from '@portolan/node-state';
 import { conflictingLinks, inOrder } from './order.js';
-import { changesInPlace, isLink, type LinkEnd, linkEnd, linkEnds, restsOn } from './place.js';
+import { alwaysThere, changesInPlace, isLink, type LinkEnd, linkEnd, linkEnds, restsOn } from './place.js';
 import type { Plan, Step } from './plan.js';
-import { differs, goneWith, missing, NO_LONGER_WANTED } from './reason.js';
+import { differs, ENDPOINT_ABSENT, goneWith, missing, NO_LONGER_WANTED } from './reason.js';
 
 /**
  * The steps from what is observed to what is desired; none when they are equal.
@@ -12,7 +12,7 @@ import { differs, goneWith, missing, NO_LONGER_WANTED } from './reason.js';
  * desired ──► waiting (endpoint's namespace absent)
  *    │
  *    ├── not observed ──────────► create
- *    ├── other hash ────────────► replace ──► made anew? ──► what is on it: create
+ *    ├── other hash ────────────► replace ──► a link made anew? ──► what is on it: create
  *    └── same hash ─────────────► nothing
  * observed, not desired ─────────► delete, unless it goes with its namespace, link or virtual server
  * ```
@@ -37,7 +37,7 @@ export function diffNodeState(observed: ObservedState, desired: NodeState): Plan
       if (isLink(object.body.kind)) madeLinks.push(object);
     } else if (there.hash !== object.hash) {
       steps.set(object.key, { action: 'replace', object, observed: there, reason: differs(object, there) });
-      if (changesInPlace(there, object.body)) continue;
+      if (!isLink(object.body.kind) || changesInPlace(there, object.body)) continue;
       madeLinks.push(object);
       for (const end of [...endsOf(there), ...linkEnds(object.space, object.body)]) goneEnds.set(end, `${object.key}, which is made anew`);
     }
@@ -45,8 +45,10 @@ export function diffNodeState(observed: ObservedState, desired: NodeState): Plan
 
   const unwanted = observed.objects.filter((object) => {
     const want = wanted.get(object.key);
+    // Its open sockets would keep the namespace of an absent endpoint, and the pairs in it, alive.
+    if (object.kind === 'dns-client') return want === undefined || waitsForEndpoint(want, observed);
     if (want !== undefined) return waitsForEndpoint(want, observed) && isLeftPair(object, want);
-    return object.kind !== 'sysctl' && !isAbsent(object.space, observed);
+    return !alwaysThere(object.kind) && !isAbsent(object.space, observed);
   });
   const goneSpaces = new Set(unwanted.filter(({ kind }) => kind === 'namespace').map(({ space }) => space));
   const removed = unwanted.filter((object) => !goesWithSpace(object, goneSpaces));
@@ -58,12 +60,16 @@ export function diffNodeState(observed: ObservedState, desired: NodeState): Plan
     const end = object.body && restsOn(object.space, object.body);
     if (end !== undefined && goneEnds.has(end)) continue;
     if (object.body?.kind === 'real-server' && goneServers.has(`virtual-server/${object.space}/${object.body.mark}`)) continue;
-    steps.set(object.key, { action: 'delete', observed: object, reason: NO_LONGER_WANTED });
+    steps.set(object.key, { action: 'delete', observed: object, reason: wanted.has(object.key) ? ENDPOINT_ABSENT : NO_LONGER_WANTED });
     // A second address of a subnet would be a secondary one, and would go with the first.
     if (object.body?.kind === 'address' && object.body.prefixLength < 32) early.add(object.key);
   }
 
   const lost = lostAddresses(steps);
+  // A route that is to go, too, must go before the address that would take it along.
+  for (const { kind, key, space, body } of removed) {
+    if (kind === 'route' && body !== undefined && lost.some(({ link }) => link === restsOn(space, body))) early.add(key);
+  }
   for (const object of desired.objects) {
     const step = steps.get(object.key);
     if (step?.action === 'create' || waitsForEndpoint(object, observed)) continue;

@@ -1,3 +1,4 @@
 export { diffNodeState } from './diff.js';
-export { changesInPlace, isRule } from './place.js';
+export { narrowedName } from './names.js';
+export { changesInPlace, isName, isRule } from './place.js';
 export * from './plan.js';

@@ -1,19 +1,21 @@
 import { type KernelObject, kindRank, type ObservedObject } from '@portolan/node-state';
-import { isLink, isRule } from './place.js';
+import { onlyLoses } from './names.js';
+import { isLink, isName, isRule } from './place.js';
 import type { Step } from './plan.js';
 
 /**
  * Phases of a plan. Make before break: what replaces something is there before that goes, except where both cannot be
- * there at once (`early`).
+ * there at once (`early`). Names lead only where the node does: they go first, and are made when the ways are.
  *
- *     early ─► namespaces, links, addresses, sysctls, peers ─► servers ─► servers that go ─► rules ─► rules that go ─► the rest that goes
+ *     names that go ─► early ─► namespaces, links, addresses, sysctls, peers ─► servers ─► servers that go
+ *       ─► rules ─► rules that go ─► names ─► the rest that goes
  */
-const phases = ['early', 'make', 'make-servers', 'remove-servers', 'make-rules', 'remove-rules', 'remove'] as const;
+const phases = ['forget', 'early', 'make', 'make-servers', 'remove-servers', 'make-rules', 'remove-rules', 'make-names', 'remove'] as const;
 type Phase = (typeof phases)[number];
 const position = Object.fromEntries(phases.map((phase, i) => [phase, i])) as Record<Phase, number>;
 
 function isServer(kind: ObservedObject['kind']): boolean {
-  return kind === 'virtual-server' || kind === 'real-server';
+  return kind === 'ipvs-timeouts' || kind === 'virtual-server' || kind === 'real-server';
 }
 
 /** The steps in the order of execution. `early` holds the keys that must go before anything is made. */
@@ -23,9 +25,11 @@ export function inOrder(steps: readonly Step[], early: ReadonlySet<string>): Ste
   const phaseOf = (step: Step): Phase => {
     if (step.action !== 'delete') {
       const { kind } = step.object.body;
+      if (isName(kind)) return onlyLoses(step) ? 'forget' : 'make-names';
       return isServer(kind) ? 'make-servers' : isRule(kind) ? 'make-rules' : 'make';
     }
     const { kind, key, space } = step.observed;
+    if (isName(kind)) return 'forget';
     if (early.has(key)) return 'early';
     if (isServer(kind)) return 'remove-servers';
     if (isRule(kind)) return space === 'host' && !hostIsWritten ? 'early' : 'remove-rules';

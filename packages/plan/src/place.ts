@@ -28,10 +28,17 @@ export function restsOn(space: Space, body: ObjectBody): LinkEnd | undefined {
     case 'neighbour':
     case 'fdb':
       return linkEnd(space, body.link);
+    case 'sysctl': {
+      const [, link] = sysctlOfLink.exec(body.name) ?? [];
+      return link === undefined ? undefined : linkEnd(space, link);
+    }
     default:
       return undefined;
   }
 }
+
+/** `all` and `default` are no links. */
+const sysctlOfLink = /^net\.ipv[46]\.(?:conf|neigh)\.(?!(?:all|default)\.)([^.]+)\./;
 
 export function isLink(kind: ObservedObject['kind']): boolean {
   return kind === 'bridge' || kind === 'vxlan' || kind === 'veth';
@@ -41,27 +48,49 @@ export function isLink(kind: ObservedObject['kind']): boolean {
 export function isRule(kind: ObservedObject['kind']): boolean {
   switch (kind) {
     case 'mark':
+    case 'source-kept':
     case 'source-rewrite':
     case 'rule-entry':
     case 'port-redirect':
     case 'endpoint-filter':
     case 'gateway-policy':
     case 'port-forward':
+    case 'dns-redirect':
       return true;
     default:
       return false;
   }
 }
 
+/** What the name server of the node holds: in no kernel, so it takes no process and can go while a namespace is absent. */
+export function isName(kind: ObservedObject['kind']): boolean {
+  return kind === 'dns-server' || kind === 'dns-name' || kind === 'dns-client';
+}
+
+/** True for what always has a value: nobody wanting it any more is no reason to change it. */
+export function alwaysThere(kind: ObservedObject['kind']): boolean {
+  return kind === 'sysctl' || kind === 'ipvs-timeouts';
+}
+
 /**
- * True when a link that differs can be set right where it is, with all that is on it. Otherwise it is removed and made
+ * True when what differs can be set right where it is; a link, with all that is on it. Otherwise it is removed and made
  * anew: the VNI and port of a VTEP and the ends of a pair cannot be changed, and a damaged link without a body was not
- * even read. A bridge or a namespace is never made anew.
+ * even read. To the kernel an address with another length, and a route with another metric, are others, so that both would
+ * be there; likewise a rule that leads to another table. A bridge or a namespace is never made anew.
  */
 export function changesInPlace(observed: ObservedObject, wanted: ObjectBody): boolean {
   const { body } = observed;
-  if (wanted.kind === 'vxlan') return body?.kind === 'vxlan' && body.vni === wanted.vni && body.port === wanted.port;
-  if (wanted.kind !== 'veth') return true;
-  if (body?.kind !== 'veth') return false;
-  return body.peer.space === wanted.peer.space && body.peer.name === wanted.peer.name && body.peer.mac === wanted.peer.mac;
+  switch (wanted.kind) {
+    case 'vxlan':
+      return body?.kind === 'vxlan' && body.vni === wanted.vni && body.port === wanted.port;
+    case 'veth':
+      return body?.kind === 'veth' && body.peer.space === wanted.peer.space && body.peer.name === wanted.peer.name && body.peer.mac === wanted.peer.mac;
+    case 'address':
+    case 'route-rule':
+      return false;
+    case 'route':
+      return observed.hash !== '' && body?.kind === 'route' && body.metric === wanted.metric;
+    default:
+      return true;
+  }
 }

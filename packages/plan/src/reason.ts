@@ -25,6 +25,8 @@ export function differs(object: KernelObject, observed: ObservedObject): string 
   return `differs from what is wanted for ${asker(object.origin)}`;
 }
 
+export const ENDPOINT_ABSENT = 'the namespace of its endpoint is absent';
+
 export const NO_LONGER_WANTED = 'no longer wanted: no network, service or endpoint of this node asks for it';
 
 function differingFields(observed: object, wanted: object): string[] {

@@ -1,5 +1,5 @@
 import { type KernelObject, type ObservedObject, type ObservedState, observedState, type Space } from '@portolan/node-state';
-import { changesInPlace, isRule, type Plan, type Step } from '../src/index.js';
+import { changesInPlace, isName, isRule, type Plan, type Step } from '../src/index.js';
 import { isLink, restsOn } from '../src/place.js';
 
 type Thing = Pick<ObservedObject, 'key' | 'hash' | 'space' | 'kind' | 'body'>;
@@ -28,7 +28,7 @@ export class ModelKernel {
 
   apply(plan: Plan): void {
     const steps = [...plan.steps];
-    const firstMade = steps.findIndex(({ action }) => action !== 'delete');
+    const firstMade = steps.findIndex((step) => step.action !== 'delete' && !isName(step.object.body.kind));
     const early = firstMade < 0 ? steps : steps.slice(0, firstMade);
     for (const step of early) this.run(step);
     // What is made anew goes before anything is made: the renderer has one batch for all of it.
@@ -70,13 +70,14 @@ export class ModelKernel {
       if (s.startsWith('endpoint:') && this.endpoints[s.slice('endpoint:'.length)] !== 'present') throw new Error(`${key}: no namespace ${s}`);
     }
     const { body: b } = { body };
-    if ('link' in b && b.kind !== 'gateway-policy' && !this.hasEnd(`${space} ${b.link}`)) throw new Error(`${key}: no link ${b.link}`);
+    const end = restsOn(space, b);
+    if (end !== undefined && !this.hasEnd(end)) throw new Error(`${key}: no link ${end}`);
     if ('master' in b && b.master !== undefined && !this.hasEnd(`${space} ${b.master}`)) throw new Error(`${key}: no bridge ${b.master}`);
     if (b.kind === 'real-server' && !this.things.has(`virtual-server/${space}/${b.mark}`)) throw new Error(`${key}: no virtual server`);
   }
 
   private hasEnd(end: string): boolean {
-    return [...this.things.values()].some((thing) => this.endsOf(thing).includes(end));
+    return end.endsWith(' lo') || [...this.things.values()].some((thing) => this.endsOf(thing).includes(end));
   }
 
   private endsOf({ key, space, kind, body }: Thing): string[] {
@@ -95,8 +96,8 @@ export class ModelKernel {
     const { body } = thing;
     for (const other of [...this.things.values()]) {
       const o = other.body;
-      const inside = thing.kind === 'namespace' && (other.space === thing.space || (o?.kind === 'veth' && o.peer.space === thing.space));
-      const on = o !== undefined && 'link' in o && o.kind !== 'gateway-policy' && ends.includes(`${other.space} ${o.link}`);
+      const inside = thing.kind === 'namespace' && !isName(other.kind) && (other.space === thing.space || (o?.kind === 'veth' && o.peer.space === thing.space));
+      const on = ends.includes((o && restsOn(other.space, o)) ?? '');
       const served = thing.kind === 'virtual-server' && other.key.startsWith(`real-server/${thing.space}/${key.slice(key.lastIndexOf('/') + 1)}/`);
       const routed =
         body?.kind === 'address' &&
@@ -128,7 +129,7 @@ export class ModelKernel {
 }
 
 function isMadeAnew(step: Extract<Step, { action: 'replace' }>): boolean {
-  return step.object.body.kind === 'address' || !changesInPlace(step.observed, step.object.body);
+  return !changesInPlace(step.observed, step.object.body);
 }
 
 function sameSubnet(a: string, b: string, prefixLength: number): boolean {

@@ -3,5 +3,5 @@ export { renderPlan } from './render-plan.js';
 export * from './scan.js';
 export { scanIpvsadm } from './scan-ipvsadm.js';
 export { joinVeths, scanLinks } from './scan-links.js';
-export { scanFdb, scanNeighbours, scanRoutes, scanSysctls } from './scan-peers.js';
+export { scanFdb, scanNeighbours, scanRouteRules, scanRoutes, scanSysctls } from './scan-peers.js';
 export { scanIptablesSave } from './scan-rules.js';

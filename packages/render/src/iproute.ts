@@ -21,8 +21,16 @@ export interface LinkEntry {
       readonly l3miss?: boolean;
       readonly vlan_default_pvid?: number;
     };
+    /** Of a port of a bridge. */
+    readonly info_slave_data?: { readonly isolated?: boolean };
   };
-  readonly addr_info?: readonly { readonly family?: string; readonly local?: string; readonly prefixlen?: number; readonly scope?: string }[];
+  readonly addr_info?: readonly {
+    readonly family?: string;
+    readonly local?: string;
+    readonly prefixlen?: number;
+    readonly scope?: string;
+    readonly label?: string;
+  }[];
 }
 
 export interface RouteEntry {
@@ -30,8 +38,20 @@ export interface RouteEntry {
   readonly dst: string;
   readonly gateway?: string;
   readonly dev?: string;
+  /** Missing where the output was asked for by protocol. */
   readonly protocol?: string;
   readonly metric?: number;
+  /** Name or number; missing where the output is of the main table alone. */
+  readonly table?: string;
+}
+
+/** One entry of `ip -j rule show`. Selectors beyond `src` make it another rule than ours are. */
+export interface RuleEntry {
+  readonly priority: number;
+  readonly src: string;
+  readonly srclen?: number;
+  readonly table?: string;
+  readonly protocol?: string;
 }
 
 export interface NeighbourEntry {

@@ -24,7 +24,12 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
     const [link = '', address = ''] = rest.split('/');
     sheet.add(slot, space, key, `address delete ${address}/${body?.kind === 'address' ? body.prefixLength : 32} dev ${link}`);
   },
-  route: ({ observed: { space, key }, rest, sheet }) => sheet.add('remove', space, key, `route delete ${rest} proto ${ROUTE_PROTOCOL}`),
+  route: ({ observed: { space, key, body }, rest, sheet, slot }) => {
+    const [destination = '', table] = rest.split('@');
+    const metric = body?.kind === 'route' && body.metric !== undefined ? ` metric ${body.metric}` : '';
+    sheet.add(slot, space, key, `route delete ${destination} proto ${ROUTE_PROTOCOL}${table === undefined ? '' : ` table ${table}`}${metric}`);
+  },
+  'route-rule': ({ observed: { space, key }, rest, sheet, slot }) => sheet.add(slot, space, key, `rule delete from ${rest} protocol ${ROUTE_PROTOCOL}`),
   neighbour: ({ observed: { space, key }, rest, sheet }) => {
     const [link = '', address = ''] = rest.split('/');
     sheet.add('remove', space, key, `neighbour delete ${address} dev ${link}`);
@@ -39,8 +44,17 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
   'real-server': ({ observed: { space, key }, rest, sheet }) => {
     const [mark = '', address = ''] = rest.split('/');
     sheet.add('servers', space, key, `-d -f ${mark} -r ${address}:0`);
+    // The kernel would send the datagrams of a client that goes on sending to it for minutes.
+    sheet.addOnce('flows', space, key, `-D -p udp --reply-src ${address}`);
   },
+  'dns-server': removeName,
+  'dns-name': removeName,
+  'dns-client': removeName,
 };
+
+function removeName({ observed: { key }, sheet }: Removal): void {
+  sheet.add('names-first', 'host', key, `delete ${key}`);
+}
 
 /** Adds what removes an object. Sysctls stay as they are, and rules are written a namespace at a time. */
 export function removeObject(observed: ObservedObject, sheet: Sheet, slot: 'remove-first' | 'remove'): void {

@@ -1,30 +1,35 @@
-import type { KernelObject, NodeState, Space } from '@portolan/node-state';
-import { isRule, type Plan, type Step } from '@portolan/plan';
+import { bodyHash, type KernelObject, type NodeState, type Space } from '@portolan/node-state';
+import { isName, isRule, narrowedName, type Plan, type Step } from '@portolan/plan';
 import type { Batch, Layout } from './batch.js';
-import { makeObject } from './make.js';
+import { flowsToForward } from './flows.js';
+import { makeObject, nameLine } from './make.js';
 import { removeObject } from './remove.js';
 import { Sheet } from './sheet.js';
 import { renderTables } from './tables.js';
 
 /**
  * The text of a plan for the tools of Linux, in the order of execution: one batch for each tool and namespace, and a
- * second of `ip` where something must go before, or can go only after. Rules of a namespace are written whole, so the
+ * second of `ip` or of names where something must go before, or can go only after. Rules of a namespace are written whole, so the
  * node state is needed beside the plan. Run each batch so that it stops at its first error.
  */
 export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batch[] {
   const sheet = new Sheet();
   const rules = new Map<Space, Step[]>();
-  const firstMade = plan.steps.findIndex((step) => step.action !== 'delete');
+  const isMade = (step: Step) => step.action !== 'delete' && !isName(step.object.body.kind);
+  const firstMade = plan.steps.findIndex(isMade);
   for (const [i, step] of plan.steps.entries()) {
     const { kind, space } = step.action === 'delete' ? step.observed : { kind: step.object.body.kind, space: step.object.space };
     if (isRule(kind)) {
       const known = rules.get(space) ?? [];
       known.push(step);
       rules.set(space, known);
+      for (const line of flowsToForward(step, desired.address)) sheet.addOnce('flows', space, step.action === 'delete' ? step.observed.key : step.object.key, line);
     } else if (step.action === 'delete') {
       removeObject(step.observed, sheet, i < firstMade ? 'remove-first' : 'remove');
     } else {
-      makeObject(step.object, step.action === 'replace' ? step.observed : undefined, layout, sheet);
+      const narrowed = narrowedName(step);
+      if (narrowed !== undefined) sheet.add('names-first', 'host', step.object.key, nameLine(step.object.key, narrowed));
+      if (narrowed === undefined || bodyHash(narrowed) !== step.object.hash) makeObject(step.object, step.action === 'replace' ? step.observed : undefined, layout, sheet);
     }
   }
   const wanted = wantedRules(desired, new Set(rules.keys()));

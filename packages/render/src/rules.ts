@@ -1,4 +1,4 @@
-import type { ObjectBody, ObjectKind, RuleEntryBody, Space } from '@portolan/node-state';
+import type { ObjectBody, ObjectKind, PortForwardBody, RuleEntryBody, Space } from '@portolan/node-state';
 
 export type Table = 'mangle' | 'nat' | 'filter';
 
@@ -36,19 +36,32 @@ export const chainsOfKind: Partial<Record<ObjectKind, readonly (readonly [Table,
     ['nat', INGRESS],
     ['filter', FORWARD],
   ],
+  'dns-redirect': [
+    ['nat', OUTPUT],
+    ['nat', POSTROUTING],
+  ],
 };
 
-/** The chain that an entry leads to. */
-export function chainOfEntry({ table, stage }: Pick<RuleEntryBody, 'table' | 'stage'>): string {
+/**
+ * The chain that an entry leads to. What a host sends to itself visits its published ports, as what comes in does; what an
+ * endpoint sends to itself visits its name server only.
+ */
+export function chainOfEntry(space: Space, { table, stage }: Pick<RuleEntryBody, 'table' | 'stage'>): string {
   if (table === 'filter') return stage === 'forward' ? FORWARD : stage === 'input' ? INPUT : OUTPUT;
-  return stage === 'postrouting' ? POSTROUTING : INGRESS;
+  if (stage === 'postrouting') return POSTROUTING;
+  return stage === 'output' && space !== 'host' ? OUTPUT : INGRESS;
 }
 
 /** Only what is sent to this host itself visits the published ports, so that transit traffic does not pay for them. */
 const LOCAL = '-m addrtype --dst-type LOCAL';
+/** Of a connection whose destination was translated, such as one to a published port. */
+const TRANSLATED = '-m conntrack --ctstate DNAT';
+
+/** Where the name servers of containers are, as under Docker. */
+const NAME_SERVER = '127.0.0.11';
 
 /** The rules of an object, in the order in which they must be. */
-export function rulesOf(body: ObjectBody): readonly Rule[] {
+export function rulesOf(space: Space, body: ObjectBody): readonly Rule[] {
   switch (body.kind) {
     case 'mark': {
       const target = `MARK --set-xmark 0x${body.mark.toString(16)}/0xffffffff`;
@@ -56,10 +69,14 @@ export function rulesOf(body: ObjectBody): readonly Rule[] {
         ? [{ table: 'mangle', chain: 'INPUT', match: `-d ${body.match.destination}/32`, target }]
         : [{ table: 'mangle', chain: 'PREROUTING', match: port(body.match.protocol, 'dport', body.match.port), target }];
     }
+    case 'source-kept':
+      return [{ table: 'nat', chain: 'POSTROUTING', match: `-m mark --mark 0x${body.mark.toString(16)}`, target: 'ACCEPT' }];
     case 'source-rewrite':
       return [{ table: 'nat', chain: 'POSTROUTING', match: `-d ${body.destination} -m ipvs --ipvs`, target: `SNAT --to-source ${body.source}` }];
-    case 'rule-entry':
-      return [{ table: body.table, chain: body.stage.toUpperCase(), match: chainOfEntry(body) === INGRESS ? LOCAL : '', target: chainOfEntry(body) }];
+    case 'rule-entry': {
+      const local = body.table === 'nat' && body.stage !== 'postrouting';
+      return [{ table: body.table, chain: body.stage.toUpperCase(), match: local ? LOCAL : '', target: chainOfEntry(space, body) }];
+    }
     case 'port-redirect':
       return [
         {
@@ -90,24 +107,44 @@ export function rulesOf(body: ObjectBody): readonly Rule[] {
       return [
         { table: 'nat', chain: POSTROUTING, match: `-o ${body.link} -m addrtype --src-type LOCAL`, target: 'MASQUERADE' },
         { table: 'nat', chain: POSTROUTING, match: `-s ${body.subnet} ! -o ${body.link}`, target: 'MASQUERADE' },
+        // From one port of the bridge to another by a published port: the answer must come back by the host, or nobody would translate it.
+        { table: 'nat', chain: POSTROUTING, match: `-s ${body.subnet} -o ${body.link} ${TRANSLATED}`, target: 'MASQUERADE' },
         { table: 'filter', chain: FORWARD, match: `-o ${body.link} -m conntrack --ctstate RELATED,ESTABLISHED`, target: 'ACCEPT' },
         { table: 'filter', chain: FORWARD, match: `-i ${body.link} ! -o ${body.link}`, target: 'ACCEPT' },
         { table: 'filter', chain: FORWARD, match: `-o ${body.link}`, target: 'DROP' },
       ];
     case 'port-forward':
       return [
-        { table: 'nat', chain: INGRESS, match: port(body.protocol, 'dport', body.port), target: `DNAT --to-destination ${body.to}:${body.port}` },
-        { table: 'filter', chain: FORWARD, match: `-d ${body.to}/32 ${port(body.protocol, 'dport', body.port)}`, target: 'ACCEPT' },
+        ...entrancesOf(body).map((entrance) => ({
+          table: 'nat' as const,
+          chain: INGRESS,
+          match: `${entrance}${port(body.protocol, 'dport', body.port)}`,
+          target: `DNAT --to-destination ${body.to}:${body.toPort}`,
+        })),
+        // Only what was translated: a published port is no way in for packets that somebody routes to its endpoint.
+        { table: 'filter', chain: FORWARD, match: `-d ${body.to}/32 ${port(body.protocol, 'dport', body.toPort)} ${TRANSLATED}`, target: 'ACCEPT' },
         {
           table: 'filter',
           chain: FORWARD,
-          match: `-s ${body.to}/32 ${port(body.protocol, 'sport', body.port)} -m conntrack --ctstate RELATED,ESTABLISHED`,
+          match: `-s ${body.to}/32 ${port(body.protocol, 'sport', body.toPort)} -m conntrack --ctstate RELATED,ESTABLISHED`,
           target: 'ACCEPT',
         },
       ];
+    case 'dns-redirect':
+      return (['udp', 'tcp'] as const).flatMap((protocol) => [
+        { table: 'nat' as const, chain: OUTPUT, match: `-d ${NAME_SERVER}/32 ${port(protocol, 'dport', 53)}`, target: `DNAT --to-destination ${NAME_SERVER}:${body.port}` },
+        { table: 'nat' as const, chain: POSTROUTING, match: `-s ${NAME_SERVER}/32 ${port(protocol, 'sport', body.port)}`, target: 'SNAT --to-source :53' },
+      ]);
     default:
       return [];
   }
+}
+
+/** What a published port matches before its number: an address and an interface each, where it is not published on all. */
+function entrancesOf({ addresses = [], interfaces = [] }: PortForwardBody): string[] {
+  const to = addresses.length === 0 ? [''] : addresses.map((address) => `-d ${address.includes('/') ? address : `${address}/32`} `);
+  const by = interfaces.length === 0 ? [''] : interfaces.map((name) => `-i ${name} `);
+  return to.flatMap((destination) => by.map((link) => `${destination}${link}`));
 }
 
 const closed = ['sctp', 'udp', 'tcp'] as const;

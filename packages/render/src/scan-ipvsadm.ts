@@ -1,32 +1,54 @@
 import { type ObjectBody, type ObservedObject, observedObject, type Space } from '@portolan/node-state';
 import { isOwnSpace } from './rules.js';
 import type { Scan } from './scan.js';
+import { schedulerFlags } from './tag.js';
 
-const service = /^-A -f ([0-9]+) -s ([a-z]+)(.*)$/;
+const service = /^-A -f ([0-9]+) -s (\S+)(?: -p ([0-9]+))?(?: -b (\S+))?$/;
+/** One with a netmask, an engine or flags of another kind is a service all the same. */
+const anyService = /^-A -f ([0-9]+) -s (\S+) /;
 const destination = /^-a -f ([0-9]+) -r ([0-9.]+):([0-9]+) (-[mgi]) -w ([0-9]+)(.*)$/;
+const timeouts = /^Timeout \(tcp tcpfin udp\): ([0-9]+) ([0-9]+) ([0-9]+)$/;
 
-/** Output of `ipvsadm -S -n`. Outside our own namespaces nothing is ours. */
+/**
+ * Output of `ipvsadm -S -n` and of `ipvsadm -L --timeout`, together or each by itself: one process prints both when
+ * `ipvsadm -R` reads these as lines. Outside our own namespaces nothing is ours.
+ */
 export function scanIpvsadm(space: Space, text: string): Scan {
   const objects: ObservedObject[] = [];
   const foreign: string[] = [];
   if (!isOwnSpace(space)) return { objects, foreign };
   for (const line of text.split('\n').map((l) => l.trim())) {
     if (line === '') continue;
-    const [, serviceMark, scheduler = '', flags] = service.exec(line) ?? [];
-    const [, mark, address = '', port, forwarding, weight, thresholds] = destination.exec(line) ?? [];
-    if (serviceMark !== undefined) {
-      objects.push(judged(space, { kind: 'virtual-server', mark: Number(serviceMark), scheduler }, flags === ''));
-    } else if (mark !== undefined) {
-      const body: ObjectBody = { kind: 'real-server', mark: Number(mark), address, forwarding: 'masquerade', weight: Number(weight) };
-      objects.push(judged(space, body, forwarding === '-m' && port === '0' && thresholds === ''));
-    } else {
-      foreign.push(line);
-    }
+    const object = timeoutsOf(space, line) ?? virtualServerOf(space, line) ?? realServerOf(space, line);
+    if (object === undefined) foreign.push(line);
+    else objects.push(object);
   }
   return { objects, foreign };
 }
 
-/** `sound`: false for what has more to it than a body can say, such as persistence, and so is none that we made. */
+function timeoutsOf(space: Space, line: string): ObservedObject | undefined {
+  const [found, tcp, tcpFin, udp] = timeouts.exec(line) ?? [];
+  return found === undefined ? undefined : observedObject(space, { kind: 'ipvs-timeouts', tcp: Number(tcp), tcpFin: Number(tcpFin), udp: Number(udp) });
+}
+
+function virtualServerOf(space: Space, line: string): ObservedObject | undefined {
+  const [found, mark, scheduler = '', persistence, flags] = service.exec(line) ?? [];
+  if (found === undefined) {
+    const [other, otherMark, otherScheduler = ''] = anyService.exec(line) ?? [];
+    return other === undefined ? undefined : judged(space, { kind: 'virtual-server', mark: Number(otherMark), scheduler: otherScheduler }, false);
+  }
+  const affinity = persistence === undefined ? {} : { persistence: Number(persistence) };
+  return judged(space, { kind: 'virtual-server', mark: Number(mark), scheduler, ...affinity }, flags === schedulerFlags[scheduler]);
+}
+
+function realServerOf(space: Space, line: string): ObservedObject | undefined {
+  const [found, mark, address = '', port, method, weight, more] = destination.exec(line) ?? [];
+  if (found === undefined) return undefined;
+  const forwarding = method === '-g' ? 'direct' : 'masquerade';
+  return judged(space, { kind: 'real-server', mark: Number(mark), address, forwarding, weight: Number(weight) }, method !== '-i' && port === '0' && more === '');
+}
+
+/** `sound`: false for what has more to it than a body can say, such as a tunnel, and so is none that we made. */
 function judged(space: Space, body: ObjectBody, sound: boolean): ObservedObject {
   const object = observedObject(space, body);
   return sound ? object : { ...object, hash: '' };

@@ -2,7 +2,7 @@ import { type ObjectBody, type ObservedObject, observedObject, type Space } from
 import { type LinkEntry, parseEntries } from './iproute.js';
 import { isOwnSpace } from './rules.js';
 import type { LinkScan, VethHalf } from './scan.js';
-import { keyOfAlias } from './tag.js';
+import { ADDRESS_LABEL, keyOfAlias } from './tag.js';
 
 /** Names of our links on the host start so; a link that was made but not set up has nothing else to tell it by. */
 const HOST_LINK_PREFIX = 'ptl_';
@@ -10,7 +10,7 @@ const HOST_LINK_PREFIX = 'ptl_';
 /**
  * Output of `ip -j -d addr show`. Gives the namespace object of an own space (damaged when lo is down), bridges,
  * VTEPs and addresses as objects, and the ends of veths as halves for `joinVeths`. On the host and in endpoints only
- * links with an alias or a name of ours, and the addresses on them, are ours.
+ * links with an alias or a name of ours, and the addresses on them, are ours; on lo, addresses with a label of ours.
  */
 export function scanLinks(space: Space, json: string): LinkScan {
   const own = isOwnSpace(space);
@@ -21,6 +21,7 @@ export function scanLinks(space: Space, json: string): LinkScan {
     const key = keyOfAlias(link.ifalias);
     if (link.ifname === 'lo') {
       if (own) objects.push(damagedIf(!isUp(link), observedObject(space, { kind: 'namespace' })));
+      objects.push(...addressesOf(space, { ...link, addr_info: link.addr_info?.filter(({ label }) => label === ADDRESS_LABEL) ?? [] }));
       continue;
     }
     if (!own && key === undefined && !(space === 'host' && link.ifname.startsWith(HOST_LINK_PREFIX))) continue;
@@ -66,6 +67,7 @@ function halfOf(space: Space, key: string | undefined, link: LinkEntry): VethHal
     mtu: link.mtu,
     mac: link.address ?? '',
     up: isUp(link),
+    isolated: link.linkinfo?.info_slave_data?.isolated === true,
     index: link.ifindex,
     peerIndex: link.link_index ?? 0,
   };
@@ -115,6 +117,7 @@ function pairOf(key: string, ends: readonly VethHalf[]): ObservedObject {
     name: near.name,
     ...(near.master === undefined ? {} : { master: near.master }),
     mtu: near.mtu,
+    ...(near.isolated ? { isolated: true } : {}),
     peer: { space: far.space, name: far.name, mac: far.mac },
   });
   const joined = ends.length === 2 && near.key !== undefined && near.peerIndex === far.index && far.peerIndex === near.index;

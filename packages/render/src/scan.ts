@@ -23,6 +23,8 @@ export interface VethHalf {
   readonly mtu: number;
   readonly mac: Mac;
   readonly up: boolean;
+  /** A port of a bridge that exchanges no frames with other isolated ports. */
+  readonly isolated: boolean;
   readonly index: number;
   readonly peerIndex: number;
 }

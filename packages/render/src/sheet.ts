@@ -7,6 +7,7 @@ import type { Batch, Tool } from './batch.js';
  * host's namespace.
  */
 const slots = {
+  'names-first': 'dns',
   'host-rules-first': 'iptables-restore',
   'remove-first': 'ip',
   namespaces: 'netns',
@@ -17,6 +18,8 @@ const slots = {
   servers: 'ipvsadm',
   rules: 'iptables-restore',
   'host-rules': 'iptables-restore',
+  flows: 'conntrack',
+  names: 'dns',
   'remove-peers': 'bridge',
   remove: 'ip',
   'remove-namespaces': 'netns',

@@ -27,18 +27,18 @@ export function renderTables(space: Space, wanted: readonly KernelObject[], step
   const doubled = new Set<string>();
   for (const { body } of wanted) {
     if (body.kind !== 'rule-entry') continue;
-    chainSet(chains, body.table).add(chainOfEntry(body));
-    needed.add(`${body.table} ${chainOfEntry(body)}`);
+    chainSet(chains, body.table).add(chainOfEntry(space, body));
+    needed.add(`${body.table} ${chainOfEntry(space, body)}`);
   }
   for (const step of steps) {
     const kind = step.action === 'delete' ? step.observed.kind : step.object.body.kind;
     for (const [table, chain] of chainsOfKind[kind] ?? []) chainSet(chains, table).add(chain);
     if (kind !== 'rule-entry') continue;
     const { body, jump } = entryOf(space, step);
-    chainSet(chains, body.table).add(chainOfEntry(body));
+    chainSet(chains, body.table).add(chainOfEntry(space, body));
     if (step.action !== 'create') append(head, body.table, `-D ${jump(step.observed.hash)}`);
     // Of an entry that is there twice one goes at a time, for how often it is there nobody has counted.
-    if (step.action !== 'create' && step.observed.hash === '') doubled.add(`${body.table} ${chainOfEntry(body)}`);
+    if (step.action !== 'create' && step.observed.hash === '') doubled.add(`${body.table} ${chainOfEntry(space, body)}`);
     else if (step.action !== 'delete') append(head, body.table, `-I ${jump(step.object.hash)}`);
   }
   return (['nat', 'filter'] as const)
@@ -64,7 +64,7 @@ function byPlaceInChain(a: KernelObject, b: KernelObject): number {
 }
 
 function ruleLines({ space, key, hash, body }: Pick<KernelObject, 'space' | 'key' | 'hash' | 'body'>): { table: Table; line: string }[] {
-  const rules = rulesOf(body);
+  const rules = rulesOf(space, body);
   return rules.map(({ table, chain, match, target }, i) => ({
     table,
     line: [chain, match, ruleComment(space, key, hash, i + 1, rules.length), '-j', target].filter((part) => part !== '').join(' '),

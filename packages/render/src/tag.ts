@@ -3,6 +3,18 @@ import { kindOfKey, type ObjectKind, objectKinds, type Space } from '@portolan/n
 /** Protocol number of our routes: free in iproute2's rt_protos, so that `ip route` shows it as a number. */
 export const ROUTE_PROTOCOL = '80';
 
+/** Of our rules of routing: after the table `local` (0), before `main` (32766). */
+export const RULE_PRIORITY = 800;
+
+/** Label of an address of ours on `lo`, which is nobody's link. */
+export const ADDRESS_LABEL = 'lo:ptl';
+
+/**
+ * Flags that a scheduler gets. `sh` keeps a place for a real server of weight 0 and would drop the clients that it leads
+ * there; with its fallback they go to another. `mh` gives such a one no place.
+ */
+export const schedulerFlags: Readonly<Partial<Record<string, string>>> = { sh: 'sh-fallback' };
+
 const PREFIX = 'portolan';
 
 /** Alias of a link of ours. */
