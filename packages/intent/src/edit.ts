@@ -1,17 +1,6 @@
 import { checkChanges, type Finding } from '@portolan/check';
 import { type AllocationFault, allocate, type Drafts, type Ledger, ledgerOf } from '@portolan/ipam';
-import {
-  type ClusterSettings,
-  diffSnapshots,
-  type Endpoint,
-  type Id,
-  type Node,
-  type NounKind,
-  nounCollections,
-  type Problem,
-  problem,
-  type Snapshot,
-} from '@portolan/model';
+import { type ClusterSettings, diffSnapshots, type Id, type Node, type NounKind, nounCollections, type Problem, problem, type Snapshot } from '@portolan/model';
 import { faultPointer } from './fault-pointer.js';
 import { existingPointer, refuse } from './problems.js';
 import { nearestName } from './suggest.js';
@@ -36,6 +25,8 @@ export class Edit {
   settings: ClusterSettings;
   /** Pointer of the settings in the document. */
   settingsPath = '';
+  /** Whether an endpoint that leaves goes on leaving when a spec names it; else that cancels its drain. */
+  keepsLeaving = false;
   readonly nodes = new Map<Id, Drafts['node'] | null>();
   readonly networks = new Map<Id, Drafts['network'] | null>();
   readonly services = new Map<Id, Drafts['service'] | null>();
@@ -62,6 +53,12 @@ export class Edit {
   /** Pointer of the spec of an object, '' for one that the document does not describe. */
   pathOf(id: Id): string {
     return this.#sources.get(id)?.path ?? '';
+  }
+
+  /** Pointer to a value in the spec of an object, or to what it belongs to where the spec leaves it out. */
+  pointerIn(id: Id, pointer: string): string {
+    const source = this.#sources.get(id);
+    return source === undefined ? '' : source.path + existingPointer(source.spec, pointer);
   }
 
   delete(kind: NounKind, id: Id): void {
@@ -98,7 +95,7 @@ export class Edit {
     return draft === undefined ? this.base.services.get(id) : (draft ?? undefined);
   }
 
-  endpoint(id: Id): Endpoint | undefined {
+  endpoint(id: Id): Drafts['endpoint'] | undefined {
     const draft = this.endpoints.get(id);
     return draft === undefined ? this.base.endpoints.get(id) : (draft ?? undefined);
   }
@@ -134,8 +131,10 @@ export class Edit {
   #pathOfFault(fault: AllocationFault): string {
     const source = this.#sources.get(fault.subject.id);
     if (source === undefined) return '';
-    const pointer = faultPointer(source, fault, (id) => this.network(id)?.name);
-    return source.path + existingPointer(source.spec, pointer);
+    return this.pointerIn(
+      fault.subject.id,
+      faultPointer(source, fault, (id) => this.network(id)?.name),
+    );
   }
 
   #problemOf(finding: Finding & { readonly severity: 'block' }): Problem {
@@ -146,7 +145,6 @@ export class Edit {
   /** A setting is to blame when this edit changed it, else the object. */
   #pathOfFinding({ subject, field, setting }: Finding): string {
     if (setting !== undefined && this.settings[setting] !== this.base.cluster.settings[setting]) return `${this.settingsPath}/${setting}`;
-    const source = this.#sources.get(subject.id);
-    return source === undefined ? '' : source.path + existingPointer(source.spec, `/${field}`);
+    return this.pointerIn(subject.id, `/${field}`);
   }
 }

@@ -15,6 +15,7 @@ export function faultPointer(
   const { kind, spec } = source as Described;
   if (kind === 'service') {
     if (fault.field === 'port') return pointerTo('ports', Number(fault.place), 'published');
+    if (fault.field === 'local-mark') return pointerTo('ports', spec.ports?.findIndex((port) => port.externalTrafficPolicy === 'local') ?? 0);
     if (fault.field === 'vip' || fault.field === 'mark') {
       const index = spec.networks?.findIndex((entry) => entry.network === network) ?? -1;
       // The VIP on the ingress network is there because ports are published.
@@ -25,5 +26,6 @@ export function faultPointer(
     const index = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;
     return index < 0 ? '' : pointerTo('addresses', index, 'address');
   }
+  if (kind === 'network' && typeof fault.place === 'number') return pointerTo('extraSubnets', fault.place, fault.field);
   return pointerTo(fault.field);
 }

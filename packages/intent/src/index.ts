@@ -1,8 +1,9 @@
+export { cancelDrain, type DrainWish, drainEndpoint, finishDrains, removeEndpoint } from './drain.js';
 export { findNoun } from './find.js';
-export { applyManifest, manifestOf } from './manifest.js';
+export { type ApplyOptions, applyManifest, manifestOf } from './manifest.js';
 export { createNoun, deleteNoun, patchNoun, replaceNoun } from './nouns.js';
+export { type NodeObservation, observeNode, setConditions } from './observe.js';
 export { parseManifest, parseSpec } from './parse.js';
-export { setPresence } from './presence.js';
 export { schemaProblems } from './schema-problems.js';
 export { patchSettings } from './settings.js';
 export { specOf } from './specs.js';

@@ -1,20 +1,30 @@
-import { type Id, type Manifest, type NounKind, nounCollections, type Snapshot } from '@portolan/model';
+import { type Endpoint, type Id, type Manifest, type NounKind, nounCollections, type Snapshot } from '@portolan/model';
+import { drainSecondsOf, isIdle, startedDrain } from './drain.js';
 import { Edit } from './edit.js';
 import { nounsOf } from './find.js';
+import { resetHealth } from './health.js';
 import { MAX_PROBLEMS } from './problems.js';
-import { refuseChangedNetworks, refuseDangling, settleIngress } from './references.js';
+import { refuseChangedNetworks, refuseDangling, refuseUnreachablePorts, settleIngress } from './references.js';
 import { resolveSpec } from './resolve.js';
 import { keptOrNew } from './settings.js';
 import { specOf } from './specs.js';
 import type { NewId, NounSpecs, Nouns } from './types.js';
 import { settingsProblems } from './values.js';
 
+export interface ApplyOptions {
+  /** Milliseconds since 1970: deadlines of drains are counted from here. */
+  readonly now: number;
+  /** Deletes endpoints at once, whatever is sent to them. */
+  readonly force?: boolean | undefined;
+}
+
 /**
  * Makes the snapshot what the manifest says: a section that is there is complete, one that is left out is left alone,
  * settings that are left out stay. The whole is one change: what one section frees another can use, whatever their
- * order. The same snapshot object when nothing changes. Throws all problems, at most 20, with pointers into the manifest.
+ * order. Endpoints that are no longer named and that are sent traffic drain first, unless `force`, or unless their
+ * service, node or network goes in the same document; one that leaves and is named again stays. The same snapshot object when nothing changes. Throws all problems, at most 20, with pointers into the manifest.
  */
-export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId): Snapshot {
+export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId, { now, force = false }: ApplyOptions): Snapshot {
   const edit = new Edit(snapshot);
   if (manifest.settings !== undefined) {
     edit.settingsPath = '/settings';
@@ -26,32 +36,54 @@ export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: New
   const networks = declareSection(edit, 'network', manifest.networks, newId);
   const services = declareSection(edit, 'service', manifest.services, newId);
   const endpoints = declareSection(edit, 'endpoint', manifest.endpoints, newId);
+  for (const { kind, unnamed } of [nodes, networks, services]) for (const { id } of unnamed) edit.delete(kind, id);
   resolveSection(edit, nodes);
   resolveSection(edit, networks);
   resolveSection(edit, services);
   settleIngress(edit);
   resolveSection(edit, endpoints);
+  for (const endpoint of endpoints.unnamed) letGo(edit, endpoint, now, force);
+  resetHealth(edit);
   // Specs with problems have no drafts yet, so who uses what cannot be told before they are corrected.
   if (edit.problems.length === 0) {
     refuseChangedNetworks(edit);
+    refuseUnreachablePorts(edit);
     refuseDangling(edit, (kind) => `/${nounCollections[kind]}`);
   }
   return edit.result();
 }
 
-/** The whole intent as a manifest, by name: applying it changes nothing. */
+/** An endpoint that the document no longer names. */
+function letGo(edit: Edit, endpoint: Endpoint, now: number, force: boolean): void {
+  const service = endpoint.serviceId === null ? undefined : edit.service(endpoint.serviceId);
+  const homeless =
+    edit.node(endpoint.nodeId) === undefined ||
+    (endpoint.serviceId === null ? endpoint.addresses.some((own) => edit.network(own.networkId) === undefined) : service === undefined);
+  if (force || homeless || isIdle(edit.base, endpoint)) {
+    edit.delete('endpoint', endpoint.id);
+    return;
+  }
+  const seconds = endpoint.drain === null ? drainSecondsOf(service, edit.settings) : undefined;
+  const drain = startedDrain(endpoint.drain, { revision: edit.base.cluster.revision + 1, now, seconds, removes: true });
+  if (drain !== endpoint.drain) edit.endpoints.set(endpoint.id, { ...endpoint, drain });
+}
+
+/** The whole intent as a manifest, by name: applying it changes nothing. Endpoints that leave are not in it. */
 export function manifestOf(snapshot: Snapshot): Required<Manifest> {
   return {
     settings: snapshot.cluster.settings,
     nodes: specsOf(snapshot, 'node'),
     networks: specsOf(snapshot, 'network'),
     services: specsOf(snapshot, 'service'),
-    endpoints: specsOf(snapshot, 'endpoint'),
+    endpoints: specsOf(snapshot, 'endpoint', (endpoint) => endpoint.drain?.removes !== true),
   };
 }
 
-function specsOf<K extends NounKind>(snapshot: Snapshot, kind: K): NounSpecs[K][] {
-  return [...nounsOf(snapshot, kind).values()].sort(byName).map((noun) => specOf(snapshot, kind, noun));
+function specsOf<K extends NounKind>(snapshot: Snapshot, kind: K, isNamed: (noun: Nouns[K]) => boolean = () => true): NounSpecs[K][] {
+  return [...nounsOf(snapshot, kind).values()]
+    .filter(isNamed)
+    .sort(byName)
+    .map((noun) => specOf(snapshot, kind, noun));
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
@@ -61,11 +93,13 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
 interface Section<K extends NounKind> {
   readonly kind: K;
   readonly entries: readonly { readonly id: Id; readonly spec: NounSpecs[K]; readonly path: string }[];
+  /** What is there and what the section does not name. */
+  readonly unnamed: readonly Nouns[K][];
 }
 
-/** Gives each name of the section an id, and notes what the section no longer names as deleted. */
+/** Gives each name of the section an id. */
 function declareSection<K extends NounKind>(edit: Edit, kind: K, specs: readonly NounSpecs[K][] | undefined, newId: NewId): Section<K> {
-  if (specs === undefined) return { kind, entries: [] };
+  if (specs === undefined) return { kind, entries: [], unnamed: [] };
   const ids = new Map<string, Id>();
   const pinned = new Set<Id>();
   const entries = specs.flatMap((spec, i) => {
@@ -79,8 +113,7 @@ function declareSection<K extends NounKind>(edit: Edit, kind: K, specs: readonly
     return [{ id, spec, path }];
   });
   edit.declareNames(kind, ids);
-  for (const noun of nounsOf<NounKind>(edit.base, kind).values()) if (!ids.has(noun.name)) edit.delete(kind, noun.id);
-  return { kind, entries };
+  return { kind, entries, unnamed: [...nounsOf(edit.base, kind).values()].filter((noun) => !ids.has(noun.name)) };
 }
 
 function pinnedId(edit: Edit, spec: Pick<Nouns['network'], 'name'> & { readonly id?: Id }, path: string, pinned: Set<Id>): Id | undefined {

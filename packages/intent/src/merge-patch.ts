@@ -1,4 +1,4 @@
-import { portolanError } from '@portolan/model';
+import { type NounKind, portolanError } from '@portolan/model';
 import { shownValue } from './schema-problems.js';
 
 /** The document after a JSON merge patch (RFC 7396): null removes, objects merge, everything else replaces. Throws `invalid-document`. */
@@ -20,4 +20,21 @@ function merged(target: unknown, patch: unknown): unknown {
 
 function isObject(value: unknown): value is object {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/**
+ * The patched spec without allocated values that a patch of something else makes impossible: VIPs and marks when the
+ * endpoint mode becomes dnsrr, addresses in networks that an endpoint no longer joins. They were never asked for.
+ */
+export function withoutStalePins(kind: NounKind, spec: unknown, patch: unknown): unknown {
+  if (!isObject(spec) || !isObject(patch)) return spec;
+  const [before, change]: [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>] = [{ ...spec }, { ...patch }];
+  if (kind === 'service' && change.endpointMode === 'dnsrr' && change.networks === undefined && Array.isArray(before.networks)) {
+    return { ...before, networks: before.networks.map(({ vip: _vip, mark: _mark, ...kept }) => kept) };
+  }
+  if (kind === 'endpoint' && Array.isArray(change.networks) && change.addresses === undefined && Array.isArray(before.addresses)) {
+    const { networks } = change;
+    return { ...before, addresses: before.addresses.filter(({ network }) => networks.includes(network)) };
+  }
+  return spec;
 }

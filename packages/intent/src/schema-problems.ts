@@ -35,12 +35,27 @@ function errorsOf(validator: Validator, document: unknown): readonly TLocalizedV
 
 function problemsOf(root: TSchema, error: TLocalizedValidationError, document: unknown): readonly Problem[] {
   const union = unionOf(error);
-  if (union !== undefined) return [unionProblem(schemaAt(root, union.schemaPath), union.path, valueAt(document, union.path))];
+  if (union !== undefined) {
+    const choices = schemaAt(root, union.schemaPath);
+    const value = valueAt(document, union.path);
+    const tag = tagOf(choices);
+    if (tag === undefined) return [unionProblem(choices, union.path, value)];
+    const meant = taggedBranch(choices, tag, value);
+    if (meant === undefined) return [tagProblem(choices, tag, union.path, value)];
+    // Of the branch that was meant each error counts by itself, of the others none.
+    if (`${error.schemaPath}/`.startsWith(`${union.schemaPath}/anyOf/${meant}/`)) return plainProblems(root, error, document, choices);
+    return [];
+  }
+  return plainProblems(root, error, document);
+}
+
+/** `others`: the union that the value is in, whose other branches may know a field that this one does not. */
+function plainProblems(root: TSchema, error: TLocalizedValidationError, document: unknown, others?: Schema): readonly Problem[] {
   const schema = schemaAt(root, error.schemaPath);
   switch (error.keyword) {
     // The one error for each field that is too many; the summary of them comes last and may be cut off.
     case 'boolean':
-      return [unknownField(schemaAt(root, error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))), error.instancePath)];
+      return [unknownField(schemaAt(root, error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))), error.instancePath, others)];
     case 'additionalProperties':
       return [];
     case 'required':
@@ -65,9 +80,16 @@ function unionOf({ keyword, schemaPath, instancePath }: TLocalizedValidationErro
   return { schemaPath: schemaPath.slice(0, end), path: members.map((member) => `/${member}`).join('') };
 }
 
-function unknownField(schema: Schema, path: string): Problem {
+function unknownField(schema: Schema, path: string, others?: Schema): Problem {
   const name = pointerMembers(path).at(-1) ?? '';
   const known = Object.keys(schema.properties ?? {});
+  const tag = others === undefined ? undefined : tagOf(others);
+  const owner = others?.anyOf?.find((branch) => Object.hasOwn(branch.properties ?? {}, name));
+  if (tag !== undefined && owner !== undefined) {
+    const own = JSON.stringify(schema.properties?.[tag]?.const);
+    const needed = JSON.stringify(owner.properties?.[tag]?.const);
+    return problem('unknown-field', path, `the field "${name}" is not known with ${tag} ${own}`, `Remove it, or write "${tag}": ${needed}.`);
+  }
   const meant = nearestName(name, known);
   const advice = meant === undefined ? `Remove it; known fields here: ${known.join(', ')}.` : `Did you mean "${meant}"?`;
   return problem('unknown-field', path, `the field "${name}" is not known`, advice);
@@ -78,6 +100,29 @@ function valueProblem(schema: Schema, path: string, value: unknown): Problem {
   if (typeof value === 'string' && schema.pattern === IPV4_PATTERN) return problem('invalid-address', path, `${shown} is not an IPv4 address`);
   if (typeof value === 'string' && schema.description === cidr.description) return problem('invalid-subnet', path, `${shown} is not an IPv4 subnet`);
   return problem('invalid-document', path, `${shown} is not allowed here: expected ${expected(schema)}`);
+}
+
+/** The field whose constants tell the branches of a union of objects apart, if there is one. */
+function tagOf({ anyOf = [] }: Schema): string | undefined {
+  const [first, ...others] = anyOf;
+  return Object.keys(first?.properties ?? {}).find((name) => [first, ...others].every((branch) => branch?.properties?.[name]?.const !== undefined));
+}
+
+/** Position of the branch whose constant the value has. */
+function taggedBranch({ anyOf = [] }: Schema, tag: string, value: unknown): number | undefined {
+  if (value === null || typeof value !== 'object' || !Object.hasOwn(value, tag)) return undefined;
+  const index = anyOf.findIndex((branch) => branch.properties?.[tag]?.const === (value as Readonly<Record<string, unknown>>)[tag]);
+  return index < 0 ? undefined : index;
+}
+
+function tagProblem({ anyOf = [] }: Schema, tag: string, path: string, value: unknown): Problem {
+  const choice = `one of ${anyOf.map((branch) => JSON.stringify(branch.properties?.[tag]?.const)).join(', ')}`;
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return problem('invalid-document', path, `${shownValue(value)} is not allowed here: expected an object with "${tag}", ${choice}`);
+  }
+  if (!Object.hasOwn(value, tag)) return problem('invalid-document', path, `the field "${tag}" is missing: ${choice}`);
+  const given = (value as Readonly<Record<string, unknown>>)[tag];
+  return problem('invalid-document', path + pointerTo(tag), `${shownValue(given)} is not allowed here: expected ${choice}`);
 }
 
 /** Choices of words are listed. Of objects that exclude each other the one that was meant is judged, if it is clear which. */

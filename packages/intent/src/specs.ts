@@ -1,31 +1,82 @@
-import type { Id, NetworkAddress, NounKind, Snapshot } from '@portolan/model';
+import type { HealthCheck, HealthCheckSpec, Id, NetworkAddress, NounKind, PublishedPort, ServiceNetwork, Snapshot } from '@portolan/model';
 import type { NounSpecs, Nouns } from './types.js';
 
-/** The object as a spec with every value filled in: sending it back changes nothing. Lists are in the order of names and numbers. */
+/**
+ * The object as a spec with every value filled in: sending it back changes nothing, but that it keeps an endpoint that
+ * was leaving. What is computed, what follows from the cluster, and what is empty is left out. Lists are in the order
+ * of names and numbers where theirs means nothing.
+ */
 export function specOf<K extends NounKind>(snapshot: Snapshot, kind: K, noun: Nouns[K]): NounSpecs[K] {
   return specs[kind](snapshot, noun);
 }
 
 const specs: { readonly [K in NounKind]: (snapshot: Snapshot, noun: Nouns[K]) => NounSpecs[K] } = {
   node: (_snapshot, { name, role, availability, address, labels }) => ({ name, role, availability, address, ...withLabels(labels) }),
-  network: (_snapshot, { name, id, ingress, vni, subnet, gateway, mtu, labels }) => ({ name, id, ingress, vni, subnet, gateway, mtu, ...withLabels(labels) }),
-  service: (snapshot, { name, scheduler, vips, ports, labels }) => ({
+  network: (_snapshot, { name, id, ingress, vni, subnet, gateway, extraSubnets, mtu, internal, attachable, dsr, ipvsTimeouts, labels }) => ({
     name,
-    networks: vips.map(({ networkId, address, mark }) => ({ network: networkName(snapshot, networkId), vip: address, mark })).sort(byNetwork),
-    ports: ports.map(({ published, target, protocol }) => ({ published, target, protocol })).sort(byPort),
-    scheduler,
+    id,
+    ingress,
+    vni,
+    subnet,
+    gateway,
+    ...(extraSubnets.length === 0 ? {} : { extraSubnets: extraSubnets.map((own) => ({ subnet: own.subnet, gateway: own.gateway, vni: own.vni })) }),
+    ...(mtu === null ? {} : { mtu }),
+    internal,
+    attachable,
+    dsr,
+    ...(ipvsTimeouts === null ? {} : { ipvsTimeouts: { ...ipvsTimeouts } }),
     ...withLabels(labels),
   }),
-  endpoint: (snapshot, { name, serviceId, nodeId, attachment, weight, addresses, labels }) => ({
+  service: (snapshot, { name, endpointMode, scheduler, persistence, networks, ports, healthCheck, drainSeconds, labels }) => ({
     name,
-    service: snapshot.services.get(serviceId)?.name ?? serviceId,
+    networks: networks.map((own) => serviceNetwork(snapshot, own)).sort(byNetwork),
+    ports: ports.map(publishedPort).sort(byPort),
+    endpointMode,
+    scheduler,
+    persistence,
+    ...(healthCheck === null ? {} : { healthCheck: healthCheckSpec(healthCheck) }),
+    ...(drainSeconds === null ? {} : { drainSeconds }),
+    ...withLabels(labels),
+  }),
+  endpoint: (snapshot, { name, serviceId, nodeId, attachment, weight, addresses, aliases, labels }) => ({
+    name,
+    ...(serviceId === null
+      ? { networks: addresses.map(({ networkId }) => networkName(snapshot, networkId)).sort() }
+      : { service: snapshot.services.get(serviceId)?.name ?? serviceId }),
     node: snapshot.nodes.get(nodeId)?.name ?? nodeId,
     attachment,
     weight,
     addresses: addresses.map(({ networkId, address }: NetworkAddress) => ({ network: networkName(snapshot, networkId), address })).sort(byNetwork),
+    ...withAliases(aliases),
     ...withLabels(labels),
   }),
 };
+
+function serviceNetwork(snapshot: Snapshot, { networkId, address, mark, aliases }: ServiceNetwork) {
+  return {
+    network: networkName(snapshot, networkId),
+    ...(address === null ? {} : { vip: address }),
+    ...(mark === null ? {} : { mark }),
+    ...withAliases(aliases),
+  };
+}
+
+function publishedPort({ published, target, protocol, mode, externalTrafficPolicy, addresses, interfaces }: PublishedPort) {
+  return {
+    published,
+    target,
+    protocol,
+    mode,
+    externalTrafficPolicy,
+    ...(addresses.length === 0 ? {} : { addresses: [...addresses] }),
+    ...(interfaces.length === 0 ? {} : { interfaces: [...interfaces] }),
+  };
+}
+
+function healthCheckSpec({ kind, port, path, intervalMs, timeoutMs, failures, successes }: HealthCheck): HealthCheckSpec {
+  const probe = { port, intervalMs, timeoutMs, failures, successes };
+  return kind === 'http' ? { kind, path, ...probe } : { kind, ...probe };
+}
 
 function networkName(snapshot: Snapshot, id: Id): string {
   return snapshot.networks.get(id)?.name ?? id;
@@ -33,6 +84,10 @@ function networkName(snapshot: Snapshot, id: Id): string {
 
 function withLabels(labels: Readonly<Record<string, string>>): { labels?: Record<string, string> } {
   return Object.keys(labels).length === 0 ? {} : { labels: { ...labels } };
+}
+
+function withAliases(aliases: readonly string[]): { aliases?: string[] } {
+  return aliases.length === 0 ? {} : { aliases: [...aliases].sort() };
 }
 
 function byNetwork(a: { readonly network: string }, b: { readonly network: string }): number {

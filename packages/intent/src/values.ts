@@ -1,5 +1,18 @@
-import { type Cidr, type ClusterSettings, isHostAddress, type NounKind, type Problem, parseCidr, parseIpv4, problem, type Subnet } from '@portolan/model';
+import {
+  type Cidr,
+  type ClusterSettings,
+  type Ipv4,
+  isHostAddress,
+  type NetworkSpec,
+  type NounKind,
+  type Problem,
+  parseCidr,
+  parseIpv4,
+  problem,
+  type Subnet,
+} from '@portolan/model';
 import { collect, pointerTo } from './problems.js';
+import { endpointProblems, serviceProblems } from './service-values.js';
 import type { NounSpecs } from './types.js';
 
 /** What a schema cannot say about the values of a spec, without looking at the cluster. */
@@ -16,19 +29,44 @@ const valueRules: { readonly [K in NounKind]: (spec: NounSpecs[K], path: string)
       ? none
       : [problem('invalid-address', `${path}/address`, `"${spec.address}" cannot be the address of a host: it is reserved or multicast`)];
   },
-  network: (spec, path) => {
-    const problems: Problem[] = [];
-    if (spec.subnet === undefined) return problems;
-    const cidr = spec.subnet;
-    const subnet = collect(problems, () => parseNetworkSubnet(cidr, `${path}/subnet`, problems));
-    if (subnet !== undefined && spec.gateway !== undefined && !isHostAddress(subnet, parseIpv4(spec.gateway))) {
-      problems.push(problem('address-outside-network', `${path}/gateway`, `the gateway ${spec.gateway} is not a host address of ${spec.subnet}`));
-    }
-    return problems;
-  },
-  service: () => none,
-  endpoint: () => none,
+  network: networkProblems,
+  service: serviceProblems,
+  endpoint: endpointProblems,
 };
+
+function networkProblems(spec: NetworkSpec, path: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (spec.subnet !== undefined) problems.push(...subnetProblems(spec.subnet, spec.gateway, path));
+  const vnis = new Set([spec.vni]);
+  spec.extraSubnets?.forEach(({ subnet, gateway, vni }, i) => {
+    const at = `${path}/extraSubnets/${i}`;
+    problems.push(...subnetProblems(subnet, gateway, at));
+    if (vni !== undefined && vnis.has(vni)) problems.push(problem('vni-taken', `${at}/vni`, `the VNI ${vni} is given twice in this network`));
+    vnis.add(vni);
+  });
+  const exclude = (field: string, other: string, message: string): void => {
+    problems.push(problem('unsupported-combination', `${path}/${field}`, message, `Leave out "${field}", or leave out "${other}".`));
+  };
+  if (spec.ingress === true) {
+    if (spec.dsr === true) exclude('dsr', 'ingress', 'the ingress network has no direct server return: answers must pass the node that the client sent to');
+    if (spec.internal === true) exclude('internal', 'ingress', 'the ingress network cannot be internal: clients outside the cluster are what it is for');
+    if (spec.attachable === true) exclude('attachable', 'ingress', 'endpoints cannot join the ingress network by themselves');
+    if ((spec.extraSubnets?.length ?? 0) > 0) exclude('extraSubnets', 'ingress', 'the ingress network has one subnet');
+  }
+  if (spec.dsr === true && (spec.extraSubnets?.length ?? 0) > 0) {
+    exclude('extraSubnets', 'dsr', 'a network with direct server return has one subnet: endpoints must reach the client without a gateway');
+  }
+  return problems;
+}
+
+function subnetProblems(cidr: Cidr, gateway: Ipv4 | undefined, path: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  const subnet = collect(problems, () => parseNetworkSubnet(cidr, `${path}/subnet`, problems));
+  if (subnet !== undefined && gateway !== undefined && !isHostAddress(subnet, parseIpv4(gateway))) {
+    problems.push(problem('address-outside-network', `${path}/gateway`, `the gateway ${gateway} is not a host address of ${cidr}`));
+  }
+  return problems;
+}
 
 /** Prefix lengths that leave at least two host addresses and no more than a class A network. */
 const PREFIX_LENGTHS = [8, 30] as const;
