@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Answers, type Lab, leftovers, proveLab, startLab, takeDown } from '@portolan/lab';
+import { type Lab, leftovers, proveLab, startLab, takeDown } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { labClient, shares } from '../lab-client.js';
 import { until } from '../until.js';
 
 /**
@@ -18,30 +19,7 @@ const VIP = 'http://10.0.0.20:8080/';
 let directory: string;
 let lab: Lab;
 
-async function call<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
-  const answer = await fetch(`${lab.apiUrl}/v1/clusters/${lab.cluster}${path}`, {
-    method,
-    ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-  return (text === '' ? undefined : JSON.parse(text)) as T;
-}
-
-/** How many answers each endpoint gave; fails when one request failed. */
-function shares({ answers, failures }: Answers): Record<string, number> {
-  expect(failures).toEqual([]);
-  const counts: Record<string, number> = {};
-  for (const { endpoint } of answers) counts[endpoint] = (counts[endpoint] ?? 0) + 1;
-  return counts;
-}
-
-/** Output of a command in a namespace of a node's agent. */
-async function inSpace(node: string, name: string, ...argv: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await lab.machineOf(node).run(['nsenter', `--net=/run/portolan-lab/${node}/netns/${name}`, '--', ...argv]);
-  expect(stderr === '' || exitCode === 0, stderr).toBe(true);
-  return stdout;
-}
+const { call, inSpace } = labClient(() => lab);
 
 interface NodeStatus {
   readonly name: string;
@@ -114,7 +92,7 @@ describe('a change', () => {
   });
 
   it('adds one, which gets its share', async () => {
-    const netns = await lab.addContainer('bjdt_bjdt-dzwl.4', 'node2', 8080);
+    const netns = await lab.addContainer('bjdt_bjdt-dzwl.4', 'node2', '8080/tcp');
     await call('/endpoints?wait=applied', 'POST', { name: 'bjdt_bjdt-dzwl.4', service: 'bjdt_bjdt-dzwl', node: 'node2', attachment: { netns } });
     const expected = { 'bjdt_bjdt-dzwl.1': 10, 'bjdt_bjdt-dzwl.3': 10, 'bjdt_bjdt-dzwl.4': 10 };
     expect(shares(await lab.request('bjdt_bjdt-dzwl-web.1', VIP, 30))).toEqual(expected);
@@ -128,7 +106,7 @@ describe('a change', () => {
     await call(`/wait?revision=${intentRevision}&timeout=30`);
     expect(shares(await lab.request('bjdt_bjdt-dzwl-web.1', VIP, 30))).toEqual({ 'bjdt_bjdt-dzwl.1': 15, 'bjdt_bjdt-dzwl.3': 15 });
 
-    await lab.addContainer('bjdt_bjdt-dzwl.4', 'node2', 8080);
+    await lab.addContainer('bjdt_bjdt-dzwl.4', 'node2', '8080/tcp');
     await until('the endpoint is seen again', 10, async () => (await call<{ presence: string }>('/endpoints/bjdt_bjdt-dzwl.4')).presence === 'present');
     const back = await call<{ intentRevision: number }>('/status');
     await call(`/wait?revision=${back.intentRevision}&timeout=30`);

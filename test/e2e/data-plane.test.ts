@@ -1,0 +1,244 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Lab, programs, proveLab, startLab } from '@portolan/lab';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { labClient, shares } from '../lab-client.js';
+import { until } from '../until.js';
+
+/**
+ * One of everything that the data plane can do (examples/data-plane.yaml), on a kernel with IPVS: balancing, names, addresses of
+ * clients, and endpoints that come, leave and crash under load. The tests build on one another.
+ */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const addresses = { node1: '172.16.130.140', node2: '172.16.130.164', node3: '172.16.130.170' } as const;
+const machine = '172.16.130.1';
+
+let directory: string;
+let lab: Lab;
+const { call, inSpace } = labClient(() => lab);
+
+interface Endpoint {
+  readonly name: string;
+  readonly node: string;
+  readonly presence: string;
+  readonly health: string;
+  readonly traffic: string;
+  readonly addresses: readonly { readonly network: string; readonly address: string }[];
+}
+const endpoint = (name: string): Promise<Endpoint> => call<Endpoint>(`/endpoints/${name}`);
+async function addressIn(name: string, network: string): Promise<string> {
+  return (await endpoint(name)).addresses.find((own) => own.network === network)?.address ?? '';
+}
+
+/** Answer of the name server in the container of an endpoint: addresses, names, or the code of the failure. */
+async function ask(from: string, name: string, type: 'A' | 'PTR' = 'A'): Promise<string | readonly string[]> {
+  const { node } = await endpoint(from);
+  const program = `const r = new (require('node:dns').Resolver)({ timeout: 2000, tries: 1 }); r.setServers(['127.0.0.11']);
+    const done = (e, found) => console.log(JSON.stringify(e ? e.code : found.sort()));
+    ${type === 'A' ? `r.resolve4('${name}', done)` : `r.reverse('${name}', done)`}`;
+  const { stdout, stderr } = await lab.machineOf(node).run(['nsenter', `--net=/run/netns/${from}`, '--', process.execPath, '-e', program]);
+  expect(stderr).toBe('');
+  return JSON.parse(stdout) as string | readonly string[];
+}
+
+beforeAll(async () => {
+  mkdirSync(join(root, '.portolan'), { recursive: true });
+  directory = mkdtempSync(join(root, '.portolan/e2e-'));
+  lab = await startLab({ directory, manifestPath: programs.dataPlaneExample });
+});
+
+afterAll(async () => {
+  await lab?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('balancing', () => {
+  it('shares 30 requests of every client to every service by its name, and to every published port of every host, within one of each other', async () => {
+    const tables = await proveLab(lab, 30);
+    expect(tables.flatMap(({ title, rows }) => rows.flatMap(({ label, fault }) => (fault === undefined ? [] : [`${title}: ${label}: ${fault}`])))).toEqual([]);
+    expect(tables.flatMap(({ rows }) => rows).length).toBeGreaterThanOrEqual(20);
+  });
+
+  it('answers on 127.0.0.1 of every host, the port of policy local only where an endpoint is', async () => {
+    for (const node of Object.keys(addresses)) {
+      expect(shares(await lab.request(node, 'http://127.0.0.1:8001/', 30))).toEqual({ 'shop.1': 15, 'shop.2': 15 });
+    }
+    expect(shares(await lab.request('node1', 'http://127.0.0.1:8002/', 4))).toEqual({ 'shop.1': 4 });
+    expect((await lab.request('node3', 'http://127.0.0.1:8002/', 1)).failures[0]).toContain('ECONNREFUSED');
+  });
+
+  it('is out of order nowhere: the whole state is in every kernel, and a second look finds nothing to do', async () => {
+    for (const node of Object.keys(addresses)) {
+      const { steps } = await call<{ steps: unknown[] }>(`/nodes/${node}/state?drift=true`).catch(() => ({ steps: [] }));
+      expect(steps).toEqual([]);
+    }
+    expect(await inSpace('node1', 'ingress_sbox', 'sysctl', '-n', 'net.ipv4.ip_forward', 'net.ipv4.vs.conntrack', 'net.ipv4.vs.expire_nodest_conn')).toBe(
+      '1\n1\n1\n',
+    );
+  });
+
+  it('keeps a client at its endpoint where the service asks for that', async () => {
+    await call('/services/shop?wait=applied', 'PATCH', { persistence: 60 });
+    for (const node of Object.keys(addresses))
+      expect(Object.values(shares(await lab.request('machine', `http://${addresses[node as 'node1']}:8001/`, 10)))).toEqual([10]);
+    await call('/services/shop?wait=applied', 'PATCH', { persistence: 0 });
+  });
+});
+
+describe('the address of the client', () => {
+  it('is the load balancer of the host with policy cluster, and the client itself with policy local', async () => {
+    const cluster = await lab.request('machine', `http://${addresses.node1}:8001/`, 10);
+    expect(cluster.answers.every(({ client }) => client.startsWith('10.255.'))).toBe(true);
+    for (const node of ['node1', 'node2'] as const) {
+      const { answers, failures } = await lab.request('machine', `http://${addresses[node]}:8002/`, 10);
+      expect(failures).toEqual([]);
+      expect(answers.map(({ client, node: by }) => `${client} ${by}`)).toEqual(Array(10).fill(`${machine} ${node}`));
+    }
+    expect((await lab.request('machine', `http://${addresses.node3}:8002/`, 1)).failures[0]).toContain('ECONNREFUSED');
+  });
+
+  it('is the client itself at a port of mode host', async () => {
+    const { answers } = await lab.request('machine', `http://${addresses.node3}:9100/`, 3);
+    expect(answers.map(({ client, endpoint: by }) => `${client} ${by}`)).toEqual(Array(3).fill(`${machine} exporter.1`));
+    expect((await lab.request('machine', `http://${addresses.node1}:9100/`, 1)).failures[0]).toContain('ECONNREFUSED');
+  });
+
+  it('is the asking endpoint on a network with direct server return', async () => {
+    const asker = await addressIn('cache.1', 'direct');
+    const { answers, failures } = await lab.request('cache.1', `http://${await addressIn('cache.2', 'direct')}:8080/`, 2);
+    expect(failures).toEqual([]);
+    expect(answers.map(({ client }) => client)).toEqual([asker, asker]);
+  });
+});
+
+describe('names', () => {
+  it('lead to the VIP, to all endpoints, to one endpoint, and back', async () => {
+    const { networks } = await call<{ networks: { network: string; vip: string }[] }>('/services/api');
+    const api = await Promise.all(['api.1', 'api.2', 'api.3'].map((name) => addressIn(name, 'backend')));
+    const search = await Promise.all(['search.1', 'search.2'].map((name) => addressIn(name, 'backend')));
+    expect(await ask('shop.1', 'api')).toEqual([networks[0]?.vip]);
+    expect(await ask('shop.1', 'v1.backend')).toEqual([networks[0]?.vip]);
+    expect(await ask('shop.1', 'tasks.api')).toEqual([...api].sort());
+    expect(await ask('shop.1', 'search')).toEqual([...search].sort());
+    expect(await ask('shop.1', 'API.1')).toEqual([api[0]]);
+    expect(await ask('shop.1', api[1] ?? '', 'PTR')).toEqual(['api.2.backend']);
+    expect(await ask('toolbox', 'clock')).toHaveLength(1);
+    expect(await ask('shop.1', 'toolbox')).toEqual([await addressIn('toolbox', 'front')]);
+  });
+
+  it('are seen only by who shares a network', async () => {
+    expect(await ask('clock.1', 'api')).toBe('ENOTFOUND');
+    expect(await ask('api.1', 'clock')).toBe('ENOTFOUND');
+    expect(await ask('cache.1', 'store')).toBe('ENOTFOUND');
+  });
+
+  it('are there as soon as the service is', async () => {
+    await call('/services?wait=applied', 'POST', { name: 'soon', networks: [{ network: 'backend' }] });
+    expect(await ask('api.1', 'soon')).toHaveLength(1);
+    expect(await ask('api.1', 'tasks.soon')).not.toContain('E');
+    await call('/services/soon?wait=applied', 'DELETE');
+    expect(await ask('api.1', 'soon')).toBe('ENOTFOUND');
+  });
+});
+
+describe('the way out', () => {
+  it('is there for endpoints of a network that is not internal', async () => {
+    const health = `${lab.apiUrl.replace('127.0.0.1', machine)}/healthz`;
+    expect((await lab.request('shop.1', health, 1)).failures).toEqual([]);
+    expect((await lab.request('api.1', health, 1)).failures[0]).toMatch(/ENETUNREACH|EHOSTUNREACH/);
+  });
+});
+
+/** The last failure after a moment, in milliseconds; 0 when none failed. */
+function lastFailure(failures: readonly { readonly at: number }[], since: number): number {
+  return Math.max(0, ...failures.map(({ at }) => at - since));
+}
+
+describe('a rolling replacement of every endpoint under load', () => {
+  it('fails no request, by name from inside nor at a published port from outside', async () => {
+    const inside = await lab.load('search.1', 'http://api:8080/?hold=40', 60);
+    const outside = await lab.load('machine', `http://${addresses.node3}:8001/?hold=40`, 60);
+    const replace = async (service: string, old: string, next: string, node: string, ...ports: string[]): Promise<void> => {
+      const netns = await lab.addContainer(next, node, ...ports);
+      await call('/endpoints?wait=applied', 'POST', { name: next, service, node, attachment: { netns } });
+      await until(`${next} is sent traffic`, 20, async () => (await endpoint(next)).traffic === 'all');
+      await call(`/endpoints/${old}?wait=drained&timeout=60`, 'DELETE');
+      // It is safe to stop now, and it is stopped the hard way.
+      await lab.removeContainer(old);
+    };
+    for (const [i, node] of ['node1', 'node2', 'node3'].entries()) await replace('api', `api.${i + 1}`, `api.${i + 4}`, node, '8080/tcp');
+    for (const [i, node] of ['node1', 'node2'].entries()) await replace('shop', `shop.${i + 1}`, `shop.${i + 3}`, node, '80/tcp', '81/tcp');
+    const results = { inside: await inside.stop(), outside: await outside.stop() };
+    for (const { sent, seconds, failures, answers } of Object.values(results)) {
+      expect(failures).toEqual([]);
+      expect(sent / seconds).toBeGreaterThanOrEqual(50);
+      expect(Object.keys(answers).length).toBeGreaterThan(2);
+    }
+    console.log(
+      `rolling replacement: ${Object.entries(results)
+        .map(([from, { sent, seconds }]) => `${from} ${sent} requests in ${seconds.toFixed(1)} s, 0 failed`)
+        .join('; ')}`,
+    );
+  });
+});
+
+describe('a crash under load', () => {
+  /** Milliseconds from the crash to the last request that failed. */
+  async function crash(what: string, url: string, happen: () => Promise<number>, out: () => Promise<boolean>): Promise<number> {
+    const load = await lab.load('search.1', url, 50);
+    await sleep(1_000);
+    const at = await happen();
+    await until(`${what}: it is out`, 60, out);
+    await sleep(3_000);
+    const { failures, sent } = await load.stop();
+    const took = lastFailure(failures, at);
+    console.log(`${what}: ${failures.length} of ${sent} requests failed, the last ${took} ms after the crash`);
+    return took;
+  }
+
+  it('of a process is found by the health check', async () => {
+    const took = await crash(
+      'a process that crashes',
+      'http://api:8080/',
+      async () => {
+        await lab.stopContainer('api.4', 'SIGKILL');
+        return Date.now();
+      },
+      async () => (await endpoint('api.4')).traffic === 'nothing',
+    );
+    expect(took).toBeLessThan(5_000);
+  });
+
+  it('of a container is found by its namespace', async () => {
+    const took = await crash(
+      'a container that crashes',
+      'http://api:8080/',
+      async () => {
+        const at = Date.now();
+        await lab.removeContainer('api.5');
+        return at;
+      },
+      async () => (await endpoint('api.5')).traffic === 'nothing',
+    );
+    expect(took).toBeLessThan(5_000);
+  });
+
+  it('of a host is found by its lease, and by the other hosts that no longer reach it', async () => {
+    const host = lab.hosts.get('node3');
+    const took = await crash(
+      'a host that loses its network',
+      'http://api:8080/',
+      async () => {
+        await lab.machineOf('node3').run(['nsenter', `--net=${host?.netns}`, '--', 'ip', 'link', 'set', 'eth1', 'down']);
+        return Date.now();
+      },
+      async () => (await call<{ condition: string }>('/nodes/node3')).condition === 'unreachable',
+    );
+    expect(took).toBeLessThan(20_000);
+    await lab.machineOf('node3').run(['nsenter', `--net=${host?.netns}`, '--', 'ip', 'link', 'set', 'eth1', 'up']);
+    await lab.machineOf('node3').run(['nsenter', `--net=${host?.netns}`, '--', 'ip', 'route', 'replace', 'default', 'via', machine]);
+    await until('node3 is up again', 60, async () => (await call<{ condition: string }>('/nodes/node3')).condition === 'up');
+  });
+});
