@@ -1,1 +1,2 @@
 export { computeNodeState } from './graph.js';
+export { watchersOf } from './watch.js';

@@ -1,7 +1,7 @@
-import type { Id, Ipv4, Network, Node } from '@portolan/model';
+import type { Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
 import type { HealthProbe, Watch } from '@portolan/node-state';
 import { loadBalancerSpace } from './names.js';
-import type { ClusterRoster, Resident } from './roster.js';
+import { type ClusterRoster, clusterRoster, type Resident } from './roster.js';
 import { oncePer } from './shared.js';
 
 /** How many nodes look whether a silent one still answers. */
@@ -53,6 +53,11 @@ const watchedBy = oncePer(({ nodes }: ClusterRoster): ReadonlyMap<Id, Readonly<R
   }
   return watched;
 });
+
+/** The nodes that look whether a silent or unreachable one still answers. */
+export function watchersOf(snapshot: Snapshot, nodeId: Id): readonly Id[] {
+  return [...watchedBy(clusterRoster(snapshot))].filter(([, watched]) => watched[nodeId] !== undefined).map(([id]) => id);
+}
 
 /** The first nodes behind `id` in a ring that is sorted by id. */
 function following(ring: readonly Node[], id: Id): readonly Node[] {
