@@ -16,7 +16,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   kernel: ['model', 'node-state', 'plan', 'render'],
   testkit: ['model', 'ipam', 'check', 'intent', 'node-state', 'compute', 'plan'],
   harness: ['model'],
-  'control-plane': ['model', 'check', 'intent', 'node-state', 'compute', 'plan', 'protocol', 'store'],
+  'control-plane': ['model', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'protocol', 'store'],
   agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
   cli: ['model'],
   lab: ['model', 'harness'],
@@ -26,4 +26,4 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
 export const pureRooms: readonly string[] = ['model', 'ipam', 'node-state', 'check', 'intent', 'compute', 'plan', 'render', 'protocol', 'testkit'];
 
 /** Ports that a room opens beside its front door; an agent must not load the database client with its queue. */
-export const doors: Readonly<Record<string, readonly string[]>> = { store: ['postgres', 'queue', 'etcd', 'memory'] };
+export const doors: Readonly<Record<string, readonly string[]>> = { store: ['postgres', 'queue', 'etcd', 'memory'], kernel: ['sockets'] };
