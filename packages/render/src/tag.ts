@@ -57,7 +57,8 @@ export function restOfKey(space: Space, key: string): string {
 }
 
 function withoutSpace(space: Space, key: string): string {
-  return `${kindOfKey(key)}/${restOfKey(space, key)}`;
+  const kind = kindOfKey(key);
+  return kind + key.slice(kind.length + 1 + space.length);
 }
 
 function isKind(key: string): boolean {
