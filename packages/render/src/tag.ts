@@ -47,7 +47,7 @@ const comment = new RegExp(`--comment "${PREFIX} ([^ "]+) ([0-9a-f]{16}) ([0-9]+
 export function tagOfRule(space: Space, line: string): RuleTag | undefined {
   const [, name = '', hash = '', index, count] = comment.exec(line) ?? [];
   if (!isKind(name)) return undefined;
-  const kind = kindOfKey(name);
+  const kind = kindOfKey(`${name}/`);
   return { key: `${kind}/${space}${name.slice(kind.length)}`, kind, hash, index: Number(index), count: Number(count) };
 }
 
