@@ -1,18 +1,24 @@
-import type { Attachment, Manifest } from '@portolan/model';
+import type { Attachment, EndpointSpec, HealthCheckSpec, Manifest, NetworkSpec, ServiceSpec } from '@portolan/model';
 import fc from 'fast-check';
+
+type PublishedPortSpec = NonNullable<ServiceSpec['ports']>[number];
 
 const protocol = fc.constantFrom('tcp' as const, 'udp' as const, 'sctp' as const);
 const labels = fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.string({ maxLength: 8 }), { maxKeys: 2 });
+const timeouts = fc.record({ tcp: fc.integer({ min: 600, max: 8000 }), tcpFin: fc.integer({ min: 1, max: 300 }), udp: fc.integer({ min: 1, max: 300 }) });
 const attachment: fc.Arbitrary<Attachment> = fc.oneof(
   fc.record({ netns: fc.nat(99).map((i) => `/run/netns/c${i}`) }),
   fc.record({ pid: fc.integer({ min: 2, max: 4194304 }) }),
   fc.record({ container: fc.nat(99).map((i) => `container-${i}`) }),
 );
+const probe = { port: fc.integer({ min: 1, max: 65535 }), intervalMs: fc.integer({ min: 100, max: 5000 }), failures: fc.integer({ min: 1, max: 5 }) };
+const healthCheck: fc.Arbitrary<HealthCheckSpec> = fc.oneof(
+  fc.record({ kind: fc.constant('tcp' as const), ...probe }, { requiredKeys: ['kind', 'port'] }),
+  fc.record({ kind: fc.constant('http' as const), path: fc.constantFrom('/', '/healthz'), ...probe }, { requiredKeys: ['kind', 'port'] }),
+);
 
-/** Leaves a value out, or pins it. */
-function maybe<T extends object>(value: fc.Arbitrary<T>): fc.Arbitrary<T | Record<never, never>> {
-  return fc.oneof(fc.constant({}), value);
-}
+/** Any of the fields can be left out. */
+const optional: { requiredKeys: [] } = { requiredKeys: [] };
 
 /**
  * Manifests that a cluster can have, with everything present: names, pins and references that fit. Names are from
@@ -23,55 +29,124 @@ export function manifestArbitrary(): fc.Arbitrary<Required<Omit<Manifest, 'setti
   return fc
     .record({
       nodes: fc.subarray([1, 2, 3, 4], { minLength: 1 }),
-      networks: fc.subarray([1, 2, 3, 4]),
+      networks: fc.subarray([1, 2, 3, 4]).chain((numbers) => each([0, ...numbers], network)),
       services: fc.subarray([1, 2, 3, 4, 5]),
       endpoints: fc.subarray([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+      lone: fc.subarray([1, 2, 3]),
     })
-    .chain(({ nodes, networks, services, endpoints }) =>
-      fc.record({
-        nodes: each(nodes, (i) =>
-          fc
-            .tuple(fc.constantFrom('manager' as const, 'worker' as const), fc.constantFrom('active' as const, 'drain' as const), labels)
-            .map(([role, availability, own]) => ({ name: `node${i}`, address: `172.16.130.${i}`, role, availability, labels: own })),
-        ),
-        networks: each([0, ...networks], (i) =>
-          maybe(labels.map((own) => ({ labels: own }))).map((own) => ({
-            name: i === 0 ? 'ingress' : `net${i}`,
-            ingress: i === 0,
-            // Odd networks are pinned, the others allocated.
-            ...(i % 2 === 1 ? { vni: 5000 + i, subnet: `10.${i}.0.0/24`, gateway: `10.${i}.0.254` } : {}),
-            ...own,
-          })),
-        ),
-        services: each(services, (i) =>
-          fc
+    .chain(({ nodes, networks, services, endpoints, lone }) =>
+      fc
+        .record({
+          nodes: each(nodes, (i) =>
+            fc
+              .tuple(fc.constantFrom('manager' as const, 'worker' as const), fc.constantFrom('active' as const, 'drain' as const), labels)
+              .map(([role, availability, own]) => ({ name: `node${i}`, address: `172.16.130.${i}`, role, availability, labels: own })),
+          ),
+          networks: fc.constant(networks),
+          services: each(services, (i) => service(i, networks.slice(1))),
+        })
+        .chain((sections) => {
+          const attachable = networks.filter((own) => own.attachable === true);
+          const placed = endpoints.filter((i) => services.includes(serviceOf(i)) && nodes.includes(nodeOf(i)));
+          const single = attachable.length === 0 ? [] : lone.filter((i) => nodes.includes(nodeOf(i)));
+          return fc
             .tuple(
-              fc.subarray([...networks]),
-              fc.boolean(),
-              fc.uniqueArray(fc.tuple(protocol, fc.integer({ min: 1, max: 3 })), { maxLength: 3, selector: ([p, n]) => `${p}${n}` }),
-              fc.boolean(),
-              fc.constantFrom('rr' as const, 'wrr' as const, 'sh' as const),
+              each(placed, (i) => member(i, sections.services.find((own) => own.name === `service${serviceOf(i)}`)?.networks ?? [])),
+              each(single, (i) => loneEndpoint(i, attachable)),
             )
-            .map(([own, pinVip, ports, pinPort, scheduler]) => ({
-              name: `service${i}`,
-              scheduler,
-              networks: own.map((n) => ({ network: `net${n}`, ...(pinVip && n % 2 === 1 ? { vip: `10.${n}.0.${100 + i}`, mark: 1000 + 10 * i + n } : {}) })),
-              ports: ports.map(([p, n]) => ({ protocol: p, target: 80 + n, ...(pinPort ? { published: 8000 + 10 * i + n } : {}) })),
-            })),
-        ),
-        endpoints: each(
-          endpoints.filter((i) => services.includes(serviceOf(i)) && nodes.includes(nodeOf(i))),
-          (i) =>
-            fc.tuple(attachment, fc.integer({ min: 0, max: 3 })).map(([where, weight]) => ({
-              name: `endpoint${i}`,
-              service: `service${serviceOf(i)}`,
-              node: `node${nodeOf(i)}`,
-              attachment: where,
-              weight,
-            })),
-        ),
-      }),
+            .map(([members, others]) => ({ ...sections, endpoints: [...members, ...others] }));
+        }),
     );
+}
+
+/** Odd networks are pinned, the others allocated; 0 is the ingress network, 1 has more subnets, 2 may be internal, 3 may be without NAT, even ones attachable. */
+function network(i: number): fc.Arbitrary<NetworkSpec> {
+  const name = i === 0 ? 'ingress' : `net${i}`;
+  const pins = i % 2 === 1 ? { vni: 5000 + i, subnet: `10.${i}.0.0/24`, gateway: `10.${i}.0.254` } : {};
+  const subnets = [{ subnet: '10.1.1.0/24', vni: 5101 }, { subnet: '10.1.2.0/24', gateway: '10.1.2.7' }, { subnet: '10.1.3.0/25' }];
+  return fc
+    .record(
+      {
+        labels,
+        ipvsTimeouts: timeouts,
+        mtu: fc.integer({ min: 1000, max: 1450 }),
+        internal: fc.boolean().map((yes) => yes && i === 2),
+        dsr: fc.boolean().map((yes) => yes && i === 3),
+        attachable: fc.boolean().map((yes) => yes && (i === 2 || i === 4)),
+      },
+      optional,
+    )
+    .chain((own) =>
+      // The first of them stays, since endpoints are pinned into it.
+      fc.nat(i === 1 ? 2 : 0).map((more) => ({ name, ingress: i === 0, ...pins, ...(i === 1 ? { extraSubnets: subnets.slice(0, 1 + more) } : {}), ...own })),
+    );
+}
+
+function service(i: number, networks: readonly NetworkSpec[]): fc.Arbitrary<ServiceSpec> {
+  return fc
+    .record({
+      mode: fc.constantFrom('vip' as const, 'vip' as const, 'dnsrr' as const),
+      own: fc.subarray([...networks]),
+      pinVip: fc.boolean(),
+      pinPort: fc.boolean(),
+      aliases: fc.subarray(['www', 'Api', `alias${i}`]),
+      ports: fc.uniqueArray(fc.tuple(protocol, fc.integer({ min: 1, max: 3 }), port), { maxLength: 3, selector: ([p, n]) => `${p}${n}` }),
+      persistence: fc.constantFrom(0, 0, 300),
+      more: fc.record(
+        {
+          scheduler: fc.constantFrom('rr' as const, 'wrr' as const, 'lc' as const, 'wlc' as const, 'sh' as const, 'mh' as const),
+          healthCheck,
+          drainSeconds: fc.integer({ min: 0, max: 60 }),
+          labels,
+        },
+        optional,
+      ),
+    })
+    .map(({ mode, own, pinVip, pinPort, aliases, ports, persistence, more }) => {
+      const leadsOut = own.some((at) => at.internal !== true);
+      const possible = ports.filter(([, , { mode: published }]) => (published === 'host' ? leadsOut : mode === 'vip'));
+      return {
+        name: `service${i}`,
+        endpointMode: mode,
+        persistence: mode === 'vip' ? persistence : 0,
+        networks: own.map(({ name, subnet }) => {
+          const n = Number(name.slice(3));
+          const pins = mode === 'vip' && pinVip && subnet !== undefined ? { vip: `10.${n}.0.${100 + i}`, mark: 1000 + 10 * i + n } : {};
+          return { network: name, ...pins, ...(aliases.length === 0 ? {} : { aliases }) };
+        }),
+        ports: possible.map(([p, n, how]) => ({ protocol: p, target: 80 + n, ...(pinPort ? { published: 8000 + 10 * i + n } : {}), ...how })),
+        ...more,
+      };
+    });
+}
+
+const where = { addresses: fc.subarray(['192.0.2.10', '172.16.0.0/16']), interfaces: fc.subarray(['eth0', 'bond0.5']) };
+/** How a port is published. */
+const port: fc.Arbitrary<Partial<PublishedPortSpec>> = fc.oneof(
+  fc.record({ mode: fc.constant('ingress' as const), externalTrafficPolicy: fc.constantFrom('cluster' as const, 'local' as const), ...where }, optional),
+  fc.record(where, optional).map((own) => ({ ...own, mode: 'host' as const })),
+);
+
+function member(i: number, networks: NonNullable<ServiceSpec['networks']>): fc.Arbitrary<EndpointSpec> {
+  const wide = networks.some((own) => own.network === 'net1');
+  return fc
+    .record({ where: attachment, weight: fc.integer({ min: 0, max: 3 }), pinned: fc.boolean(), aliases: fc.subarray(['first', `e${i}`]) })
+    .map(({ where: at, weight, pinned, aliases }) => ({
+      name: `endpoint${i}`,
+      service: `service${serviceOf(i)}`,
+      node: `node${nodeOf(i)}`,
+      attachment: at,
+      weight,
+      aliases,
+      ...(wide && pinned ? { addresses: [{ network: 'net1', address: `10.1.${i % 2}.${200 + i}` }] } : {}),
+    }));
+}
+
+/** An endpoint without a service. */
+function loneEndpoint(i: number, attachable: readonly NetworkSpec[]): fc.Arbitrary<EndpointSpec> {
+  return fc
+    .tuple(fc.subarray([...attachable], { minLength: 1 }), attachment)
+    .map(([networks, at]) => ({ name: `lone${i}`, networks: networks.map(({ name }) => name), node: `node${nodeOf(i)}`, attachment: at }));
 }
 
 function serviceOf(endpoint: number): number {

@@ -5,7 +5,7 @@ import { eachOf, seenWhole } from './seen.js';
 import { settledManifest } from './settled.js';
 
 function endpoint(name: string, node: string, more: Partial<EndpointSpec> = {}): EndpointSpec {
-  return { name, service: name.split('.')[0], node, attachment: { netns: `/run/netns/${name}` }, ...more };
+  return { name, service: name.slice(0, name.indexOf('.')), node, attachment: { netns: `/run/netns/${name}` }, ...more };
 }
 
 /** One of everything that the data plane can have; see the README for who is on what. */
