@@ -22,9 +22,13 @@ export function faultPointer(
       return index < 0 ? pointerTo('ports') : pointerTo('networks', index, fault.field);
     }
   }
-  if (kind === 'endpoint' && fault.field === 'address') {
-    const index = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;
-    return index < 0 ? '' : pointerTo('addresses', index, 'address');
+  if (kind === 'endpoint') {
+    // A port or a gateway address is a matter of the node that the endpoint is on.
+    if (fault.field === 'port' || fault.field === 'gateway-address') return pointerTo('node');
+    const pinned = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;
+    if (fault.field === 'address' && pinned >= 0) return pointerTo('addresses', pinned, 'address');
+    const joined = network === undefined ? -1 : (spec.networks?.indexOf(network) ?? -1);
+    if (fault.field === 'address') return joined < 0 ? '' : pointerTo('networks', joined);
   }
   if (kind === 'network' && typeof fault.place === 'number') return pointerTo('extraSubnets', fault.place, fault.field);
   return pointerTo(fault.field);

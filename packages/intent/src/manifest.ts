@@ -58,7 +58,7 @@ function letGo(edit: Edit, endpoint: Endpoint, now: number, force: boolean): voi
   const service = endpoint.serviceId === null ? undefined : edit.service(endpoint.serviceId);
   const homeless =
     edit.node(endpoint.nodeId) === undefined ||
-    (endpoint.serviceId === null ? endpoint.addresses.some((own) => edit.network(own.networkId) === undefined) : service === undefined);
+    (endpoint.serviceId === null ? endpoint.addresses.some((own) => edit.network(own.networkId)?.attachable !== true) : service === undefined);
   if (force || homeless || isIdle(edit.base, endpoint)) {
     edit.delete('endpoint', endpoint.id);
     return;
