@@ -43,29 +43,62 @@ const sketches = fc
     ports: fc.subarray([8000, 8001, 8002]),
     marks: fc.constantFrom([329, 331], [331, 329]),
     gateway: fc.constantFrom('192.168.240.0/20', '192.168.240.0/24', '172.30.0.0/16'),
+    dsr: fc.boolean(),
+    internal: fc.boolean(),
+    extra: fc.constantFrom([], [{ vni: 5000, subnet: '10.9.1.0/24', gateway: '10.9.1.1' }]),
+    mode: fc.constantFrom('vip' as const, 'dnsrr' as const),
+    persistence: fc.constantFrom(0, 300),
+    udpTimeout: fc.constantFrom(300, 60),
+    local: fc.subarray([8000, 8001]),
+    hostPort: fc.constantFrom([], [{ published: 9000, target: 90, protocol: 'udp' as const, mode: 'host' as const }]),
+    addresses: fc.constantFrom([], ['192.0.2.1', '198.51.100.0/24']),
+    checked: fc.boolean(),
+    unhealthy: fc.subarray([0, 1, 2, 3, 4, 5]),
+    leaving: fc.subarray([0, 1, 2, 3, 4, 5]),
   })
   .map((choice): ClusterSketch => {
     const all = [
       { name: 'ingress', ingress: true, subnet: '10.255.0.0/16', gateway: '10.255.0.1' },
       { name: 'app', subnet: choice.prefix, gateway: '10.0.0.1' },
-      { name: 'other', subnet: '10.9.0.0/24', gateway: '10.9.0.1' },
+      { name: 'other', subnet: '10.9.0.0/24', gateway: '10.9.0.1', dsr: choice.dsr, internal: choice.internal, extraSubnets: choice.extra },
     ].map((network, i) => ({ ...network, vni: choice.vnis[i] ?? 1, mtu: choice.mtu }));
     const networks = all.filter((_, i) => choice.networks.includes(i));
     const keep = <T>(on: Record<string, T>) => Object.fromEntries(Object.entries(on).filter(([name]) => networks.some((n) => n.name === name)));
     const [m1 = 1, m2 = 2] = choice.marks;
     return {
-      settings: { gatewaySubnet: choice.gateway },
+      settings: { gatewaySubnet: choice.gateway, ipvsTimeouts: { tcp: 7800, tcpFin: 120, udp: choice.udpTimeout } },
       nodes: [
         { name: 'node1', address: '172.16.130.140', on: keep({ ingress: '10.255.0.2', app: choice.balancer, other: '10.9.0.2' }) },
         { name: 'node2', address: '172.16.130.164', on: keep({ ingress: '10.255.0.3', app: '10.0.0.6', other: '10.9.0.3' }) },
       ],
       networks,
       services: [
-        { name: 'api', scheduler: choice.scheduler, on: keep({ app: ['10.0.0.20', m1] as const, other: ['10.9.0.20', 400] as const }) },
+        {
+          name: 'api',
+          endpointMode: choice.mode,
+          scheduler: choice.scheduler,
+          persistence: choice.mode === 'vip' ? choice.persistence : 0,
+          healthCheck: choice.checked ? { kind: 'tcp', port: 80, path: '', intervalMs: 1000, timeoutMs: 500, failures: 2, successes: 2 } : null,
+          on: keep<readonly [] | readonly [string, number]>(
+            choice.mode === 'vip' ? { app: ['10.0.0.20', m1], other: ['10.9.0.20', 400] } : { app: [], other: [] },
+          ),
+          aliases: { app: ['search'] },
+        },
         {
           name: 'web',
-          on: keep({ app: ['10.0.0.30', m2] as const, ingress: ['10.255.0.42', 332] as const }),
-          ports: choice.ports.map((published) => ({ protocol: 'tcp' as const, published, target: 80 })),
+          on: keep<readonly [string, number, number?]>({
+            app: ['10.0.0.30', m2],
+            ingress: ['10.255.0.42', 332, ...(choice.local.some((port) => choice.ports.includes(port)) ? [333] : [])] as [string, number, number?],
+          }),
+          ports: [
+            ...choice.ports.map((published) => ({
+              published,
+              target: 80,
+              addresses: choice.addresses,
+              externalTrafficPolicy: choice.local.includes(published) ? ('local' as const) : ('cluster' as const),
+            })),
+            ...choice.hostPort,
+          ],
         },
       ],
       endpoints: choice.endpoints.map((i) => {
@@ -75,16 +108,39 @@ const sketches = fc
           service: i % 2 === 0 ? 'api' : 'web',
           node: i < 4 ? 'node1' : 'node2',
           weight: choice.weight,
+          gatewayAddress: `${choice.gateway.slice(0, choice.gateway.lastIndexOf('.'))}.${10 + (other ? i ^ 1 : i)}`,
+          health: choice.unhealthy.includes(i) ? ('unhealthy' as const) : ('healthy' as const),
+          drain: choice.leaving.includes(i) ? { revision: 1, deadline: 0, removes: true, drained: false } : null,
           // Some swap addresses with their neighbour, so that a name of a port means another endpoint.
-          on: keep({ app: `10.0.0.${100 + (other ? i ^ 1 : i)}`, ...(i % 2 === 0 ? { other: `10.9.0.${100 + i}` } : { ingress: `10.255.0.${100 + i}` }) }),
+          on: keep({
+            app: `10.0.0.${100 + (other ? i ^ 1 : i)}`,
+            ...(i % 2 === 0 ? { other: `10.9.${choice.extra.length > 0 && i > 1 ? 1 : 0}.${100 + i}` } : { ingress: `10.255.0.${100 + i}` }),
+          }),
         };
       }),
     };
   })
   .filter((sketch) => {
-    const addresses = sketch.endpoints.flatMap(({ on }) => Object.values(on));
+    const addresses = sketch.endpoints.flatMap(({ on, gatewayAddress }) => [...Object.values(on), gatewayAddress]);
     return new Set(addresses).size === addresses.length;
   });
+
+const isName = (key: string) => /^dns-(server|name|client)\//.test(key);
+
+/** What names lose goes before anything, what they gain comes when all is made and before anything else goes. */
+function expectNamesAround({ steps }: Plan): void {
+  const places = steps.map((step) => {
+    if (!isName(step.action === 'delete' ? step.observed.key : step.object.key)) return step.action === 'delete' ? 'goes' : 'made';
+    if (step.action === 'delete') return 'forgotten';
+    const before = step.action === 'replace' && step.observed.body?.kind === 'dns-name' ? step.observed.body.addresses : [];
+    const after = step.object.body.kind === 'dns-name' ? step.object.body.addresses : [];
+    return before.length > after.length && after.every((address) => before.includes(address)) ? 'either' : 'named';
+  });
+  const lastForgotten = places.lastIndexOf('forgotten');
+  expect(places.slice(0, Math.max(0, lastForgotten)).filter((place) => place === 'made' || place === 'goes' || place === 'named')).toEqual([]);
+  const firstNamed = places.indexOf('named');
+  if (firstNamed >= 0) expect(places.slice(firstNamed)).not.toContain('made');
+}
 
 describe('from any state to any other', () => {
   it('the plan applies, reaches what is desired, and the next plan is empty', () => {
@@ -114,11 +170,14 @@ describe('from any state to any other', () => {
           }
         }
         const plan = diffNodeState(kernel.observe(), second);
+        expectNamesAround(plan);
         kernel.apply(plan);
 
         const waiting = new Set(plan.waiting);
         const wanted = second.objects.filter(({ key }) => !waiting.has(key));
-        const reached = [...kernel.things.values()].filter(({ kind, key }) => kind !== 'sysctl' || wanted.some((o) => o.key === key));
+        const reached = [...kernel.things.values()].filter(
+          ({ kind, key }) => (kind !== 'sysctl' && kind !== 'ipvs-timeouts') || wanted.some((o) => o.key === key),
+        );
         expect(reached.map(({ key, hash }) => `${key} ${hash}`).sort()).toEqual(wanted.map(({ key, hash }) => `${key} ${hash}`).sort());
         expect(steps(diffNodeState(kernel.observe(), second))).toEqual([]);
       }),
@@ -153,10 +212,13 @@ describe('order', () => {
     before(plan, 'create source-rewrite/', 'create port-forward/');
   });
 
-  it('down: the entry on the host goes first, namespaces last; what is in them goes with them', () => {
+  it('down: names go first, then the entry on the host, namespaces last; what is in them goes with them', () => {
     const empty: NodeState = { ...stateOf({ ...bjdt, networks: [], services: [], endpoints: [] }), objects: [] };
     const order = steps(diffNodeState(kernelWith(desired).observe(), empty));
-    expect(order[0]).toMatch(/^delete (port-forward|gateway-policy)\/host/);
+    const names = order.filter((step) => step.startsWith('delete dns-') && !step.includes('dns-redirect'));
+    expect(names.length).toBeGreaterThan(2);
+    expect(order.slice(0, names.length)).toEqual(names);
+    expect(order[names.length]).toMatch(/^delete (port-forward|gateway-policy)\/host/);
     expect(order.at(-1)).toMatch(/^delete namespace\//);
     expect(order.filter((step) => /address\/own|real-server|mark\//.test(step))).toEqual([]);
     // VNIs and names in other namespaces are free at once, though the kernel takes its time with a namespace.
@@ -200,6 +262,7 @@ describe('what a link takes along', () => {
       'create address/own:lb_5mckih8b5/eth0/10.0.0.20',
       'create address/own:lb_5mckih8b5/eth0/10.0.0.30',
       'create address/own:lb_5mckih8b5/eth0/10.0.0.5',
+      'create sysctl/own:lb_5mckih8b5/net.ipv4.conf.eth0.rp_filter',
     ]);
   });
 
@@ -236,11 +299,16 @@ describe('endpoints', () => {
     expect(steps(plan).filter((step) => step.includes(web1) || step.includes('veth0a00001f'))).toEqual([]);
   });
 
-  it('leftovers of an endpoint that is no longer wanted, whose namespace is absent, are left to vanish', () => {
-    const kernel = kernelWith(desired);
-    const observed = { ...kernel.observe(), endpoints: { ...present(desired), [idOf('web-1')]: 'absent' as const } };
+  it('the name server leaves an absent namespace, which its sockets would keep alive; the other leftovers there vanish with it', () => {
+    const client = `dns-client/${web1}`;
+    const gone = { ...kernelWith(desired).observe(), endpoints: { ...present(desired), [idOf('web-1')]: 'absent' as const } };
+    const waits = diffNodeState(gone, desired);
+    expect(steps(waits).filter((step) => step.includes(web1))).toEqual([`delete ${client}`]);
+    expect(waits.steps[0]).toMatchObject({ action: 'delete', reason: 'the namespace of its endpoint is absent' });
+    expect(waits.waiting).toContain(client);
+
     const next = stateOf({ ...bjdt, endpoints: bjdt.endpoints.filter(({ name }) => name !== 'web-1') });
-    expect(steps(diffNodeState(observed, next)).filter((step) => step.includes(web1))).toEqual([]);
+    expect(steps(diffNodeState(gone, next)).filter((step) => step.includes(web1))).toEqual([`delete ${client}`]);
   });
 });
 

@@ -54,7 +54,8 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
     }
     setUp(...dressing(name, object, layout, true), `link set dev ${name} mtu ${mtu} ${master === undefined ? 'nomaster' : `master ${master}`} up`);
     const wasIsolated = observed?.body?.kind === 'veth' && observed.body.isolated === true;
-    if (master !== undefined && (isolated === true || wasIsolated)) setUp(`link set dev ${name} type bridge_slave isolated ${isolated === true ? 'on' : 'off'}`);
+    if (master !== undefined && (isolated === true || wasIsolated))
+      setUp(`link set dev ${name} type bridge_slave isolated ${isolated === true ? 'on' : 'off'}`);
     sheet.add(setUpSlot(peer.space), peer.space, object.key, ...dressing(peer.name, object, layout, true), `link set dev ${peer.name} mtu ${mtu} up`);
   },
   address: ({ body: { link, address, prefixLength }, setUp }) => {
@@ -65,7 +66,9 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
   sysctl: ({ body: { name, value }, object, space, sheet }) => sheet.add('sysctls', space, object.key, `${name} = ${value}`),
   route: ({ body: { destination, via, link, table, metric }, setUp }) => {
     const way = via === undefined ? `dev ${link} scope link` : `via ${via} dev ${link}`;
-    setUp(`route replace ${destination} ${way} proto ${ROUTE_PROTOCOL}${table === undefined ? '' : ` table ${table}`}${metric === undefined ? '' : ` metric ${metric}`}`);
+    setUp(
+      `route replace ${destination} ${way} proto ${ROUTE_PROTOCOL}${table === undefined ? '' : ` table ${table}`}${metric === undefined ? '' : ` metric ${metric}`}`,
+    );
   },
   'route-rule': ({ body: { from, table }, damaged, setUp }) => {
     // Of several one goes at a time, for how many there are nobody has counted; what then is missing is found next time.
@@ -82,10 +85,20 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
   'virtual-server': ({ body: { mark, scheduler, persistence }, observed, object, space, sheet }) => {
     const flags = schedulerFlags[scheduler];
     const affinity = persistence === undefined ? '' : ` -p ${persistence}`;
-    sheet.add('servers', space, object.key, `${observed === undefined ? '-A' : '-E'} -f ${mark} -s ${scheduler}${affinity}${flags === undefined ? '' : ` -b ${flags}`}`);
+    sheet.add(
+      'servers',
+      space,
+      object.key,
+      `${observed === undefined ? '-A' : '-E'} -f ${mark} -s ${scheduler}${affinity}${flags === undefined ? '' : ` -b ${flags}`}`,
+    );
   },
   'real-server': ({ body: { mark, address, forwarding, weight }, observed, object, space, sheet }) =>
-    sheet.add('servers', space, object.key, `${observed === undefined ? '-a' : '-e'} -f ${mark} -r ${address}:0 ${forwarding === 'direct' ? '-g' : '-m'} -w ${weight}`),
+    sheet.add(
+      'servers',
+      space,
+      object.key,
+      `${observed === undefined ? '-a' : '-e'} -f ${mark} -r ${address}:0 ${forwarding === 'direct' ? '-g' : '-m'} -w ${weight}`,
+    ),
   'dns-server': setName,
   'dns-name': setName,
   'dns-client': setName,

@@ -23,13 +23,15 @@ export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batc
       const known = rules.get(space) ?? [];
       known.push(step);
       rules.set(space, known);
-      for (const line of flowsToForward(step, desired.address)) sheet.addOnce('flows', space, step.action === 'delete' ? step.observed.key : step.object.key, line);
+      for (const line of flowsToForward(step, desired.address))
+        sheet.addOnce('flows', space, step.action === 'delete' ? step.observed.key : step.object.key, line);
     } else if (step.action === 'delete') {
       removeObject(step.observed, sheet, i < firstMade ? 'remove-first' : 'remove');
     } else {
       const narrowed = narrowedName(step);
       if (narrowed !== undefined) sheet.add('names-first', 'host', step.object.key, nameLine(step.object.key, narrowed));
-      if (narrowed === undefined || bodyHash(narrowed) !== step.object.hash) makeObject(step.object, step.action === 'replace' ? step.observed : undefined, layout, sheet);
+      if (narrowed === undefined || bodyHash(narrowed) !== step.object.hash)
+        makeObject(step.object, step.action === 'replace' ? step.observed : undefined, layout, sheet);
     }
   }
   const wanted = wantedRules(desired, new Set(rules.keys()));

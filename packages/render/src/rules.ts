@@ -132,7 +132,12 @@ export function rulesOf(space: Space, body: ObjectBody): readonly Rule[] {
       ];
     case 'dns-redirect':
       return (['udp', 'tcp'] as const).flatMap((protocol) => [
-        { table: 'nat' as const, chain: OUTPUT, match: `-d ${NAME_SERVER}/32 ${port(protocol, 'dport', 53)}`, target: `DNAT --to-destination ${NAME_SERVER}:${body.port}` },
+        {
+          table: 'nat' as const,
+          chain: OUTPUT,
+          match: `-d ${NAME_SERVER}/32 ${port(protocol, 'dport', 53)}`,
+          target: `DNAT --to-destination ${NAME_SERVER}:${body.port}`,
+        },
         { table: 'nat' as const, chain: POSTROUTING, match: `-s ${NAME_SERVER}/32 ${port(protocol, 'sport', body.port)}`, target: 'SNAT --to-source :53' },
       ]);
     default:

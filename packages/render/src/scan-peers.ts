@@ -5,8 +5,8 @@ import type { Scan } from './scan.js';
 import { ROUTE_PROTOCOL, RULE_PRIORITY } from './tag.js';
 
 /**
- * Output of `ip -j -d route show` (the main table), or of `ip -j -d route show table all proto 80`, in which the protocol is
- * missing. Routes with our protocol number are ours, wherever they are.
+ * Output of `ip -j -d route show` (the main table), with `table all` or without, or of `ip -j -d route show table all proto 80`,
+ * in which the protocol is missing. Routes with our protocol number are ours, wherever they are.
  */
 export function scanRoutes(space: Space, json: string): Scan {
   const objects: ObservedObject[] = [];
