@@ -1,11 +1,11 @@
-import { type Network, type Node, type Subnet, subnetsOverlap } from '@portolan/model';
-import { block, type Finding, type Subject, warn } from './finding.js';
-import { addressValue, subnetOrUndefined, type View } from './view.js';
+import { type Network, type Subnet, subnetsOverlap } from '@portolan/model';
+import { block, type Finding, subjectOf, warn } from './finding.js';
+import { addressValue, type SubnetView, subnetOrUndefined, type View } from './view.js';
 
 /** Rules about the settings, and about all networks and hosts together. */
 export function* clusterFindings(view: View): Iterable<Finding> {
   const { cluster } = view.snapshot;
-  const subject: Subject = { kind: 'cluster', id: cluster.id, name: cluster.name };
+  const subject = subjectOf('cluster', cluster);
   for (const pool of cluster.settings.addressPools) {
     if (subnetOrUndefined(pool) === undefined) yield block('invalid-subnet', subject, 'addressPools', `"${pool}" is not an IPv4 subnet without host bits`);
   }
@@ -13,18 +13,17 @@ export function* clusterFindings(view: View): Iterable<Finding> {
     const [first, last] = cluster.settings[name];
     if (first > last) yield block('invalid-document', subject, name, `the range ${first}-${last} ends before it begins`);
   }
-  const gatewaySubnet = subnetOrUndefined(cluster.settings.gatewaySubnet);
-  if (gatewaySubnet === undefined) {
+  if (view.gatewaySubnet === undefined) {
     yield block('invalid-subnet', subject, 'gatewaySubnet', `"${cluster.settings.gatewaySubnet}" is not an IPv4 subnet without host bits`);
   }
   for (const second of view.ingress.slice(1)) {
-    yield block('ingress-exists', networkSubject(second), 'ingress', `"${view.ingress[0]?.name}" is the ingress network already`);
+    yield block('ingress-exists', subjectOf('network', second), 'ingress', `"${view.ingress[0]?.name}" is the ingress network already`);
   }
-  const networks = sortedNetworks(view);
+  const placed = placedSubnets(view);
   yield* sharedNames(view);
-  yield* overlaps(networks);
-  yield* gatewayOverlaps(view, gatewaySubnet, networks);
-  yield* hostsInside(view, networks);
+  yield* overlaps(placed);
+  if (view.gatewaySubnet !== undefined) yield* gatewayOverlaps(view, view.gatewaySubnet, placed);
+  yield* hostsInside(view, placed);
 }
 
 /** Namespaces are named by the beginning of the network's id, as Swarm's are, which keep 12 characters behind `1-` and `lb_`. */
@@ -36,68 +35,63 @@ function* sharedNames(view: View): Iterable<Finding> {
     const beginning = network.id.slice(0, NAMING_CHARACTERS);
     const other = holders.get(beginning);
     if (other === undefined) holders.set(beginning, network);
-    else yield block('duplicate-id', networkSubject(network), 'id', `the id begins with ${beginning}, as that of the network "${other.name}" does`);
+    else yield block('duplicate-id', subjectOf('network', network), 'id', `the id begins with ${beginning}, as that of the network "${other.name}" does`);
   }
 }
 
-interface Placed {
+/** A subnet of a network that is one. */
+interface Placed extends Pick<SubnetView, 'text' | 'field'> {
   readonly network: Network;
   readonly subnet: Subnet;
 }
 
-function networkSubject(network: Network): Subject {
-  return { kind: 'network', id: network.id, name: network.name };
-}
-
-function sortedNetworks(view: View): readonly Placed[] {
+/** By their first addresses. */
+function placedSubnets(view: View): readonly Placed[] {
   const placed: Placed[] = [];
-  for (const { network, subnet } of view.networks.values()) if (subnet !== undefined) placed.push({ network, subnet });
+  for (const { network, subnets } of view.networks.values()) {
+    for (const { subnet, text, field } of subnets) if (subnet !== undefined) placed.push({ network, subnet, text, field });
+  }
   return placed.sort((a, b) => a.subnet.first - b.subnet.first);
 }
 
-function* overlaps(networks: readonly Placed[]): Iterable<Finding> {
+function* overlaps(all: readonly Placed[]): Iterable<Finding> {
   let widest: Placed | undefined;
-  for (const placed of networks) {
+  for (const placed of all) {
     if (widest !== undefined && subnetsOverlap(widest.subnet, placed.subnet)) {
-      const message = `${placed.network.subnet} overlaps ${widest.network.subnet} of the network "${widest.network.name}"`;
-      yield block('subnet-overlap', networkSubject(placed.network), 'subnet', message);
+      const message = `${placed.text} overlaps ${widest.text} of the network "${widest.network.name}"`;
+      yield block('subnet-overlap', subjectOf('network', placed.network), placed.field, message);
     }
     if (widest === undefined || placed.subnet.last > widest.subnet.last) widest = placed;
   }
 }
 
-function* gatewayOverlaps(view: View, gatewaySubnet: Subnet | undefined, networks: readonly Placed[]): Iterable<Finding> {
-  if (gatewaySubnet === undefined) return;
+function* gatewayOverlaps(view: View, gatewaySubnet: Subnet, all: readonly Placed[]): Iterable<Finding> {
   const { gatewaySubnet: text } = view.snapshot.cluster.settings;
-  for (const { network, subnet } of networks) {
-    if (subnetsOverlap(subnet, gatewaySubnet)) {
-      const message = `${network.subnet} overlaps the gateway subnet ${text} that every host has`;
-      yield { ...block('subnet-overlap', networkSubject(network), 'subnet', message), setting: 'gatewaySubnet' };
+  for (const placed of all) {
+    if (subnetsOverlap(placed.subnet, gatewaySubnet)) {
+      const message = `${placed.text} overlaps the gateway subnet ${text} that every host has`;
+      yield { ...block('subnet-overlap', subjectOf('network', placed.network), placed.field, message), setting: 'gatewaySubnet' };
     }
   }
   for (const node of view.snapshot.nodes.values()) {
     const address = addressValue(node.address);
     if (address >= gatewaySubnet.first && address <= gatewaySubnet.last) {
       const message = `the address ${node.address} is inside the gateway subnet ${text} that every host has`;
-      yield { ...block('subnet-overlap', nodeSubject(node), 'address', message), setting: 'gatewaySubnet' };
+      yield { ...block('subnet-overlap', subjectOf('node', node), 'address', message), setting: 'gatewaySubnet' };
     }
   }
 }
 
-function nodeSubject(node: Node): Subject {
-  return { kind: 'node', id: node.id, name: node.name };
-}
-
-function* hostsInside(view: View, networks: readonly Placed[]): Iterable<Finding> {
+function* hostsInside(view: View, all: readonly Placed[]): Iterable<Finding> {
   const nodes = [...view.snapshot.nodes.values()].map((node) => ({ node, address: addressValue(node.address) })).sort((a, b) => a.address - b.address);
   let i = 0;
-  for (const { network, subnet } of networks) {
+  for (const { network, subnet, text, field } of all) {
     while ((nodes[i]?.address ?? Number.POSITIVE_INFINITY) < subnet.first) i++;
     for (let j = i; (nodes[j]?.address ?? Number.POSITIVE_INFINITY) <= subnet.last; j++) {
       const node = nodes[j]?.node;
       if (node === undefined) continue;
-      const message = `the subnet ${network.subnet} holds the address ${node.address} of the node "${node.name}"`;
-      yield warn('host-inside-overlay', networkSubject(network), 'subnet', message);
+      const message = `the subnet ${text} holds the address ${node.address} of the node "${node.name}"`;
+      yield warn('host-inside-overlay', subjectOf('network', network), field, message);
     }
   }
 }

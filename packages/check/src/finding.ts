@@ -2,7 +2,9 @@ import { type ClusterSettings, type ErrorCode, errorCatalogue, type Id, type Nou
 
 /** Things that work but that a person should know; each with what to do about it. */
 export const warningCatalogue = {
-  'mtu-above-underlay': 'Lower the MTU of the network to the MTU between the hosts minus 50, or packets are fragmented or lost.',
+  'mtu-above-underlay': 'Lower the MTU of the network to the MTU between the hosts minus 50, or leave it out and let Portolan compute it.',
+  'underlay-below-setting': 'Raise the MTU of the interface of the node, or lower the setting underlayMtu to it.',
+  'timeout-below-keepalive': 'Raise ipvsTimeouts.tcp above the keep-alive, or set tcpKeepalive below the timeout.',
   'host-inside-overlay': 'Choose a subnet that holds no address of a host: endpoints of the network cannot reach that host.',
   'service-without-network': 'Name a network or publish a port, or nothing can reach the service.',
 } as const satisfies Record<string, string>;
@@ -25,6 +27,10 @@ export interface Subject {
   readonly kind: 'cluster' | NounKind;
   readonly id: Id;
   readonly name: string;
+}
+
+export function subjectOf(kind: Subject['kind'], { id, name }: { readonly id: Id; readonly name: string }): Subject {
+  return { kind, id, name };
 }
 
 export function block(code: ErrorCode, subject: Subject, field: string, message: string): Finding {

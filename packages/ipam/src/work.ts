@@ -137,7 +137,7 @@ export class Work {
       field,
       place,
       message: exhaustedMessage({
-        pool: `the network "${network?.name}" (${this.#textOf(networkId, subnets)})`,
+        pool: `the network "${network?.name}", ${this.#textOf(networkId, subnets)}`,
         size: ranges.reduce((sum, [first, last]) => sum + Math.max(0, last - first + 1), 0),
         unit: ['address', 'addresses'],
         uses: ranges.flatMap(([first, last]) => [...addresses.heldWithin(first, last)].map(([, { kind }]) => addressUses[kind])),

@@ -1,69 +1,8 @@
-import { checkSnapshot } from '@portolan/check';
-import { type Allocation, allocate as allocation, type Changes, type Drafts, ledgerOf, type NetworkDraft, type ServiceDraft } from '@portolan/ipam';
-import type { ClusterSettings, Endpoint, Id, Node, Snapshot } from '@portolan/model';
+import { ledgerOf } from '@portolan/ipam';
+import type { ClusterSettings, Snapshot } from '@portolan/model';
 import { emptySnapshot } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
-
-const stored = (id: Id) => ({ id, name: id, version: 1, labels: {} });
-const node = (id: Id, address: string): Node => ({ ...stored(id), role: 'worker', availability: 'active', address, loadBalancers: [] });
-const network = (id: Id, own: Partial<NetworkDraft> = {}): NetworkDraft => ({
-  ...stored(id),
-  ingress: false,
-  vni: null,
-  subnet: null,
-  gateway: null,
-  mtu: 1450,
-  ...own,
-});
-const service = (id: Id, networks: readonly Id[], own: Partial<ServiceDraft> = {}): ServiceDraft => ({
-  ...stored(id),
-  scheduler: 'rr',
-  vips: networks.map((networkId) => ({ networkId, address: null, mark: null })),
-  ports: [],
-  ...own,
-});
-const endpoint = (id: Id, serviceId: Id, nodeId: Id): Endpoint => ({
-  ...stored(id),
-  serviceId,
-  nodeId,
-  attachment: { netns: `/run/netns/${id}` },
-  weight: 1,
-  addresses: [],
-  presence: 'unknown',
-});
-
-type Draft = { readonly [K in keyof Drafts]?: readonly (Drafts[K] | string)[] } & { readonly settings?: Partial<ClusterSettings> };
-
-/** A string deletes the object of that id. */
-function changesTo(base: Snapshot, draft: Draft): Changes {
-  const byId = <T extends { readonly id: Id }>(drafts: readonly (T | string)[] = []): Map<Id, T | null> =>
-    new Map(drafts.map((d): [Id, T | null] => (typeof d === 'string' ? [d, null] : [d.id, d])));
-  return {
-    settings: draft.settings === undefined ? base.cluster.settings : { ...base.cluster.settings, ...draft.settings },
-    nodes: byId(draft.node),
-    networks: byId(draft.network),
-    services: byId(draft.service),
-    endpoints: byId(draft.endpoint),
-  };
-}
-
-function snapshotOf(result: Allocation): Snapshot {
-  if ('faults' in result) throw new Error(JSON.stringify(result.faults));
-  expect(checkSnapshot(result.snapshot).filter((finding) => finding.severity === 'block')).toEqual([]);
-  return result.snapshot;
-}
-
-const allocate = (base: Snapshot, draft: Draft): Snapshot => snapshotOf(allocation(base, changesTo(base, draft)));
-
-function faultOf(base: Snapshot, draft: Draft): { code: string; field: string; message: string; id: Id } {
-  const result = allocation(base, changesTo(base, draft));
-  if (!('faults' in result)) throw new Error('allocated, though it must not be');
-  const [{ code, field, message, subject }] = result.faults;
-  return { code, field, message, id: subject.id };
-}
-
-const mesh = network('mesh', { ingress: true });
-const published = { ports: [{ protocol: 'tcp' as const, published: null, target: 80 }] };
+import { allocate, type Draft, endpoint, faultOf, joined, mesh, network, node, port, published, service } from './drafting.js';
 
 describe('allocate', () => {
   it('counts as Swarm does: the ingress network first, then VIPs, load balancers, endpoints', () => {
@@ -76,9 +15,9 @@ describe('allocate', () => {
     expect(after.networks.get('mesh')).toMatchObject({ vni: 4096, subnet: '10.0.0.0/24', gateway: '10.0.0.1' });
     expect(after.networks.get('app')).toMatchObject({ vni: 4097, subnet: '10.0.1.0/24', gateway: '10.0.1.1' });
     expect(after.services.get('web')).toMatchObject({
-      vips: [
-        { networkId: 'app', address: '10.0.1.2', mark: 256 },
-        { networkId: 'mesh', address: '10.0.0.2', mark: 257 },
+      networks: [
+        { networkId: 'app', address: '10.0.1.2', mark: 0x10000 },
+        { networkId: 'mesh', address: '10.0.0.2', mark: 0x10001 },
       ],
       ports: [{ published: 30000, target: 80 }],
     });
@@ -96,10 +35,10 @@ describe('allocate', () => {
   it('reserves what is pinned before it fills a hole', () => {
     const after = allocate(emptySnapshot(), {
       network: [network('app', { subnet: '10.0.0.0/29' })],
-      service: [service('free', ['app']), service('pinned', ['app'], { vips: [{ networkId: 'app', address: '10.0.0.1', mark: 256 }] })],
+      service: [service('free', ['app']), service('pinned', ['app'], { networks: [joined('app', { address: '10.0.0.1', mark: 0x10000 })] })],
     });
     expect(after.networks.get('app')?.gateway).toBe('10.0.0.2');
-    expect(after.services.get('free')?.vips).toEqual([{ networkId: 'app', address: '10.0.0.3', mark: 257 }]);
+    expect(after.services.get('free')?.networks).toEqual([joined('app', { address: '10.0.0.3', mark: 0x10001 })]);
   });
 
   it('takes no subnet with a host in it, nor one over the gateway subnet or another network, whatever its size', () => {
@@ -111,18 +50,18 @@ describe('allocate', () => {
   });
 
   it('lets two objects swap pinned values in one change', () => {
-    const pinned = (id: Id, address: string, mark: number) => service(id, [], { vips: [{ networkId: 'app', address, mark }] });
+    const pinned = (id: Id, address: string, mark: number) => service(id, [], { networks: [joined('app', { address, mark })] });
     const before = allocate(emptySnapshot(), { network: [network('app')], service: [pinned('a', '10.0.0.5', 300), pinned('b', '10.0.0.6', 301)] });
     const after = allocate(before, { service: [pinned('a', '10.0.0.6', 301), pinned('b', '10.0.0.5', 300)] });
     expect([after.services.get('a'), after.services.get('b')]).toMatchObject([
-      { version: 2, vips: [{ address: '10.0.0.6', mark: 301 }] },
-      { version: 2, vips: [{ address: '10.0.0.5', mark: 300 }] },
+      { version: 2, networks: [{ address: '10.0.0.6', mark: 301 }] },
+      { version: 2, networks: [{ address: '10.0.0.5', mark: 300 }] },
     ]);
   });
 
   it('refuses a pin that wants what another object keeps, and says who has it', () => {
     const before = allocate(emptySnapshot(), { network: [network('app')], service: [service('old', ['app'])] });
-    const draft = { service: [service('new', [], { vips: [{ networkId: 'app', address: '10.0.0.2', mark: null }] })] };
+    const draft = { service: [service('new', [], { networks: [joined('app', { address: '10.0.0.2' })] })] };
     expect(faultOf(before, draft)).toEqual({ code: 'address-taken', field: 'vip', id: 'new', message: 'the address 10.0.0.2 is taken by the service "old"' });
   });
 
@@ -164,22 +103,22 @@ describe('allocate', () => {
       endpoint: [endpoint('web.1', 'web', 'n1')],
     });
     expect(before.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'app', address: '10.0.0.3' }]);
-    const pinned = service('new', [], { vips: [{ networkId: 'app', address: '10.0.0.3', mark: null }] });
+    const pinned = service('new', [], { networks: [joined('app', { address: '10.0.0.3' })] });
     const after = allocate(before, { service: [pinned], endpoint: ['web.1'] });
-    expect(after.services.get('new')?.vips[0]?.address).toBe('10.0.0.3');
+    expect(after.services.get('new')?.networks[0]?.address).toBe('10.0.0.3');
   });
 
   it('gives back the very snapshot when the drafts say the same', () => {
     const before = allocate(emptySnapshot(), { network: [network('app')], service: [service('web', ['app'])] });
     const same = before.services.get('web');
-    expect(allocate(before, { service: same === undefined ? [] : [{ ...same, vips: [...same.vips] }] })).toBe(before);
+    expect(allocate(before, { service: same === undefined ? [] : [{ ...same, networks: [...same.networks] }] })).toBe(before);
   });
 
   it('forgets a refused change', () => {
     const base = allocate(emptySnapshot(), { network: [network('app')], service: [service('old', ['app'])] });
-    const wrong = { service: ['old', service('a', ['app']), service('b', [], { vips: [{ networkId: 'app', address: '10.0.0.1', mark: null }] })] };
+    const wrong = { service: ['old', service('a', ['app']), service('b', [], { networks: [joined('app', { address: '10.0.0.1' })] })] };
     expect(faultOf(base, wrong).code).toBe('address-taken');
-    expect(allocate(base, { service: [service('c', ['app'])] }).services.get('c')?.vips).toEqual([{ networkId: 'app', address: '10.0.0.3', mark: 257 }]);
+    expect(allocate(base, { service: [service('c', ['app'])] }).services.get('c')?.networks).toEqual([joined('app', { address: '10.0.0.3', mark: 0x10001 })]);
   });
 
   it('takes its ledger along: an edit costs what it changes, not what there is', () => {
@@ -200,8 +139,8 @@ describe('allocate', () => {
     const base = allocate(emptySnapshot(), { network: [network('app')], service: [service('s0', ['app'])] });
     const left = allocate(base, { service: [service('left', ['app'])] });
     const right = allocate(base, { service: [service('right', ['app'])] });
-    expect(right.services.get('right')?.vips).toEqual(left.services.get('left')?.vips);
-    expect(allocate(left, { service: [service('more', ['app'])] }).services.get('more')?.vips[0]?.address).toBe('10.0.0.4');
+    expect(right.services.get('right')?.networks).toEqual(left.services.get('left')?.networks);
+    expect(allocate(left, { service: [service('more', ['app'])] }).services.get('more')?.networks[0]?.address).toBe('10.0.0.4');
   });
 });
 

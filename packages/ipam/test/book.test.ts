@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Holder, Journal, RangeBook } from '../src/book.js';
+import { type Holder, RangeBook } from '../src/book.js';
+import { Journal } from '../src/journal.js';
 
 const holder = (i: number): Holder => ({ kind: 'service', id: `s${i}`, name: `s${i}` });
 
