@@ -1,19 +1,23 @@
 import type { Kernel } from '@portolan/kernel';
 import { PortolanError, type Problem, problem } from '@portolan/model';
 import type { ObservedState } from '@portolan/node-state';
-import type { Report, SyncHint } from '@portolan/protocol';
+import type { DesiredState, Report, SyncHint } from '@portolan/protocol';
 import type { Coordination, HintSource } from '@portolan/store';
 import { backOff, type Clock } from './clock.js';
 import type { ControlPlane } from './control-plane.js';
 import { type DesiredSource, desiredSource, type Look } from './desired.js';
+import type { AgentNameServer } from './dns/name-server.js';
+import { cleanEndpoints, endpointPresence, settled } from './endpoints.js';
 import type { LedgerFile } from './ledger.js';
 import type { Log } from './log.js';
 import type { AgentMetrics } from './metrics.js';
 import { watchPresence } from './presence.js';
-import { cleanEndpoints, type Reconciled, reconcile } from './reconcile.js';
-import { reportFingerprint, reportOf } from './report.js';
+import { type Reconciled, reconcile } from './reconcile.js';
+import { reportOf } from './report.js';
 import { reporter } from './reporter.js';
 import { type Run, singleFlight } from './single-flight.js';
+import { teller } from './telling.js';
+import { type Sight, watchNode } from './watch/watch.js';
 
 export interface AgentConfig {
   readonly cluster: string;
@@ -21,7 +25,9 @@ export interface AgentConfig {
   readonly version: string;
   /** Times in milliseconds. */
   readonly resync?: number;
+  /** Between two looks for the namespaces of all endpoints, and of those whose look starts no process. */
   readonly presence?: number;
+  readonly quickPresence?: number;
   readonly retryFirst?: number;
   readonly retryLast?: number;
   /** A new revision is looked for so much later, because the job of a changed node is on its way too. */
@@ -30,6 +36,9 @@ export interface AgentConfig {
 
 export interface AgentPorts {
   readonly kernel: Kernel;
+  /** The name server that the kernel carries out its part of plans by. */
+  readonly names?: Pick<AgentNameServer, 'restore'>;
+  readonly sight: Sight;
   readonly controlPlane: ControlPlane;
   readonly ledger: LedgerFile;
   readonly hints: HintSource;
@@ -75,18 +84,19 @@ const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']
  * presence ─┼─poke─►│   └ no answer: the ledger's state
  * timer ────┤      └─◄──────── again after back-off or resync
  * start ────┘
+ *
+ * health, reachability, connections, lost namespaces ──► the last report once more, with these
  * ```
  */
 export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   const { kernel, controlPlane, coordination, hints, clock, log, metrics } = ports;
-  const { resync = 30_000, presence = 2_000, retryFirst = 1_000, retryLast = 30_000, revisionDelay = 250 } = config;
+  const { resync = 30_000, presence = 2_000, quickPresence = 250, retryFirst = 1_000, retryLast = 30_000, revisionDelay = 250 } = config;
   let source: DesiredSource;
   let facts: Readonly<Record<string, string>> | undefined;
   let openJob: SyncHint | undefined;
   let lastSeen: ObservedState['endpoints'] = {};
   /** When the last run that looked at the whole kernel began. */
   let lastFullRunAt = 0;
-  let lastFingerprint = '';
   /** Generation that was last reported as applied: that report has answered the jobs up to it. */
   let reportedGeneration = 0;
   let isCutOff = false;
@@ -105,6 +115,26 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     onOutcome: (outcome) => metrics.reportEnded(outcome),
   });
 
+  const watch = watchNode({
+    sight: ports.sight,
+    clock,
+    pathOf: kernel.layout.pathOf,
+    isAbsent: (id) => lastSeen[id] === 'absent',
+    onOutcome: (outcome) => metrics.probeEnded(outcome),
+    onChange: (matters) => {
+      metrics.signalsSeen(watch.signals());
+      telling.changed(matters);
+    },
+  });
+  const telling = teller({
+    reports,
+    clock,
+    signals: () => watch.signals(),
+    isWanted: (id) => id in (source.ledger.desired?.state.endpoints ?? {}),
+    onRepeated: () => metrics.signalsSent(),
+  });
+  const presenceOf = endpointPresence();
+
   function noteLook({ answered, error }: Look): void {
     if (answered === !isCutOff) return;
     isCutOff = !answered;
@@ -117,22 +147,43 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     return error instanceof PortolanError && (error.code === 'stale-generation' || error.code === 'invalid-document') ? error.problems : [];
   }
 
-  async function reach(
-    desired: NonNullable<DesiredSource['ledger']['desired']>,
-    remarks: Problem[],
-    trust: boolean,
-  ): Promise<Partial<Reconciled> & Pick<Reconciled, 'problems'>> {
+  type Reached = Pick<Reconciled, 'problems'> &
+    Partial<Reconciled> & {
+      readonly endpoints: Report['endpoints'];
+      /** What is told besides, without being a failure of the node. */
+      readonly remarks: readonly Problem[];
+      /** Something could not be done in the namespace of an endpoint. */
+      readonly isMending: boolean;
+    };
+
+  async function reach({ state: wanted }: DesiredState, trust: boolean): Promise<Reached> {
     try {
       facts ??= await kernel.probe();
-      const done = await reconcile(kernel, desired.state, source.endpoints(), trust);
-      const { refused } = await kernel.resolve(source.endpoints());
-      for (const [id, refusal] of Object.entries(refused)) if (id in desired.state.endpoints) remarks.push(refusal);
-      lastSeen = done.observed.endpoints;
+      const done = await reconcile(kernel, wanted, source.endpoints(), trust);
+      const { endpoints, refused } = done.observed;
+      lastSeen = endpoints;
+      if (!trust) watch.measure(wanted.address);
       await source.retire(cleanEndpoints(source.ledger.retiring, done.observed));
-      return done;
+      const refusals = Object.entries(refused).flatMap(([id, refusal]) => (id in wanted.endpoints ? [refusal] : []));
+      const presences = presenceOf.of(wanted, done);
+      const { problems, setAside, waiting } = settled(done, presences);
+      return { ...done, problems, waiting, endpoints: presences, remarks: [...setAside, ...refusals], isMending: setAside.length > 0 };
     } catch (error) {
-      return { problems: problemsOf(error) };
+      return { problems: problemsOf(error), endpoints: {}, remarks: [], isMending: false };
+    } finally {
+      // Whatever became of the kernel, somebody waits to hear of what is watched.
+      watch.follow(wanted.watch);
     }
+  }
+
+  let mends = 0;
+  let cancelMend: () => void = () => undefined;
+
+  /** The node is well, but an endpoint of it is not: it is tried again like a run that failed. */
+  function mendLater(isMending: boolean): void {
+    cancelMend();
+    mends = isMending ? mends + 1 : 0;
+    if (isMending) cancelMend = clock.after(backOff(mends, retryFirst, retryLast, clock.random()), () => void flight.poke('endpoint'));
   }
 
   async function run({ reasons }: Run): Promise<boolean> {
@@ -155,19 +206,20 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       return true;
     }
 
-    const remarks: Problem[] = [...remarksOf(look)];
     const trust = look.changed && isFresh;
-    const done = await reach(desired, remarks, trust);
+    const begun = telling.begin();
+    const done = await reach(desired, trust);
     const finishedAt = clock.now();
     if (!trust) lastFullRunAt = startedAt;
     // Of a generation that the control plane has not given yet, nothing can be said.
     const answered = job !== undefined && job.generation <= desired.generation ? job : undefined;
-    const report = reportOf(desired, done, done.problems, remarks, {
+    const report = reportOf(desired, done, done.problems, [...remarksOf(look), ...done.remarks], {
       agentVersion: config.version,
       jobId: answered?.jobId,
       startedAt,
       finishedAt,
       facts: facts ?? {},
+      endpoints: done.endpoints,
     });
     const { steps } = report;
     metrics.commandsRan(done.applied ?? []);
@@ -186,14 +238,27 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     else if (steps.length > 0) log.info(fields, 'sync applied');
     else log.debug(fields, 'sync found nothing to do');
 
-    const fingerprint = reportFingerprint(report);
     const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
-    if (isAsked || steps.length > 0 || fingerprint !== lastFingerprint) reports.submit(report);
+    telling.ran(report, { begun, sawKernel: done.observed !== undefined, isDue: isAsked || steps.length > 0 });
     if (report.status === 'applied') reportedGeneration = report.generation;
-    lastFingerprint = fingerprint;
+    mendLater(done.isMending);
     // A job stays open until a run succeeds, so that the report that closes it names it.
     if (report.status === 'applied' && openJob === answered) openJob = undefined;
     return report.status === 'applied' && look.answered;
+  }
+
+  /**
+   * The data path outlives an agent, its name server does not: names are served again before anybody is asked and before the kernel is
+   * looked at. They are those of the last accepted state, which the kernel holds, or will in a moment.
+   */
+  async function restoreNames(desired: DesiredState | undefined): Promise<void> {
+    if (ports.names === undefined || desired === undefined) return;
+    try {
+      const { found } = await kernel.resolve(source.endpoints());
+      await ports.names.restore(desired.state.objects, found);
+    } catch (error) {
+      log.warn({ err: error }, 'names are not served until the first run');
+    }
   }
 
   const flight = singleFlight(
@@ -223,6 +288,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       source = await desiredSource(controlPlane, ports.ledger, config);
       const { desired } = source.ledger;
       log.info({ generation: desired?.generation ?? 0, revision: desired?.revision ?? 0 }, 'agent starts');
+      await restoreNames(desired);
       void flight.poke('start');
       hints.start(take);
       closers.push(
@@ -233,6 +299,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
           clock,
           log,
           every: presence,
+          quick: quickPresence,
+          onLost: (endpoints) => {
+            watch.lost(endpoints);
+            telling.lost(endpoints);
+          },
           onChange: (endpoints) => {
             log.info({ endpoints }, 'namespaces of endpoints came or went');
             void flight.poke('presence');
@@ -264,6 +335,9 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     stop: async () => {
       const stopping = flight.stop();
       await Promise.allSettled([hints.close(), stopping, ...closers.map((close) => close())]);
+      cancelMend();
+      watch.stop();
+      telling.stop();
       await reports.stop();
       log.info({ generation: state.generation, revision: state.revision }, 'agent stopped; the data path stays');
     },

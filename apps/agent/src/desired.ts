@@ -29,7 +29,7 @@ export interface Identity {
 }
 
 function assertUsable(desired: DesiredState, { cluster, node }: Identity): void {
-  if (desired.protocol > PROTOCOL_VERSION) {
+  if (desired.protocol !== PROTOCOL_VERSION) {
     throw portolanError('invalid-document', '/protocol', `the control plane speaks protocol ${desired.protocol}, this agent ${PROTOCOL_VERSION}`, {
       fix: 'Install the version of the agent that belongs to the control plane.',
     });

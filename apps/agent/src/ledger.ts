@@ -23,7 +23,8 @@ const FORMAT = 1;
 /** A state whose hash is not that of its objects was cut or changed, and is worth nothing. */
 export function isWholeState(state: NodeState): boolean {
   try {
-    return nodeState(state.cluster, state.node, state.endpoints, state.objects).hash === state.hash;
+    const { hash, ...rest } = state;
+    return nodeState(rest).hash === hash;
   } catch {
     return false;
   }

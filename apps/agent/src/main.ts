@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { holdRunDirectory, openLinuxKernel } from '@portolan/kernel';
+import { establishedConnections, holdRunDirectory, openLinuxKernel, underlayMtu } from '@portolan/kernel';
 import { PortolanError } from '@portolan/model';
 import { openCoordination } from '@portolan/store/etcd';
 import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
@@ -11,8 +11,10 @@ import { createAgent } from './agent.js';
 import { systemClock } from './clock.js';
 import { readSettings, type Settings, usage } from './config.js';
 import { httpControlPlane } from './control-plane.js';
+import { openNameServer } from './dns/name-server.js';
 import { ledgerFile } from './ledger.js';
 import { agentMetrics } from './metrics.js';
+import { dial } from './watch/dial.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
@@ -29,14 +31,17 @@ async function purge(settings: Settings, log: Logger): Promise<void> {
 
 async function run(settings: Settings, log: Logger): Promise<void> {
   const { cluster, node } = settings;
-  const metrics = agentMetrics();
+  const names = openNameServer({ clock: systemClock, log });
+  const metrics = agentMetrics(names.stats);
   const hints =
     settings.redisUrl === undefined ? createMemoryQueue().source(cluster, node) : openHintSource({ redisUrl: settings.redisUrl, cluster, node, log });
   const coordination = settings.etcdEndpoints.length === 0 ? createMemoryCoordination() : openCoordination({ endpoints: settings.etcdEndpoints, log });
   const agent = createAgent(
     { cluster, node, version, resync: settings.resync },
     {
-      kernel: openLinuxKernel({ runDirectory: settings.runDirectory }),
+      kernel: openLinuxKernel({ runDirectory: settings.runDirectory, names }),
+      names,
+      sight: { dial, establishedConnections, underlayMtu },
       controlPlane: httpControlPlane(settings),
       ledger: openLedger(settings, log),
       hints,
@@ -58,6 +63,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   log.info({}, 'stopping');
   await health?.close();
   await agent.stop();
+  await names.close();
   await coordination.close();
 }
 

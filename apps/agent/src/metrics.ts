@@ -1,6 +1,8 @@
 import type { AppliedBatch } from '@portolan/kernel';
-import type { Report } from '@portolan/protocol';
+import type { Report, Signals } from '@portolan/protocol';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DnsStats } from './dns/counters.js';
+import type { ProbeOutcome } from './watch/ask.js';
 
 /** Figures of one agent, in the format of Prometheus. */
 export interface AgentMetrics {
@@ -9,12 +11,48 @@ export interface AgentMetrics {
   commandsRan(applied: readonly AppliedBatch[]): void;
   stateSeen(report: Report): void;
   reportEnded(outcome: string): void;
+  probeEnded(outcome: ProbeOutcome): void;
+  signalsSeen(signals: Signals): void;
+  signalsSent(): void;
 }
 
-export function agentMetrics(): AgentMetrics {
+/** Figures of the name server are read when they are asked for; its thread counts them. */
+function dnsMetrics(stats: () => DnsStats, registers: [Registry]): void {
+  const outcomes = ['answered', 'forwarded', 'nxdomain', 'servfail', 'refused', 'dropped'] as const;
+  new Counter({
+    name: 'portolan_agent_dns_queries_total',
+    help: 'Queries of endpoints, by outcome; forwarded: answered by another server.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      const now = stats();
+      for (const outcome of outcomes) this.inc({ outcome }, now[outcome]);
+    },
+  });
+  new Counter({
+    name: 'portolan_agent_dns_forward_seconds_total',
+    help: 'Time that forwarded queries took, in seconds.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(stats().forwardSeconds);
+    },
+  });
+  new Gauge({
+    name: 'portolan_agent_dns_waiting_queries',
+    help: 'Queries that wait for another server.',
+    registers,
+    collect() {
+      this.set(stats().open);
+    },
+  });
+}
+
+export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
+  const registers: [Registry] = [registry];
   const syncs = new Counter({ name: 'portolan_agent_syncs_total', help: 'Runs of the loop, by outcome.', labelNames: ['outcome'], registers });
   const syncSeconds = new Histogram({
     name: 'portolan_agent_sync_seconds',
@@ -51,6 +89,21 @@ export function agentMetrics(): AgentMetrics {
     labelNames: ['outcome'],
     registers,
   });
+  const probes = new Counter({
+    name: 'portolan_agent_probes_total',
+    help: 'Health probes, by outcome; not-tried: none could be sent, which counts neither way.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const unhealthy = new Gauge({ name: 'portolan_agent_unhealthy_endpoints', help: 'Endpoints of the node that fail their health check.', registers });
+  const connections = new Gauge({ name: 'portolan_agent_draining_connections', help: 'Connections of endpoints that are drained.', registers });
+  const signals = new Counter({
+    name: 'portolan_agent_signals_sent_total',
+    help: 'Reports that were sent again because health, reachability, connections or presence changed between two runs.',
+    registers,
+  });
+
+  if (dns !== undefined) dnsMetrics(dns, [registry]);
 
   return {
     registry,
@@ -75,5 +128,11 @@ export function agentMetrics(): AgentMetrics {
       for (const presence of ['present', 'absent']) endpoints.set({ presence }, Object.values(report.endpoints).filter((p) => p === presence).length);
     },
     reportEnded: (outcome) => reports.inc({ outcome }),
+    probeEnded: (outcome) => probes.inc({ outcome }),
+    signalsSeen: (seen) => {
+      unhealthy.set(Object.values(seen.health).filter((health) => health === 'unhealthy').length);
+      connections.set(Object.values(seen.connections).reduce((sum, count) => sum + count, 0));
+    },
+    signalsSent: () => signals.inc(),
   };
 }

@@ -1,8 +1,8 @@
 import type { AppliedBatch } from '@portolan/kernel';
 import type { Problem } from '@portolan/model';
-import type { ObservedState } from '@portolan/node-state';
-import { type CommandRecord, type DesiredState, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
-import { keyOfStep, type Reconciled } from './reconcile.js';
+import { type CommandRecord, type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
+import type { KernelProblem, Reconciled } from './reconcile.js';
+import { keyOfStep } from './steps.js';
 
 /** Characters of an input or output that a report carries. */
 const TEXT_LIMIT = 64 * 1024;
@@ -21,15 +21,17 @@ export interface RunFacts {
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly facts: Report['facts'];
+  /** Of the endpoints of the state; none where the kernel could not be read. */
+  readonly endpoints: Report['endpoints'];
 }
 
-const nothingObserved: ObservedState = { objects: [], endpoints: {}, foreign: [], hash: '' };
+const nothingObserved: Pick<Reconciled['observed'], 'objects' | 'foreign' | 'hash'> = { objects: [], foreign: [], hash: '' };
 
-/** `problems` are those of the run; of `remarks`, such as a refused endpoint, the status takes no notice. */
+/** `problems` are those of the run; of `remarks`, such as an endpoint that cannot be attached, the status takes no notice. Signals are added when it is told. */
 export function reportOf(
   desired: DesiredState,
   done: Partial<Reconciled>,
-  problems: readonly (Problem & { readonly key?: string })[],
+  problems: readonly KernelProblem[],
   remarks: readonly Problem[],
   run: RunFacts,
 ): Report {
@@ -53,14 +55,14 @@ export function reportOf(
       ...('key' in rest && typeof rest.key === 'string' ? { key: rest.key } : {}),
     })),
     waiting: [...(done.waiting ?? [])],
-    // Endpoints of earlier states are observed to clean them, and are nobody's business any more.
-    endpoints: Object.fromEntries(Object.entries(observed.endpoints).filter(([id]) => id in desired.state.endpoints)),
+    endpoints: run.endpoints,
+    signals: noSignals,
     observed: { hash: observed.hash, objects: [...observed.objects], foreign: [...observed.foreign] },
     facts: run.facts,
   };
 }
 
-/** What makes a report worth sending when nobody asked for one. */
-export function reportFingerprint({ generation, revision, stateHash, status, errors, waiting, endpoints, observed, facts }: Report): string {
-  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, observed.hash, observed.foreign, facts]);
+/** What makes a report worth sending when nobody asked for one. Two with the same say the same. */
+export function reportFingerprint({ generation, revision, stateHash, status, errors, waiting, endpoints, signals, observed, facts }: Report): string {
+  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, signals, observed.hash, observed.foreign, facts]);
 }

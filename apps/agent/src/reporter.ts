@@ -25,7 +25,8 @@ export interface Reporter {
 function replacing(older: Report | undefined, newer: Report): Report {
   if (older === undefined) return newer;
   const { jobId = older.jobId, ...rest } = newer;
-  const silent = newer.steps.length === 0 && newer.commands.length === 0 && older.status === 'applied' && older.stateHash === newer.stateHash;
+  const ofOneRun = older.startedAt === newer.startedAt && older.finishedAt === newer.finishedAt;
+  const silent = newer.steps.length === 0 && newer.commands.length === 0 && older.stateHash === newer.stateHash && (ofOneRun || older.status === 'applied');
   return { ...rest, ...(jobId === undefined ? {} : { jobId }), ...(silent ? { steps: older.steps, commands: older.commands } : {}) };
 }
 

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeState } from '@portolan/node-state';
+import { nodeState, nothingToWatch } from '@portolan/node-state';
 import { PROTOCOL_VERSION } from '@portolan/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ledgerFile } from '../src/ledger.js';
@@ -55,7 +55,13 @@ describe('portolan-agent', () => {
   it('logs JSON with cluster and node, survives SIGKILL, excludes a second one, stops on SIGTERM, and purges', async () => {
     const ledger = ledgerFile(join(folder, 'state', 'ledger.json'), () => undefined);
     await ledger.write({
-      desired: { protocol: PROTOCOL_VERSION, nodeId: 'n1', generation: 4, revision: 9, state: nodeState('lab', 'node1', {}, []) },
+      desired: {
+        protocol: PROTOCOL_VERSION,
+        nodeId: 'n1',
+        generation: 4,
+        revision: 9,
+        state: nodeState({ cluster: 'lab', node: 'node1', address: '127.0.0.1', endpoints: {}, watch: nothingToWatch, objects: [] }),
+      },
       retiring: {},
     });
 

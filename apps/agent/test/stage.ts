@@ -2,14 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FakeKernel, openFakeKernel } from '@portolan/kernel';
-import { type KernelObject, kernelObject, type NodeState, nodeState } from '@portolan/node-state';
+import { type KernelObject, kernelObject, type NodeState, nodeState, nothingToWatch, type Watch } from '@portolan/node-state';
 import type { Report } from '@portolan/protocol';
 import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
 import { type Agent, createAgent } from '../src/agent.js';
 import { systemClock } from '../src/clock.js';
 import { httpControlPlane } from '../src/control-plane.js';
 import { ledgerFile } from '../src/ledger.js';
-import { agentMetrics } from '../src/metrics.js';
+import { type AgentMetrics, agentMetrics } from '../src/metrics.js';
+import type { Sight } from '../src/watch/watch.js';
 import { type FakeControlPlane, startControlPlane } from './fake-control-plane.js';
 
 export const CLUSTER = 'lab';
@@ -30,7 +31,20 @@ export function stateWith(...endpoints: readonly string[]): NodeState {
       ];
     }),
   ];
-  return nodeState(CLUSTER, NODE, Object.fromEntries(endpoints.map((id) => [id, { name: id, attachment: { netns: `/run/netns/${id}` } }])), objects);
+  return nodeState({
+    cluster: CLUSTER,
+    node: NODE,
+    address: '192.0.2.1',
+    endpoints: Object.fromEntries(endpoints.map((id) => [id, { name: id, attachment: { netns: `/run/netns/${id}` } }])),
+    watch: nothingToWatch,
+    objects,
+  });
+}
+
+/** The same state, with that to watch. */
+export function watching(state: NodeState, watch: Partial<Watch>): NodeState {
+  const { hash: _hash, ...rest } = state;
+  return nodeState({ ...rest, watch: { ...rest.watch, ...watch } });
 }
 
 export async function until(condition: () => boolean, what: string, milliseconds = 5_000): Promise<void> {
@@ -49,11 +63,14 @@ export interface Stage {
   readonly coordination: ReturnType<typeof createMemoryCoordination>;
   readonly ledgerPath: string;
   readonly logged: string[];
+  /** What agents see besides the kernel. No connection can be opened unless a test says how. */
+  readonly sight: { -readonly [K in keyof Sight]: Sight[K] };
+  readonly metrics: AgentMetrics;
   /** Offers a state to agents and tells the fake kernel of it. */
   offer(generation: number, state: NodeState): void;
   publish(generation: number): Promise<void>;
   /** A new agent on the same ledger and kernel. */
-  agent(times?: { readonly resync?: number; readonly presence?: number }): Agent;
+  agent(times?: { readonly resync?: number; readonly presence?: number; readonly quickPresence?: number }): Agent;
   lastReport(): Report;
   dispose(): Promise<void>;
 }
@@ -68,8 +85,18 @@ export async function openStage(): Promise<Stage> {
   const logged: string[] = [];
   const log = (level: string) => (_fields: object, message: string) => void logged.push(`${level} ${message}`);
   const ledgerPath = join(folder, 'state', 'ledger.json');
+  const metrics = agentMetrics();
+  const sight: Stage['sight'] = {
+    dial: () => {
+      throw new Error('no sockets in this test');
+    },
+    establishedConnections: () => 0,
+    underlayMtu: () => 1500,
+  };
   let jobs = 0;
   return {
+    sight,
+    metrics,
     plane,
     kernel,
     queue,
@@ -86,16 +113,28 @@ export async function openStage(): Promise<Stage> {
     },
     agent: (times = {}) => {
       const agent = createAgent(
-        { cluster: CLUSTER, node: NODE, version: '0.0.0-test', resync: 60_000, presence: 60_000, retryFirst: 20, retryLast: 100, revisionDelay: 5, ...times },
+        {
+          cluster: CLUSTER,
+          node: NODE,
+          version: '0.0.0-test',
+          resync: 60_000,
+          presence: 60_000,
+          quickPresence: 60_000,
+          retryFirst: 20,
+          retryLast: 100,
+          revisionDelay: 5,
+          ...times,
+        },
         {
           kernel,
+          sight,
           controlPlane: httpControlPlane({ url: plane.url, cluster: CLUSTER, node: NODE, timeout: 1_000 }),
           ledger: ledgerFile(ledgerPath, () => logged.push('error damaged ledger')),
           hints: queue.source(CLUSTER, NODE),
           coordination,
           clock: systemClock,
           log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
-          metrics: agentMetrics(),
+          metrics,
         },
       );
       agents.push(agent);
