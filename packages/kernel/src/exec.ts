@@ -1,7 +1,9 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
 import { portolanError } from '@portolan/model';
 import { inNamespace } from './in-namespace.js';
-import type { Exec, Executed } from './ports.js';
+import { callFailure, libc, MFD_CLOEXEC } from './libc.js';
+import type { Exec, Executed, RunOptions } from './ports.js';
 
 export interface SpawnLimits {
   /** Kills the process after this many milliseconds; exit code 124 then, as `timeout` gives. */
@@ -32,11 +34,25 @@ export function commandLine(argv: readonly string[], namespace: string | undefin
   return (namespace === undefined ? argv : ['nsenter', `--net=${namespace}`, '--', ...argv]).join(' ');
 }
 
-function start(argv: readonly [string, ...string[]], namespace: string | undefined): ChildProcessWithoutNullStreams {
-  const [file, ...args] = argv;
-  // A process begins in the namespace of the thread that starts it, so none need be started for entering it first.
-  const begin = (): ChildProcessWithoutNullStreams => spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: toolEnvironment() });
-  return namespace === undefined ? begin() : inNamespace(namespace, begin);
+/** Descriptor of a file in memory that holds the text. The child reads it without this process, which may be busy; and some tools open their input anew, which a socket does not allow. */
+function fileOf(text: string): number {
+  const fd = libc.memfd_create('portolan', MFD_CLOEXEC);
+  if (fd < 0) throw callFailure('memfd_create', 'standard input');
+  // At a position of its own, so that the child's reading starts at the beginning.
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
+  return fd;
+}
+
+function start([file, ...args]: readonly [string, ...string[]], { input = '', namespace }: RunOptions): ChildProcess {
+  const given = input === '' ? undefined : fileOf(input);
+  try {
+    // A process begins in the namespace of the thread that starts it, so none need be started for entering it first.
+    const begin = () => spawn(file, args, { stdio: [given ?? 'ignore', 'pipe', 'pipe'], env: toolEnvironment() });
+    return namespace === undefined ? begin() : inNamespace(namespace, begin);
+  } finally {
+    if (given !== undefined) closeSync(given);
+  }
 }
 
 /**
@@ -52,10 +68,10 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
     get started() {
       return started;
     },
-    run: (argv, { input = '', namespace } = {}) =>
+    run: (argv, options = {}) =>
       new Promise<Executed>((resolve, reject) => {
         const begin = performance.now();
-        const child = start(argv, namespace);
+        const child = start(argv, options);
         started += 1;
         const out = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
         let stopped: { readonly code: number; readonly why: string } | undefined;
@@ -66,15 +82,12 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
         const timer = setTimeout(() => stop(TIMED_OUT, `stopped after ${timeLimit} ms`), timeLimit);
         for (const name of ['stdout', 'stderr'] as const) {
           let bytes = 0;
-          child[name].on('data', (chunk: Buffer) => {
+          child[name]?.on('data', (chunk: Buffer) => {
             bytes += chunk.length;
             if (bytes <= outputLimit) out[name].push(chunk);
             else stop(TOO_MUCH_OUTPUT, `stopped: more than ${outputLimit} bytes on ${name}`);
           });
         }
-        // A tool that ends before it has read everything closes the pipe; its exit code says why.
-        child.stdin.on('error', () => undefined);
-        child.stdin.end(input);
         child.on('error', (cause: NodeJS.ErrnoException) => {
           clearTimeout(timer);
           reject(
@@ -87,7 +100,7 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
           clearTimeout(timer);
           const stderr = Buffer.concat(out.stderr).toString('utf8');
           resolve({
-            command: commandLine(argv, namespace),
+            command: commandLine(argv, options.namespace),
             exitCode: stopped?.code ?? code ?? SIGNAL_BASE + (signal === 'SIGKILL' ? 9 : 15),
             stdout: Buffer.concat(out.stdout).toString('utf8'),
             stderr: stopped === undefined ? stderr : `${stderr}${stopped.why}\n`,

@@ -8,7 +8,7 @@ const GET_TIMEOUT = 64 + 1024 + 64 + 6;
 /** struct ip_vs_timeout_user: three ints, of TCP, of TCP after FIN, and of UDP. */
 const SIZE = 12;
 
-/** IPVS's timeouts in this thread's namespace, in seconds. A system call, as `ipvsadm` would be one more process. Fails with `apply-failed`. */
+/** IPVS's timeouts in this thread's namespace, in seconds. Fails with `apply-failed`. */
 export function ipvsTimeouts(): IpvsTimeouts {
   const fd = libc.socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
   if (fd < 0) throw callFailure('socket', 'ip_vs');

@@ -31,12 +31,14 @@ export const libc = {
     value: Uint8Array,
     length: Uint8Array,
   ) => number,
+  memfd_create: library.func('int memfd_create(const char *name, unsigned int flags)') as (name: string, flags: number) => number,
   ioctl: library.func('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)') as (fd: number, request: number, argument: Uint8Array) => number,
 };
 
-/** linux/sched.h, linux/mount.h, socket.h, linux/sockios.h */
+/** linux/sched.h, linux/mount.h, linux/memfd.h, socket.h, linux/sockios.h */
 export const CLONE_NEWNET = 0x40000000;
 export const MS_BIND = 4096;
+export const MFD_CLOEXEC = 1;
 export const AF_INET = 2;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;

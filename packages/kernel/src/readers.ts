@@ -1,6 +1,7 @@
 import { portolanError } from '@portolan/model';
 import type { Space } from '@portolan/node-state';
 import {
+  ROUTE_PROTOCOL,
   type Scan,
   scanFdb,
   scanIptablesSave,
@@ -79,8 +80,14 @@ function answersOf(stdout: string, count: number): readonly string[] {
 const readers: Readonly<Record<ReadTable, (request: ReadRequest) => Promise<Reading>>> = {
   links: async (request) => {
     const { space } = request;
-    // With a filter by protocol, ip leaves the protocol out of what it prints.
-    const shows = ['addr show', 'route show table all', 'rule show', ...(space.startsWith('own:') ? ['neigh show nud permanent'] : [])];
+    // Where all routes are somebody's there may be hundreds of thousands; in a namespace of our own the foreign ones are told.
+    const own = space.startsWith('own:');
+    const shows = [
+      'addr show',
+      own ? 'route show table all' : `route show table all proto ${ROUTE_PROTOCOL}`,
+      'rule show',
+      ...(own ? ['neigh show nud permanent'] : []),
+    ];
     const answers = answersOf(await output(request, ['ip', '-j', '-d', '-batch', '-'], `${shows.join('\n')}\n`), shows.length);
     const [links = '[]', routes = '[]', rules = '[]', neighbours] = answers;
     const scan = scanLinks(space, links);
@@ -103,6 +110,7 @@ const readers: Readonly<Record<ReadTable, (request: ReadRequest) => Promise<Read
   }),
   servers: async (request) => {
     const servers = scanIpvsadm(request.space, await output(request, ['ipvsadm', '-S', '-n']));
+    // By a system call: `ipvsadm` would be one more process.
     return { scans: [servers, scanIpvsTimeouts(request.space, inSpace(request.path, ipvsTimeouts))] };
   },
   rules: async (request) => ({ scans: [scanIptablesSave(request.space, await output(request, request.iptables.save))] }),

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Id, PortolanError, type Problem, problem } from '@portolan/model';
 import { containerPids } from './containers.js';
-import type { Attachments, Exec, FoundNamespace, ResolvedEndpoints } from './ports.js';
+import type { Attachments, FoundNamespace, ResolvedEndpoints } from './ports.js';
 import { isAlive, isKnownProcess, type KnownProcess, startTimeOf } from './processes.js';
 import { hostIdentity, namespaceFile, type Surroundings } from './spaces.js';
 

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { PortolanError, type Problem, portolanError, problem } from '@portolan/model';
+import { ROUTE_PROTOCOL } from '@portolan/render';
 import { toolEnvironment } from './exec.js';
 import type { Exec, Executed } from './ports.js';
 
@@ -135,7 +136,7 @@ const IP_LINES = [
   { feature: 'bridge', line: 'link add ptlprobe0 type bridge' },
   { feature: 'vxlan', line: 'link add ptlprobe1 type vxlan id 1 dstport 4789 learning proxy l2miss l3miss' },
   { feature: 'veth', line: 'link add ptlprobe2 type veth peer name ptlprobe3' },
-  { feature: 'policy routing', line: 'rule add from 192.0.2.1 lookup 4096 protocol 80' },
+  { feature: 'policy routing', line: `rule add from 192.0.2.1 lookup 4096 protocol ${ROUTE_PROTOCOL}` },
 ] as const;
 
 function missingModule(name: string, why: string): Problem {

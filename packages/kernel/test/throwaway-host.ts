@@ -2,9 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { computeNodeState } from '@portolan/compute';
-import { type NodeState, nodeState } from '@portolan/node-state';
-import { sampleSnapshot } from '@portolan/testkit';
 import { spawnExec } from '../src/exec.js';
 import type { Exec } from '../src/index.js';
 
@@ -54,26 +51,4 @@ export function makeThrowawayHost(): ThrowawayHost {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** What needs IPVS, which the kernel under the tests may lack. */
-function needsIpvs({ body }: NodeState['objects'][number]): boolean {
-  return (
-    body.kind === 'ipvs-timeouts' ||
-    body.kind === 'virtual-server' ||
-    body.kind === 'real-server' ||
-    body.kind === 'source-kept' ||
-    body.kind === 'source-rewrite' ||
-    (body.kind === 'sysctl' && body.name.includes('.vs.'))
-  );
-}
-
-/** The study's stack on its first node, with the endpoints in the host's containers and without IPVS. */
-export function sampleState(host: ThrowawayHost): NodeState {
-  const snapshot = sampleSnapshot();
-  const [node] = [...snapshot.nodes.values()];
-  if (node === undefined) throw new Error('the sample has no node');
-  const state = computeNodeState(snapshot, node.id);
-  const endpoints = Object.fromEntries(Object.entries(state.endpoints).map(([id, { name }]) => [id, { name, attachment: { netns: host.container(name) } }]));
-  return nodeState({ ...state, endpoints, objects: state.objects.filter((object) => !needsIpvs(object)) });
 }
