@@ -1,8 +1,8 @@
 import type { DnsNameBody } from '@portolan/node-state';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type Asker, NameTable, recordType } from '../../src/dns/table.js';
 import { changesIn } from '../../src/dns/changes.js';
+import { type Answer, type Asker, NameTable, recordType } from '../../src/dns/table.js';
 import { nameBody, serverBody, setLines, studyNames } from './records.js';
 
 function tableOf(names: readonly DnsNameBody[]): NameTable {
