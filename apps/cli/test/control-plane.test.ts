@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildControlPlane, type ControlPlane, type Log, listenOn, randomId, systemClock } from '@portolan/control-plane';
-import { agentPaths, type DesiredState, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
+import { agentPaths, type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
 import { createMemoryCoordination, createMemoryQueue, openMemoryStore } from '@portolan/store/memory';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -55,6 +55,7 @@ async function reportApplied(cluster: string, node: string, isWaiting: (key: str
     errors: [],
     waiting: objects.map(({ key }) => key).filter(isWaiting),
     endpoints: {},
+    signals: noSignals,
     observed: { hash: desired.state.hash, objects: objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind })), foreign: [] },
     facts: {},
   };

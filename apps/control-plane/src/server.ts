@@ -13,11 +13,13 @@ import { registerOpenapi } from './plugins/openapi.js';
 import { registerProblems } from './plugins/problems.js';
 import { registerRest } from './rest/index.js';
 import { computeBehind } from './tasks/compute.js';
+import { conditionsTask } from './tasks/conditions.js';
+import { drainTask } from './tasks/drain.js';
 import { livenessTask } from './tasks/liveness.js';
 import { startMigration } from './tasks/migrate.js';
 import { publishHints } from './tasks/publish-hints.js';
 import { revisionPublisher } from './tasks/publish-revision.js';
-import { startTask, type Task } from './tasks/task.js';
+import { startTask, type Task, type TaskOptions } from './tasks/task.js';
 
 /** A manifest of 10,000 services with ten endpoints each has about 20 MiB. */
 const BODY_LIMIT = 64 * 1024 * 1024;
@@ -27,6 +29,9 @@ const COMPUTE_EVERY_MS = 1500;
 const COMPUTE_REST_MS = 100;
 const PUBLISH_EVERY_MS = 2000;
 const LIVENESS_EVERY_MS = 2000;
+const LIFE_EVERY_MS = 1500;
+/** Many nodes report at the same time: what comes within this time is judged together. */
+const LIFE_REST_MS = 50;
 
 export interface ControlPlaneParts {
   readonly store: IntentStore;
@@ -56,7 +61,7 @@ export interface ControlPlane {
  *            │
  *       application/                    commands, queries, wait
  *            │  commitEdit ─► Changes ─► pokes
- *         stores ◄── tasks/             compute ─► publish hints (Redis), publish revision (etcd); liveness
+ *         stores ◄── tasks/             compute ─► publish hints (Redis), publish revision (etcd); liveness ─► conditions; drain
  * ```
  */
 export async function buildControlPlane(parts: ControlPlaneParts): Promise<ControlPlane> {
@@ -100,15 +105,17 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     pendingMigration = migration.pending;
     await migration.done;
     if (stopping.signal.aborted) return;
-    const task = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>, restMs = 0): Task =>
-      startTask({ name, everyMs, restMs, clock, log, run });
+    const task = (name: string, everyMs: number, run: TaskOptions['run'], restMs = 0): Task => startTask({ name, everyMs, restMs, clock, log, run });
     const compute = task('compute', COMPUTE_EVERY_MS, (signal) => computeBehind(ctx, signal), COMPUTE_REST_MS);
     const hints = task('publish-hints', PUBLISH_EVERY_MS, (signal) => publishHints(ctx, queue, signal));
     const revisions = task('publish-revision', PUBLISH_EVERY_MS, revisionPublisher(ctx, coordination));
     const alive = task('liveness', LIVENESS_EVERY_MS, liveness.run);
-    tasks.push(compute, hints, revisions, alive);
+    const conditions = task('conditions', LIFE_EVERY_MS, conditionsTask(ctx), LIFE_REST_MS);
+    const drain = task('drain', LIFE_EVERY_MS, drainTask(ctx), LIFE_REST_MS);
+    tasks.push(compute, hints, revisions, alive, conditions, drain);
     ctx.changes.subscribe((movement) => {
       if (movement === 'committed') compute.poke();
+      if (movement === 'committed' || movement === 'reported' || movement === 'liveness') for (const each of [conditions, drain]) each.poke();
       if (movement === 'clusters') for (const each of tasks) each.poke();
       if (movement === 'computed') for (const each of [hints, revisions]) each.poke();
     });

@@ -1,5 +1,4 @@
-import type { DesiredState, Report } from '@portolan/protocol';
-import { PROTOCOL_VERSION } from '@portolan/protocol';
+import { type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
 import type { Coordination } from '@portolan/store';
 import { onTestFinished } from 'vitest';
 import type { TestPlane } from './test-plane.js';
@@ -44,6 +43,7 @@ export class SimulatedAgent {
       errors: [],
       waiting: [],
       endpoints: Object.fromEntries(Object.keys(state.endpoints).map((id) => [id, 'present' as const])),
+      signals: noSignals,
       observed: {
         hash: `seen-${state.hash}`,
         objects: state.objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind, body })),

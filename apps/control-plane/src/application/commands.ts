@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { type Actor, commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
 import { parsed, withPaths } from './parse.js';
+import { readOnlyFields } from './representations.js';
 
 export interface NounOutcome<K extends NounKind> extends Outcome {
   readonly noun: Nouns[K];
@@ -13,7 +14,7 @@ export interface NounOutcome<K extends NounKind> extends Outcome {
 export async function createCluster(ctx: Context, actor: Actor, spec: unknown): Promise<Cluster> {
   const { name, settings } = parsed(ClusterSpecSchema, spec);
   const cluster: Cluster = { id: ctx.newId(), name, settings: defaultClusterSettings, revision: 0 };
-  const empty: Snapshot = { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map() };
+  const empty: Snapshot = { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [] };
   const wanted = withPaths(
     (path) => `/settings${path}`,
     () => patchSettings(empty, settings ?? {}),
@@ -49,10 +50,11 @@ export async function applyClusterManifest(
   actor: Actor,
   cluster: string,
   document: unknown,
-  options: { readonly dryRun?: boolean; readonly revision?: number } = {},
+  options: { readonly dryRun?: boolean; readonly revision?: number; readonly force?: boolean } = {},
 ): Promise<Outcome> {
   const manifest = parseManifest(document);
-  const edit = (snapshot: Snapshot): Snapshot => applyManifest(atRevision(snapshot, options.revision), manifest, ctx.newId);
+  const how = { now: ctx.clock.now().getTime(), force: options.force === true };
+  const edit = (snapshot: Snapshot): Snapshot => applyManifest(atRevision(snapshot, options.revision), manifest, ctx.newId, how);
   return options.dryRun === true ? dryRun(ctx, cluster, edit) : commitEdit(ctx, actor, cluster, 'apply manifest', edit);
 }
 
@@ -62,7 +64,7 @@ export async function createObject<K extends NounKind>(ctx: Context, actor: Acto
   return withNoun(outcome, kind, spec.name);
 }
 
-/** Takes a spec, or an object as it was read: then its `version` guards the change like If-Match, and its `status` and `presence` are ignored. */
+/** Takes a spec, or an object as it was read: then its `version` guards the change like If-Match, and what else is not of the spec (`readOnlyFields`) is ignored. */
 export async function replaceObject<K extends NounKind>(
   ctx: Context,
   actor: Actor,
@@ -97,6 +99,7 @@ export async function patchObject<K extends NounKind>(
   return withNoun(outcome, kind, name);
 }
 
+/** Of an endpoint: at once. `deleteEndpoint` drains it before. */
 export function deleteObject(ctx: Context, actor: Actor, cluster: string, kind: NounKind, name: string, version?: number): Promise<Outcome> {
   return commitEdit(ctx, actor, cluster, `delete ${kind} ${name}`, (snapshot) => deleteNoun(snapshot, kind, name, version));
 }
@@ -115,7 +118,8 @@ function atRevision(snapshot: Snapshot, revision: number | undefined): Snapshot 
 /** Parts the fields that a representation has beyond the spec. `id` stays in the spec of a network, which has it itself. */
 function withoutReadOnly(kind: NounKind, document: unknown): { spec: unknown; id?: string; version?: number } {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) return { spec: document };
-  const { id, version, status: _status, presence: _presence, ...spec } = document as Record<string, unknown>;
+  const { id, version, ...rest } = document as Record<string, unknown>;
+  const spec = Object.fromEntries(Object.entries(rest).filter(([field]) => !readOnlyFields[kind].includes(field)));
   return {
     spec: kind === 'network' && id !== undefined ? { ...spec, id } : spec,
     ...(typeof id === 'string' ? { id } : {}),

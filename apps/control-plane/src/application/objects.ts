@@ -1,12 +1,5 @@
-import { findNoun, type NounSpecs, type Nouns, specOf } from '@portolan/intent';
-import { type Endpoint, type Id, type NounKind, nounCollections, portolanError, type Snapshot } from '@portolan/model';
-
-/** An object as every door shows it: its identity and version, and its spec with every value filled in. */
-export type Representation<K extends NounKind> = NounSpecs[K] & { readonly id: Id; readonly version: number; readonly presence?: Endpoint['presence'] };
-
-export function representationOf<K extends NounKind>(snapshot: Snapshot, kind: K, noun: Nouns[K]): Representation<K> {
-  return { ...specOf(snapshot, kind, noun), id: noun.id, version: noun.version, ...('presence' in noun ? { presence: noun.presence } : {}) };
-}
+import { findNoun, type Nouns } from '@portolan/intent';
+import { type Id, type NounKind, nounCollections, portolanError, type Snapshot } from '@portolan/model';
 
 /** Throws `not-found`. */
 export function objectNamed<K extends NounKind>(snapshot: Snapshot, kind: K, name: string): Nouns[K] {
@@ -93,24 +86,28 @@ function relatedIds(snapshot: Snapshot, kind: NounKind, by: 'node' | 'network' |
     case 'endpoint by node':
       return idsOf(grouped(endpoints, by, ({ nodeId }) => [nodeId]).get(id));
     case 'endpoint by service':
-      return idsOf(grouped(endpoints, by, ({ serviceId }) => [serviceId]).get(id));
+      return idsOf(grouped(endpoints, by, keysOfService).get(id));
     case 'endpoint by network':
       return idsOf(grouped(endpoints, by, ({ addresses }) => networkIds(addresses)).get(id));
     case 'service by node':
-      return (grouped(endpoints, 'node', ({ nodeId }) => [nodeId]).get(id) ?? []).map(({ serviceId }) => serviceId);
+      return (grouped(endpoints, 'node', ({ nodeId }) => [nodeId]).get(id) ?? []).flatMap(keysOfService);
     case 'node by service':
-      return (grouped(endpoints, 'service', ({ serviceId }) => [serviceId]).get(id) ?? []).map(({ nodeId }) => nodeId);
+      return (grouped(endpoints, 'service', keysOfService).get(id) ?? []).map(({ nodeId }) => nodeId);
     case 'service by network':
-      return idsOf(grouped(services, by, ({ vips }) => networkIds(vips)).get(id));
+      return idsOf(grouped(services, by, (service) => networkIds(service.networks)).get(id));
     case 'node by network':
       return idsOf(grouped(nodes, by, ({ loadBalancers }) => networkIds(loadBalancers)).get(id));
     case 'network by service':
-      return networkIds(services.get(id)?.vips ?? []);
+      return networkIds(services.get(id)?.networks ?? []);
     case 'network by node':
       return networkIds(nodes.get(id)?.loadBalancers ?? []);
     default:
       return [];
   }
+}
+
+function keysOfService({ serviceId }: { readonly serviceId: Id | null }): readonly Id[] {
+  return serviceId === null ? [] : [serviceId];
 }
 
 function idsOf(nouns: readonly { readonly id: Id }[] = []): readonly Id[] {

@@ -1,12 +1,12 @@
-import { setPresence } from '@portolan/intent';
+import { observeNode } from '@portolan/intent';
 import { portolanError, type Snapshot } from '@portolan/model';
 import { PROTOCOL_VERSION, type ReportAnswer, ReportSchema } from '@portolan/protocol';
-import { commitEdit } from './commit.js';
+import { commitEdit, type Edit } from './commit.js';
 import type { Context } from './context.js';
 import { objectNamed } from './objects.js';
 import { parsed } from './parse.js';
 
-/** Takes in what an agent says: progress, what it observed, and which endpoints' namespaces it sees. */
+/** Takes in what an agent says: progress, what it observed, and what it sees of its endpoints and of its host. */
 export async function takeReport(ctx: Context, snapshot: Snapshot, name: string, document: unknown): Promise<ReportAnswer> {
   const node = objectNamed(snapshot, 'node', name);
   const report = parsed(ReportSchema, document);
@@ -23,8 +23,20 @@ export async function takeReport(ctx: Context, snapshot: Snapshot, name: string,
   else ctx.log.debug({ ...fields, steps: report.steps.length }, 'node reports');
   ctx.changes.notify('reported', cluster);
 
-  if (setPresence(snapshot, node.id, report.endpoints) !== snapshot) {
-    await commitEdit(ctx, `agent:${name}`, cluster, `presence of endpoints on ${name}`, (current) => setPresence(current, node.id, report.endpoints));
-  }
+  const { health, underlayMtu } = report.signals;
+  const seen = { presence: report.endpoints, health, ...(underlayMtu === undefined ? {} : { underlayMtu }) };
+  const edit: Edit = (current) => observeNode(current, node.id, seen);
+  if (edit(snapshot) !== snapshot) await commitEdit(ctx, agentActor(name), cluster, `what ${name} sees of its endpoints`, edit);
   return { generation: progress.generation, wantsObjects: !known };
+}
+
+const AGENT = 'agent:';
+
+function agentActor(node: string): string {
+  return `${AGENT}${node}`;
+}
+
+/** Whether a revision was made by what an agent saw. */
+export function isByAgent({ actor }: { readonly actor: string }): boolean {
+  return actor.startsWith(AGENT);
 }

@@ -2,14 +2,16 @@ import { checkSnapshot } from '@portolan/check';
 import { manifestOf } from '@portolan/intent';
 import { findJob, jobStatuses, listJobs, listRevisions } from '../application/history.js';
 import { type ObjectFilter, objectNamed } from '../application/objects.js';
+import { poolsOf } from '../application/pools.js';
 import type { Builder } from './builder.js';
 import type { InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
 import type { ProgressTypes } from './progress-types.js';
+import type { PoolUsageType } from './value-types.js';
 import { ClusterView } from './views.js';
 
 /** A cluster with everything in it, and the queries that lead there. */
-export function clusterType(builder: Builder, inputs: InputTypes, objects: ObjectTypes, progress: ProgressTypes) {
+export function clusterType(builder: Builder, inputs: InputTypes, objects: ObjectTypes, progress: ProgressTypes, poolUsage: PoolUsageType) {
   const cluster = builder.objectRef<ClusterView>('Cluster').implement({
     description: 'A cluster at one revision: all that one query reads of it belongs together.',
     fields: (t) => {
@@ -69,6 +71,11 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
           nullable: true,
           args: one,
           resolve: (view, args) => view.of<'endpoint'>(objectNamed(view.snapshot, 'endpoint', args.name)),
+        }),
+        pools: t.field({
+          type: [poolUsage],
+          description: 'How much of each pool is used, and by what.',
+          resolve: async ({ ctx, snapshot }) => [...(await poolsOf(ctx, snapshot))],
         }),
         findings: t.field({ type: 'JSON', description: 'What a person should know, as REST answers it.', resolve: ({ snapshot }) => checkSnapshot(snapshot) }),
         status: t.field({ type: progress.clusterStatus, resolve: (view) => view.status() }),

@@ -13,6 +13,7 @@ import { registerMutations } from './mutations.js';
 import { objectTypes } from './object-types.js';
 import { progressTypes } from './progress-types.js';
 import { registerSubscriptions } from './subscriptions.js';
+import { poolUsageType } from './value-types.js';
 
 /** Deep enough for the introspection of GraphiQL and for cluster → service → endpoint → node → status. */
 const DEEPEST_QUERY = 15;
@@ -21,8 +22,9 @@ function graphqlSchema(): GraphQLSchema {
   const builder = createBuilder();
   const inputs = new InputTypes(builder);
   const progress = progressTypes(builder, inputs);
-  const objects = objectTypes(builder, inputs, progress);
-  const cluster = clusterType(builder, inputs, objects, progress);
+  const poolUsage = poolUsageType(builder, inputs);
+  const objects = objectTypes(builder, inputs, progress, poolUsage);
+  const cluster = clusterType(builder, inputs, objects, progress, poolUsage);
   registerMutations(builder, inputs, { cluster, objects, progress });
   registerSubscriptions(builder, progress);
   return builder.toSchema();

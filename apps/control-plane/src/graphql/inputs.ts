@@ -47,8 +47,9 @@ export class InputTypes {
         Object.fromEntries(
           Object.entries(properties as Readonly<Record<string, Shape>>).map(([field, fieldShape]) => {
             const options = { required: suffix === 'Input' && shape.required?.includes(field) === true, description: fieldShape.description ?? '' };
-            if (fieldShape.type === 'array') return [field, t.field({ ...options, type: [this.#type(name, singular(field), fieldShape.items ?? {})] })];
-            return [field, t.field({ ...options, type: this.#type(name, field, fieldShape) })];
+            if (fieldShape.type === 'array')
+              return [field, t.field({ ...options, type: [this.#type(name, singular(field), fieldShape.items ?? {}, 'Input')] })];
+            return [field, t.field({ ...options, type: this.#type(name, field, fieldShape, suffix) })];
           }),
         ),
     });
@@ -56,14 +57,14 @@ export class InputTypes {
     return created;
   }
 
-  #type(parent: string, field: string, shape: Shape): InputType {
+  #type(parent: string, field: string, shape: Shape, suffix: 'Input' | 'Patch'): InputType {
     if (shape.anyOf?.every((branch) => branch.const !== undefined) === true) {
       return this.enumOf(
         capitalised(field),
         shape.anyOf.map((branch) => String(branch.const)),
       );
     }
-    if (shape.properties !== undefined || shape.anyOf !== undefined) return this.#object(`${parent}${capitalised(field)}`, shape, 'Input');
+    if (shape.properties !== undefined || shape.anyOf !== undefined) return this.#object(`${parent}${capitalised(field)}`, shape, suffix);
     switch (shape.type) {
       case 'string':
         return 'String';

@@ -1,4 +1,4 @@
-import { type Change, type NounKind, nounSchemas } from '@portolan/model';
+import { type NounKind, nounSchemas } from '@portolan/model';
 import {
   applyClusterManifest,
   createCluster,
@@ -13,12 +13,13 @@ import type { Outcome } from '../application/commit.js';
 import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
 import type { Builder, GraphqlContext } from './builder.js';
 import type { ClusterType } from './cluster-type.js';
+import { registerDepartures } from './departures.js';
 import { documentOf, type InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
+import { ACTOR, appliedType, outcomeView } from './outcomes.js';
 import type { ProgressTypes } from './progress-types.js';
 import { ClusterView, type NounView } from './views.js';
 
-const ACTOR = 'graphql';
 const nouns = { node: 'Node', network: 'Network', service: 'Service', endpoint: 'Endpoint' } as const satisfies Record<NounKind, string>;
 
 interface WaitArgs {
@@ -28,16 +29,7 @@ interface WaitArgs {
 
 /** Every change goes through the commands that REST uses, so the two refuse alike. */
 export function registerMutations(builder: Builder, inputs: InputTypes, types: { cluster: ClusterType; objects: ObjectTypes; progress: ProgressTypes }): void {
-  const applied = builder.objectRef<Outcome & { readonly view: ClusterView }>('Applied').implement({
-    description: 'What a change did, or would do.',
-    fields: (t) => ({
-      revision: t.exposeInt('revision'),
-      changed: t.exposeBoolean('changed'),
-      changes: t.field({ type: [types.progress.change], resolve: ({ changes }) => [...changes] as Change[] }),
-      cluster: t.field({ type: types.cluster, resolve: ({ view }) => view }),
-    }),
-  });
-  const outcomeView = ({ ctx }: GraphqlContext, outcome: Outcome) => ({ ...outcome, view: new ClusterView(ctx, outcome.snapshot) });
+  const applied = appliedType(builder, types);
 
   builder.mutationType({});
 
@@ -74,10 +66,18 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
       applyManifest: t.field({
         type: applied,
         description: 'All or nothing. A section that is present is complete; one that is left out is left alone.',
-        args: { cluster: name, manifest: json, dryRun: t.arg.boolean(), ifRevision, ...waits },
+        args: {
+          cluster: name,
+          manifest: json,
+          dryRun: t.arg.boolean(),
+          force: t.arg.boolean({ description: 'Delete endpoints at once instead of draining them.' }),
+          ifRevision,
+          ...waits,
+        },
         resolve: async (_root, args, context) => {
           const outcome = await applyClusterManifest(context.ctx, ACTOR, args.cluster, documentOf(args.manifest, 'keep'), {
             dryRun: args.dryRun === true,
+            force: args.force === true,
             ...(args.ifRevision == null ? {} : { revision: args.ifRevision }),
           });
           if (args.dryRun !== true) await settle(context, args.cluster, outcome, args);
@@ -87,7 +87,11 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
     };
   });
 
-  for (const kind of Object.keys(nouns) as NounKind[]) registerNounMutations(kind);
+  for (const kind of Object.keys(nouns) as NounKind[]) {
+    registerNounMutations(kind);
+    if (kind !== 'endpoint') registerNounDelete(kind);
+  }
+  registerDepartures(builder, inputs, { objects: types.objects, applied });
 
   function registerNounMutations<K extends NounKind>(kind: K): void {
     const noun = nouns[kind];
@@ -134,17 +138,28 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
             return viewOf(context, outcome);
           },
         }),
-        [`delete${noun}`]: t.field({
-          type: applied,
-          args: { cluster, name, ifVersion, ...waits },
-          resolve: async (_root, args, context) => {
-            const outcome = await deleteObject(context.ctx, ACTOR, args.cluster, kind, args.name, args.ifVersion ?? undefined);
-            await settle(context, args.cluster, outcome, args);
-            return outcomeView(context, outcome);
-          },
-        }),
       };
     });
+  }
+
+  function registerNounDelete(kind: Exclude<NounKind, 'endpoint'>): void {
+    builder.mutationFields((t) => ({
+      [`delete${nouns[kind]}`]: t.field({
+        type: applied,
+        args: {
+          cluster: t.arg.string({ required: true }),
+          name: t.arg.string({ required: true }),
+          ifVersion: t.arg.int({ description: 'Refuse when the object has another version.' }),
+          wait: t.arg.boolean({ description: 'Answer when every node has applied it.' }),
+          timeout: t.arg.float({ description: 'Seconds.' }),
+        },
+        resolve: async (_root, args, context) => {
+          const outcome = await deleteObject(context.ctx, ACTOR, args.cluster, kind, args.name, args.ifVersion ?? undefined);
+          await settle(context, args.cluster, outcome, args);
+          return outcomeView(context, outcome);
+        },
+      }),
+    }));
   }
 }
 

@@ -1,59 +1,20 @@
 import { specOf } from '@portolan/intent';
-import { type NetworkAddress, protocols, type Service } from '@portolan/model';
+import { effectiveMtu } from '@portolan/model';
 import { listJobs } from '../application/history.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
+import { traffics, trafficTo } from '../application/traffic.js';
 import type { Builder } from './builder.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';
+import { type AddressView, nounRefs, type PoolUsageType, type PortView, type ServiceNetworkView, valueTypes } from './value-types.js';
 import type { ClusterView, NounView } from './views.js';
 
-interface AddressView {
-  readonly view: ClusterView;
-  /** Name of the network. */
-  readonly network: string;
-  readonly address: string;
-}
-
-interface VirtualIpView extends AddressView {
-  readonly mark: number;
-}
-
-interface PortView {
-  readonly published: number;
-  readonly target: number;
-  readonly protocol: string;
-}
-
-/** The nouns, each related to the others. */
-export function objectTypes(builder: Builder, inputs: InputTypes, progress: ProgressTypes) {
-  const node = builder.objectRef<NounView<'node'>>('Node');
-  const network = builder.objectRef<NounView<'network'>>('Network');
-  const service = builder.objectRef<NounView<'service'>>('Service');
-  const endpoint = builder.objectRef<NounView<'endpoint'>>('Endpoint');
-
-  const networkOf = ({ view, network: name }: AddressView): NounView<'network'> => view.of<'network'>(objectNamed(view.snapshot, 'network', name));
-  const networkAddress = builder.objectRef<AddressView>('NetworkAddress').implement({
-    fields: (t) => ({ network: t.field({ type: network, resolve: networkOf }), address: t.exposeString('address') }),
-  });
-  const virtualIp = builder.objectRef<VirtualIpView>('VirtualIp').implement({
-    fields: (t) => ({ network: t.field({ type: network, resolve: networkOf }), vip: t.exposeString('address'), mark: t.exposeInt('mark') }),
-  });
-  const publishedPort = builder.objectRef<PortView>('PublishedPort').implement({
-    fields: (t) => ({
-      published: t.exposeInt('published'),
-      target: t.exposeInt('target'),
-      protocol: t.field({ type: inputs.enumOf('Protocol', protocols), resolve: ({ protocol }) => protocol }),
-    }),
-  });
-  const attachment = builder.objectRef<{ netns?: string; pid?: number; container?: string }>('Attachment').implement({
-    description: 'Where the network namespace of an endpoint is: one of the three.',
-    fields: (t) => ({
-      netns: t.exposeString('netns', { nullable: true }),
-      pid: t.exposeInt('pid', { nullable: true }),
-      container: t.exposeString('container', { nullable: true }),
-    }),
-  });
+/** The nouns, each related to the others. What a spec shows is read from the spec, so REST and GraphQL show the same. */
+export function objectTypes(builder: Builder, inputs: InputTypes, progress: ProgressTypes, poolUsage: PoolUsageType) {
+  const refs = nounRefs(builder);
+  const { node, network, service, endpoint } = refs;
+  const { networkAddress, serviceNetwork, publishedPort, subnet, ipvsTimeouts, healthCheck, attachment, drain } = valueTypes(builder, inputs, refs);
 
   node.implement({
     description: 'A host.',
@@ -64,11 +25,17 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       role: t.field({ type: inputs.enumOf('Role', ['manager', 'worker']), resolve: ({ noun }) => noun.role }),
       availability: t.field({ type: inputs.enumOf('Availability', ['active', 'pause', 'drain']), resolve: ({ noun }) => noun.availability }),
       address: t.string({ resolve: ({ noun }) => noun.address }),
+      condition: t.field({
+        type: inputs.enumOf('NodeCondition', ['unknown', 'up', 'silent', 'unreachable']),
+        description: 'silent: its agent is gone, and others look whether the host answers; unreachable: it does not, and its endpoints are sent nothing.',
+        resolve: ({ noun }) => noun.condition,
+      }),
+      underlayMtu: t.int({ nullable: true, description: 'MTU of the interface with its address.', resolve: ({ noun }) => noun.underlayMtu }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
       loadBalancers: t.field({
         type: [networkAddress],
         description: 'The source address of its load balancer in each network.',
-        resolve: ({ view, noun }) => addressesOf(view, noun.loadBalancers),
+        resolve: ({ view, noun }) => loadBalancersOf(view, noun),
       }),
       networks: t.field({ type: [network], resolve: ({ view, noun }) => view.list('network', { node: noun.name }) }),
       services: t.field({ type: [service], resolve: ({ view, noun }) => view.list('service', { node: noun.name }) }),
@@ -104,7 +71,17 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       vni: t.int({ resolve: ({ noun }) => noun.vni }),
       subnet: t.string({ resolve: ({ noun }) => noun.subnet }),
       gateway: t.string({ resolve: ({ noun }) => noun.gateway }),
-      mtu: t.int({ resolve: ({ noun }) => noun.mtu }),
+      extraSubnets: t.field({ type: [subnet], resolve: ({ noun }) => [...noun.extraSubnets] }),
+      mtu: t.int({ nullable: true, description: 'null: computed.', resolve: ({ noun }) => noun.mtu }),
+      effectiveMtu: t.int({
+        description: 'MTU inside the overlay, in bytes: the given one, or the computed one.',
+        resolve: ({ view, noun }) => effectiveMtu(view.snapshot, noun),
+      }),
+      internal: t.boolean({ resolve: ({ noun }) => noun.internal }),
+      attachable: t.boolean({ resolve: ({ noun }) => noun.attachable }),
+      dsr: t.boolean({ description: 'Direct server return.', resolve: ({ noun }) => noun.dsr }),
+      ipvsTimeouts: t.field({ type: ipvsTimeouts, nullable: true, description: 'null: those of the cluster.', resolve: ({ noun }) => noun.ipvsTimeouts }),
+      usage: t.field({ type: poolUsage, description: 'Its addresses.', resolve: ({ view, noun }) => view.usage(noun) }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
       nodes: t.field({ type: [node], resolve: ({ view, noun }) => view.list('node', { network: noun.name }) }),
       services: t.field({ type: [service], resolve: ({ view, noun }) => view.list('service', { network: noun.name }) }),
@@ -118,8 +95,12 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       id: t.id({ resolve: ({ noun }) => noun.id }),
       version: t.int({ resolve: ({ noun }) => noun.version }),
       name: t.string({ resolve: ({ noun }) => noun.name }),
-      scheduler: t.field({ type: inputs.enumOf('Scheduler', ['rr', 'wrr', 'lc', 'wlc', 'sh']), resolve: ({ noun }) => noun.scheduler }),
-      networks: t.field({ type: [virtualIp], resolve: ({ view, noun }) => virtualIpsOf(view, noun) }),
+      endpointMode: t.field({ type: inputs.enumOf('EndpointMode', ['vip', 'dnsrr']), resolve: ({ noun }) => noun.endpointMode }),
+      scheduler: t.field({ type: inputs.enumOf('Scheduler', ['rr', 'wrr', 'lc', 'wlc', 'sh', 'mh']), resolve: ({ noun }) => noun.scheduler }),
+      persistence: t.int({ description: 'Session affinity in seconds; 0: none.', resolve: ({ noun }) => noun.persistence }),
+      healthCheck: t.field({ type: healthCheck, nullable: true, resolve: ({ view, noun }) => specOf(view.snapshot, 'service', noun).healthCheck ?? null }),
+      drainSeconds: t.int({ nullable: true, description: 'null: that of the cluster.', resolve: ({ noun }) => noun.drainSeconds }),
+      networks: t.field({ type: [serviceNetwork], resolve: ({ view, noun }) => serviceNetworksOf(view, noun) }),
       ports: t.field({ type: [publishedPort], resolve: ({ view, noun }) => portsOf(view, noun) }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
       endpoints: t.field({ type: [endpoint], resolve: ({ view, noun }) => view.list('endpoint', { service: noun.name }) }),
@@ -128,17 +109,32 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
   });
 
   endpoint.implement({
-    description: 'A container that answers for a service.',
+    description: 'A container that answers for a service, or that joined networks by itself.',
     fields: (t) => ({
       id: t.id({ resolve: ({ noun }) => noun.id }),
       version: t.int({ resolve: ({ noun }) => noun.version }),
       name: t.string({ resolve: ({ noun }) => noun.name }),
-      service: t.field({ type: service, resolve: ({ view, noun }) => view.at<'service'>(view.snapshot.services, noun.serviceId) }),
+      service: t.field({
+        type: service,
+        nullable: true,
+        description: 'null: it is by itself on the networks that it joins.',
+        resolve: ({ view, noun }) => (noun.serviceId === null ? null : view.at<'service'>(view.snapshot.services, noun.serviceId)),
+      }),
+      networks: t.field({ type: [network], resolve: ({ view, noun }) => networksOf(view, noun) }),
       node: t.field({ type: node, resolve: ({ view, noun }) => view.at<'node'>(view.snapshot.nodes, noun.nodeId) }),
       attachment: t.field({ type: attachment, resolve: ({ noun }) => noun.attachment }),
       weight: t.int({ resolve: ({ noun }) => noun.weight }),
-      addresses: t.field({ type: [networkAddress], resolve: ({ view, noun }) => addressesOf(view, noun.addresses) }),
+      addresses: t.field({ type: [networkAddress], resolve: ({ view, noun }) => addressesOf(view, noun) }),
+      aliases: t.stringList({ resolve: ({ view, noun }) => [...(specOf(view.snapshot, 'endpoint', noun).aliases ?? [])] }),
+      gatewayAddress: t.string({ nullable: true, description: 'Its host-local address, by which it reaches out.', resolve: ({ noun }) => noun.gatewayAddress }),
       presence: t.field({ type: inputs.enumOf('Presence', ['unknown', 'present', 'absent']), resolve: ({ noun }) => noun.presence }),
+      health: t.field({ type: inputs.enumOf('Health', ['unknown', 'healthy', 'unhealthy']), resolve: ({ noun }) => noun.health }),
+      traffic: t.field({
+        type: inputs.enumOf('Traffic', traffics),
+        description: 'What it is sent: everything by its weight; only packets of connections that it has; nothing.',
+        resolve: ({ view, noun }) => trafficTo(view.snapshot, noun),
+      }),
+      drain: t.field({ type: drain, nullable: true, description: 'How far it is, when it leaves.', resolve: ({ view, noun }) => view.drain(noun) }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
     }),
   });
@@ -149,17 +145,24 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
 export type ObjectTypes = ReturnType<typeof objectTypes>;
 
 /** By name of the network. */
-function addressesOf(view: ClusterView, addresses: readonly NetworkAddress[]): AddressView[] {
-  return addresses.map(({ networkId, address }) => ({ view, network: view.networkName(networkId), address })).sort((a, b) => (a.network < b.network ? -1 : 1));
-}
-
-function virtualIpsOf(view: ClusterView, service: Service): VirtualIpView[] {
-  return service.vips
-    .map(({ networkId, address, mark }) => ({ view, network: view.networkName(networkId), address, mark }))
+function loadBalancersOf(view: ClusterView, { loadBalancers }: NounView<'node'>['noun']): AddressView[] {
+  return loadBalancers
+    .map(({ networkId, address }) => ({ view, network: view.networkName(networkId), address }))
     .sort((a, b) => (a.network < b.network ? -1 : 1));
 }
 
-/** In the order in which REST shows them. */
-function portsOf(view: ClusterView, service: Service): PortView[] {
-  return (specOf(view.snapshot, 'service', service).ports ?? []).map(({ published = 0, target, protocol = 'tcp' }) => ({ published, target, protocol }));
+function addressesOf(view: ClusterView, noun: NounView<'endpoint'>['noun']): AddressView[] {
+  return (specOf(view.snapshot, 'endpoint', noun).addresses ?? []).map((held) => ({ view, ...held }));
+}
+
+function networksOf(view: ClusterView, noun: NounView<'endpoint'>['noun']): NounView<'network'>[] {
+  return addressesOf(view, noun).map(({ network }) => view.of<'network'>(objectNamed(view.snapshot, 'network', network)));
+}
+
+function serviceNetworksOf(view: ClusterView, noun: NounView<'service'>['noun']): ServiceNetworkView[] {
+  return (specOf(view.snapshot, 'service', noun).networks ?? []).map((own) => ({ view, ...own }));
+}
+
+function portsOf(view: ClusterView, noun: NounView<'service'>['noun']): PortView[] {
+  return [...(specOf(view.snapshot, 'service', noun).ports ?? [])];
 }

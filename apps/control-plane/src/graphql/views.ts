@@ -1,12 +1,18 @@
 import type { Nouns } from '@portolan/intent';
-import { type Id, type NounKind, portolanError, type Snapshot } from '@portolan/model';
+import type { PoolUsage } from '@portolan/ipam';
+import { type Endpoint, type Id, type Network, type NounKind, portolanError, type Snapshot } from '@portolan/model';
 import type { Context } from '../application/context.js';
+import { type ProgressByNode, progressByNode } from '../application/drains.js';
 import { type ObjectFilter, objectsOf, pageOf } from '../application/objects.js';
+import { networkUsages } from '../application/pools.js';
+import { type DrainStatus, endpointStatus, usageOf } from '../application/representations.js';
 import { type ClusterStatus, type NodeStatus, statusOf } from '../application/status.js';
 
 /** One snapshot of a cluster, which a whole query reads: its parts agree with each other. */
 export class ClusterView {
   #status: Promise<ClusterStatus> | undefined;
+  #usages: ReturnType<typeof networkUsages> | undefined;
+  #progress: Promise<ProgressByNode> | undefined;
 
   constructor(
     readonly ctx: Context,
@@ -23,6 +29,17 @@ export class ClusterView {
     const status = (await this.status()).nodes.find((node) => node.id === id);
     if (status === undefined) throw portolanError('internal', '', `node ${id} has no status`);
     return status;
+  }
+
+  async usage(network: Network): Promise<PoolUsage> {
+    this.#usages ??= networkUsages(this.ctx, this.snapshot);
+    return usageOf(await this.#usages, network);
+  }
+
+  async drain(endpoint: Endpoint): Promise<DrainStatus | null> {
+    if (endpoint.drain === null) return null;
+    this.#progress ??= this.ctx.store.progress(this.snapshot.cluster.id).then(progressByNode);
+    return endpointStatus(this.snapshot, endpoint, await this.#progress).drain;
   }
 
   of<K extends NounKind>(noun: Nouns[K]): NounView<K> {

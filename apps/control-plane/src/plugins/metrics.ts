@@ -1,7 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Context, Counters } from '../application/context.js';
+import { leavingEndpoints } from '../application/drains.js';
+import { poolsOf } from '../application/pools.js';
 import { statusOf } from '../application/status.js';
+import { traffics, trafficTo } from '../application/traffic.js';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -27,6 +30,26 @@ export function createMetrics(): Metrics {
     registers,
   });
   const nodes = new Gauge({ name: 'portolan_nodes', help: 'Nodes of a cluster by liveness.', labelNames: ['cluster', 'state'] as const, registers });
+  const endpoints = new Gauge({
+    name: 'portolan_endpoints',
+    help: 'Endpoints of a cluster by what they are sent.',
+    labelNames: ['cluster', 'traffic'] as const,
+    registers,
+  });
+  const draining = new Gauge({ name: 'portolan_endpoints_draining', help: 'Endpoints of a cluster that are being drained.', labelNames, registers });
+  const pool = ['cluster', 'pool', 'name'] as const;
+  const poolSize = new Gauge({
+    name: 'portolan_pool_size',
+    help: 'Values of a pool: subnets, addresses of a network, marks, VNIs, ports.',
+    labelNames: pool,
+    registers,
+  });
+  const poolUsed = new Gauge({
+    name: 'portolan_pool_used',
+    help: 'Values of a pool that are given, or that a node may still hold.',
+    labelNames: pool,
+    registers,
+  });
   const outbox = new Gauge({ name: 'portolan_outbox_messages', help: 'Hints that are committed but not yet published.', registers });
   const jobs = new Gauge({ name: 'portolan_jobs', help: 'Jobs by status.', labelNames: ['status'] as const, registers });
   const reachable = new Gauge({ name: 'portolan_store_reachable', help: '1 when the figures of this page could be read from PostgreSQL.', registers });
@@ -47,15 +70,25 @@ export function createMetrics(): Metrics {
       registers,
     }),
     async refresh(ctx) {
-      for (const gauge of [revisions, nodes, outbox, jobs]) gauge.reset();
+      for (const gauge of [revisions, nodes, endpoints, draining, poolSize, poolUsed, poolRetired, outbox, jobs]) gauge.reset();
       try {
         for (const { name } of await ctx.store.listClusters()) {
-          const status = await statusOf(ctx, await ctx.store.snapshot(name));
+          const snapshot = await ctx.store.snapshot(name);
+          const status = await statusOf(ctx, snapshot);
           revisions.set({ cluster: name, stage: 'intent' }, status.intentRevision);
           revisions.set({ cluster: name, stage: 'computed' }, status.computedRevision);
           revisions.set({ cluster: name, stage: 'applied' }, status.appliedRevision);
           for (const [state, alive] of Object.entries({ up: true, down: false, unknown: null })) {
             nodes.set({ cluster: name, state }, status.nodes.filter((node) => node.alive === alive).length);
+          }
+          for (const traffic of traffics) endpoints.set({ cluster: name, traffic }, 0);
+          for (const endpoint of snapshot.endpoints.values()) endpoints.inc({ cluster: name, traffic: trafficTo(snapshot, endpoint) });
+          draining.set({ cluster: name }, leavingEndpoints(snapshot).length);
+          for (const usage of await poolsOf(ctx, snapshot)) {
+            const labels = { cluster: name, pool: usage.pool, name: usage.name };
+            poolSize.set(labels, usage.size);
+            poolUsed.set(labels, usage.used);
+            poolRetired.set(labels, usage.retired);
           }
         }
         const counts = await ctx.store.counts();

@@ -8,6 +8,7 @@ import { registerEndpoints } from './endpoints.js';
 import { registerManifest } from './manifest.js';
 import { registerNetworks } from './networks.js';
 import { registerNodes } from './nodes.js';
+import { registerPools } from './pools.js';
 import { registerProgress } from './progress.js';
 import { registerBodies, validatorCompiler } from './requests.js';
 import { components } from './schemas.js';
@@ -31,6 +32,7 @@ export async function registerRest(app: FastifyInstance, ctx: Context, unready: 
     registerNetworks(routes, ctx);
     registerServices(routes, ctx);
     registerEndpoints(routes, ctx);
+    registerPools(routes, ctx);
     registerProgress(routes, ctx);
     registerAgents(routes, ctx);
   };

@@ -8,7 +8,11 @@ import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, noQue
 import type { Routes } from './route.js';
 
 const applyQuery = Type.Object(
-  { dryRun: Type.Optional(Type.Boolean({ default: false, description: 'Answer what would change, and change nothing.' })), ...waitFields },
+  {
+    dryRun: Type.Optional(Type.Boolean({ default: false, description: 'Answer what would change, and change nothing.' })),
+    force: Type.Optional(Type.Boolean({ default: false, description: 'Delete endpoints at once instead of draining them.' })),
+    ...waitFields,
+  },
   { additionalProperties: false },
 );
 
@@ -43,7 +47,7 @@ export function registerManifest(routes: Routes, ctx: Context): void {
         operationId: 'applyManifest',
         summary: 'Make the cluster what a manifest says',
         description:
-          'All or nothing, in one transaction. A section that is present is complete: what it does not name is deleted; a section that is left out is left alone. Values that are left out keep what was allocated.',
+          'All or nothing, in one transaction. A section that is present is complete: what it does not name is deleted; a section that is left out is left alone. Values that are left out keep what was allocated. Endpoints that are sent traffic are drained before they are deleted.',
         headers: ifMatchHeader,
         query: applyQuery,
         body: refTo('Manifest'),
@@ -52,11 +56,12 @@ export function registerManifest(routes: Routes, ctx: Context): void {
       }),
     },
     async (request, reply) => {
-      const { dryRun = false, ...wait } = request.query;
+      const { dryRun = false, force = false, ...wait } = request.query;
       const { cluster } = request.params;
       const version = ifMatchVersion(request);
       const { revision, changed, changes } = await applyClusterManifest(ctx, ACTOR, cluster, request.body, {
         dryRun,
+        force,
         ...(version === undefined ? {} : { revision: version }),
       });
       await settle(ctx, reply, cluster, revision, dryRun ? {} : wait);

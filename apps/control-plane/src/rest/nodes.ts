@@ -1,9 +1,8 @@
 import { Type } from 'typebox';
 import type { Context } from '../application/context.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
-import { representationOf } from '../application/objects.js';
 import { nodeStatus, statusOf } from '../application/status.js';
-import { registerNounRoutes } from './noun-routes.js';
+import { registerNounDelete, registerNounRoutes } from './noun-routes.js';
 import { operation, refTo } from './operation.js';
 import { noQuery, objectParams } from './requests.js';
 import type { Routes } from './route.js';
@@ -11,7 +10,7 @@ import type { Routes } from './route.js';
 export function registerNodes(routes: Routes, ctx: Context): void {
   registerNounRoutes(routes, ctx, {
     kind: 'node',
-    about: 'Each with its status: whether its agent is up, and how far it has come.',
+    about: 'Each with its condition, and its status: whether its agent is up, and how far it has come.',
     represent: async (snapshot, nodes) => {
       const [only, ...others] = nodes;
       const statuses =
@@ -21,9 +20,10 @@ export function registerNodes(routes: Routes, ctx: Context): void {
             ? []
             : (await statusOf(ctx, snapshot)).nodes;
       const byName = new Map(statuses.map((status) => [status.name, status]));
-      return nodes.map((node) => ({ ...representationOf(snapshot, 'node', node), status: byName.get(node.name) }));
+      return nodes.map((node) => ({ ...node, status: byName.get(node.name) }));
     },
   });
+  registerNounDelete(routes, ctx, 'node');
   const path = '/clusters/:cluster/nodes/:name';
   const shared = { tag: 'nodes', params: objectParams, errors: ['not-found'] } as const;
 

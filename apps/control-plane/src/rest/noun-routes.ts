@@ -1,9 +1,11 @@
-import type { Nouns } from '@portolan/intent';
+import { findNoun, type Nouns } from '@portolan/intent';
 import { type NounKind, nounCollections, type Snapshot } from '@portolan/model';
-import { type TProperties, Type } from 'typebox';
-import { createObject, deleteObject, patchObject, replaceObject } from '../application/commands.js';
+import type { FastifyReply } from 'fastify';
+import { type Static, type TProperties, Type } from 'typebox';
+import { createObject, deleteObject, type NounOutcome, patchObject, replaceObject } from '../application/commands.js';
 import type { Context } from '../application/context.js';
-import { objectNamed, objectsOf, pageOf, representationOf } from '../application/objects.js';
+import { objectNamed, objectsOf, pageOf } from '../application/objects.js';
+import { type Representation, representationsOf } from '../application/representations.js';
 import { editErrors, operation, refTo } from './operation.js';
 import {
   clusterParams,
@@ -32,12 +34,12 @@ const filterFields = {
 
 export interface NounRoutes<K extends NounKind> {
   readonly kind: K;
-  /** How an object is shown where that is more than its spec; for all objects of an answer at once. */
-  readonly represent?: (snapshot: Snapshot, nouns: readonly Nouns[K][]) => Promise<readonly object[]>;
+  /** What an object shows here beyond its representation; for all objects of an answer at once. */
+  readonly represent?: (snapshot: Snapshot, representations: readonly Representation<K>[]) => Promise<readonly object[]>;
   readonly about: string;
 }
 
-/** Create, list, read, replace, patch and delete of one kind of object. */
+/** Create, list, read, replace and patch of one kind of object. */
 export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Context, { kind, represent, about }: NounRoutes<K>): void {
   const collection = nounCollections[kind];
   const { spec, object } = nounComponents[kind];
@@ -46,9 +48,19 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
   const listQuery = Type.Object({ ...(filters as TProperties as Omit<typeof filterFields, never>), ...pageFields }, { additionalProperties: false });
   const shared = { tag: collection, params: objectParams } as const;
 
-  const shown = async (snapshot: Snapshot, nouns: readonly Nouns[K][]): Promise<readonly object[]> =>
-    represent === undefined ? nouns.map((noun) => representationOf(snapshot, kind, noun)) : represent(snapshot, nouns);
+  const shown = async (snapshot: Snapshot, nouns: readonly Nouns[K][]): Promise<readonly object[]> => {
+    const representations = await representationsOf(ctx, snapshot, kind, nouns);
+    return represent === undefined ? representations : represent(snapshot, representations);
+  };
   const shownOne = async (snapshot: Snapshot, noun: Nouns[K]): Promise<object | undefined> => (await shown(snapshot, [noun]))[0];
+  /** Waits as the query says, and answers with the object as it is then. */
+  const settled = async (reply: FastifyReply, cluster: string, outcome: NounOutcome<K>, query: Static<typeof waitQuery>): Promise<object | undefined> => {
+    await settle(ctx, reply, cluster, outcome.revision, query);
+    const snapshot = query.wait === undefined ? outcome.snapshot : await ctx.store.snapshot(cluster);
+    const noun = findNoun(snapshot, kind, outcome.noun.name) ?? outcome.noun;
+    reply.header('etag', etagOf(noun.version));
+    return shownOne(snapshot, noun);
+  };
 
   routes.get(
     path,
@@ -90,11 +102,10 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     },
     async (request, reply) => {
       const { cluster } = request.params;
-      const { snapshot, revision, noun } = await createObject(ctx, ACTOR, cluster, kind, request.body);
-      await settle(ctx, reply, cluster, revision, request.query);
-      reply.code(201).header('etag', etagOf(noun.version));
-      reply.header('location', `/v1/clusters/${encodeURIComponent(cluster)}/${collection}/${encodeURIComponent(noun.name)}`);
-      return shownOne(snapshot, noun);
+      const outcome = await createObject(ctx, ACTOR, cluster, kind, request.body);
+      const answer = await settled(reply, cluster, outcome, request.query);
+      reply.code(201).header('location', `/v1/clusters/${encodeURIComponent(cluster)}/${collection}/${encodeURIComponent(outcome.noun.name)}`);
+      return answer;
     },
   );
 
@@ -135,10 +146,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      const { snapshot, revision, noun } = await replaceObject(ctx, ACTOR, cluster, kind, name, request.body, ifMatchVersion(request));
-      await settle(ctx, reply, cluster, revision, request.query);
-      reply.header('etag', etagOf(noun.version));
-      return shownOne(snapshot, noun);
+      return settled(reply, cluster, await replaceObject(ctx, ACTOR, cluster, kind, name, request.body, ifMatchVersion(request)), request.query);
     },
   );
 
@@ -160,19 +168,22 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      const { snapshot, revision, noun } = await patchObject(ctx, ACTOR, cluster, kind, name, request.body, ifMatchVersion(request));
-      await settle(ctx, reply, cluster, revision, request.query);
-      reply.header('etag', etagOf(noun.version));
-      return shownOne(snapshot, noun);
+      return settled(reply, cluster, await patchObject(ctx, ACTOR, cluster, kind, name, request.body, ifMatchVersion(request)), request.query);
     },
   );
+}
 
+/** Deletes of one kind of object, at once. */
+export function registerNounDelete(routes: Routes, ctx: Context, kind: Exclude<NounKind, 'endpoint'>): void {
+  const collection = nounCollections[kind];
+  const path = `/clusters/:cluster/${collection}` as const;
   routes.delete(
     `${path}/:name`,
     {
       schema: operation({
-        ...shared,
-        operationId: `delete${object}`,
+        operationId: `delete${nounComponents[kind].object}`,
+        tag: collection,
+        params: objectParams,
         summary: `Delete a ${kind}`,
         headers: ifMatchHeader,
         query: waitQuery,

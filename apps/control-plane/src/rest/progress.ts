@@ -54,7 +54,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'waitForRevision',
-        summary: 'Answer when every node has applied a revision',
+        summary: 'Answer when every node has applied a revision, and what agents saw on account of it',
         query: revisionWaitQuery,
         answers: { 200: { description: 'Status when all had.', schema: refTo('ClusterStatus') } },
         errors: ['not-found', 'wait-timeout'],

@@ -4,8 +4,9 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse as parseYaml } from 'yaml';
 import type { Context } from '../application/context.js';
+import type { Departure } from '../application/departures.js';
 import { parsed, withPaths } from '../application/parse.js';
-import { DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS, waitApplied } from '../application/wait.js';
+import { DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS, waitApplied, waitDrained } from '../application/wait.js';
 
 const closed = { additionalProperties: false } as const;
 
@@ -25,7 +26,22 @@ const timeout = Type.Optional(
   Type.Number({ minimum: 0, maximum: LONGEST_WAIT_SECONDS, default: DEFAULT_WAIT_SECONDS, description: 'Seconds to wait at most; then the answer is 504.' }),
 );
 export const waitFields = {
-  wait: Type.Optional(Type.Literal('applied', { description: 'Answer when every node of the cluster has applied the change.' })),
+  wait: Type.Optional(
+    Type.Literal('applied', {
+      description:
+        'Answer when every node of the cluster has applied the change and what it led to: a new endpoint on a node that is up is seen, and sent traffic unless a health check keeps it out (whether it is healthy is not waited for).',
+    }),
+  ),
+  timeout,
+};
+/** Of what lets an endpoint leave. */
+export const departureWaitFields = {
+  wait: Type.Optional(
+    Type.Union([Type.Literal('applied'), Type.Literal('drained')], {
+      description:
+        'applied: answer when every node has applied the change, so that no new connection is made. drained: answer when it is safe to stop the endpoint; when the time is over the answer is 504 (not-drained) and names what is left.',
+    }),
+  ),
   timeout,
 };
 export const waitQuery = Type.Object(waitFields, closed);
@@ -107,6 +123,19 @@ export function hungUp(reply: FastifyReply): AbortSignal {
 export async function settle(ctx: Context, reply: FastifyReply, cluster: string, revision: number, query: Static<typeof waitQuery>): Promise<void> {
   reply.header('portolan-revision', String(revision));
   if (query.wait === 'applied') await waitApplied(ctx, cluster, revision, query.timeout ?? DEFAULT_WAIT_SECONDS, hungUp(reply));
+}
+
+/** The same of an endpoint that leaves. */
+export async function settleDeparture(
+  ctx: Context,
+  reply: FastifyReply,
+  cluster: string,
+  { endpoint, revision }: Departure,
+  { wait, timeout: seconds = DEFAULT_WAIT_SECONDS }: { readonly wait?: 'applied' | 'drained'; readonly timeout?: number },
+): Promise<void> {
+  reply.header('portolan-revision', String(revision));
+  if (wait === 'applied') await waitApplied(ctx, cluster, revision, seconds, hungUp(reply));
+  if (wait === 'drained') await waitDrained(ctx, cluster, endpoint, revision, seconds, hungUp(reply));
 }
 
 /** A fault of the query, to be thrown. */

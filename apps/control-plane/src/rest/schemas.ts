@@ -14,6 +14,7 @@ import {
 } from '@portolan/model';
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { jobStatuses } from '../application/history.js';
+import { traffics } from '../application/traffic.js';
 import { refTo } from './operation.js';
 
 const closed = { additionalProperties: false } as const;
@@ -57,6 +58,57 @@ function representation(spec: TObject, more: TProperties = {}): TSchema {
     closed,
   );
 }
+
+const PoolUsage = Type.Object(
+  {
+    pool: words('subnets', 'addresses', 'marks', 'vnis', 'ports'),
+    name: Type.String({ description: 'Of addresses: the network; of ports: the protocol; else empty.' }),
+    networkId: nullable(IdSchema),
+    range: Type.String({ description: 'What is given from.' }),
+    size: Type.Integer({ minimum: 0 }),
+    used: Type.Integer({ minimum: 0 }),
+    retired: Type.Integer({ minimum: 0, description: 'Given up, but a node may still hold it.' }),
+    free: Type.Integer({ minimum: 0 }),
+    by: Type.Record(Type.String(), Type.Integer(), { description: 'How many are used by what.' }),
+  },
+  closed,
+);
+
+const Drain = Type.Object(
+  {
+    revision: Type.Integer({ minimum: 1, description: 'What every node that takes part has to apply.' }),
+    deadline: time('Then connections that are left no longer count.'),
+    removes: Type.Boolean({ description: 'Whether the endpoint is deleted when it is drained.' }),
+    drained: Type.Boolean({ description: 'It is safe to stop the endpoint.' }),
+    acknowledgedBy: Type.Array(NameSchema, { description: 'Nodes that send it no new connections any more.' }),
+    pending: Type.Array(NameSchema, { description: 'Nodes that have not said so yet.' }),
+    connections: nullable(Type.Integer({ minimum: 0, description: 'Connections that it still has; null: not counted yet.' })),
+  },
+  { ...closed, description: 'How far an endpoint is that leaves.' },
+);
+
+const nodeFields = {
+  condition: Type.Unsafe({
+    ...words('unknown', 'up', 'silent', 'unreachable'),
+    description: 'silent: its agent is gone, and others look whether the host answers; unreachable: it does not, and its endpoints are sent nothing.',
+  }),
+  underlayMtu: nullable(Type.Integer({ description: 'MTU of the interface with its address, in bytes; null before it reported.' })),
+  status: refTo('NodeStatus'),
+};
+const networkFields = {
+  effectiveMtu: Type.Integer({ description: 'MTU inside the overlay, in bytes: the given one, or the computed one.' }),
+  usage: Type.Unsafe({ ...PoolUsage, description: 'Its addresses.' }),
+};
+const endpointFields = {
+  presence: Type.Unsafe({ ...words('unknown', 'present', 'absent'), description: 'What its agent sees of its namespace.' }),
+  health: Type.Unsafe({ ...words('unknown', 'healthy', 'unhealthy'), description: 'By the health check of its service.' }),
+  traffic: Type.Unsafe({
+    ...words(...traffics),
+    description: 'What it is sent: everything by its weight; only packets of connections that it has; nothing.',
+  }),
+  gatewayAddress: nullable(Type.String({ description: 'Its host-local address, by which it reaches out.' })),
+  drain: nullable(Drain),
+};
 
 const Change = Type.Object({ action: words('create', 'change', 'delete'), kind: words('cluster', ...nounKinds), name: NameSchema }, closed);
 
@@ -102,10 +154,11 @@ export const components: Readonly<Record<string, TSchema>> = {
   NetworkSpec: NetworkSpecSchema,
   ServiceSpec: ServiceSpecSchema,
   EndpointSpec: EndpointSpecSchema,
-  Node: representation(NodeSpecSchema, { status: refTo('NodeStatus') }),
-  Network: representation(NetworkSpecSchema),
+  Node: representation(NodeSpecSchema, nodeFields),
+  Network: representation(NetworkSpecSchema, networkFields),
   Service: representation(ServiceSpecSchema),
-  Endpoint: representation(EndpointSpecSchema, { presence: words('unknown', 'present', 'absent') }),
+  Endpoint: representation(EndpointSpecSchema, endpointFields),
+  PoolUsage,
   NodeStatus,
   ClusterStatus: Type.Object(
     { cluster: NameSchema, intentRevision: revision, computedRevision: revision, appliedRevision: revision, nodes: Type.Array(refTo('NodeStatus')) },
@@ -127,6 +180,8 @@ export const components: Readonly<Record<string, TSchema>> = {
         cluster: NameSchema,
         node: NameSchema,
         hash: Type.String(),
+        address: Type.String({ description: 'Of the host on the underlay.' }),
+        watch: freeForm('What the agent looks at besides its kernel: probes, silent nodes, draining endpoints.'),
         endpoints: freeForm('Name and attachment of each endpoint on the node, by id.'),
         objects: Type.Array(
           Type.Object({

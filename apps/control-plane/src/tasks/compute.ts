@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { computeNodeState } from '@portolan/compute';
-import { type Cluster, type Node, PortolanError, type Snapshot } from '@portolan/model';
+import type { Cluster, Node, Snapshot } from '@portolan/model';
 import { diffNodeState } from '@portolan/plan';
 import type { ComputedState, NodeProgress } from '@portolan/store';
 import type { Context } from '../application/context.js';
 import { lastObservation } from '../application/nodes.js';
+import { forEachCluster, isOutage } from './each-cluster.js';
 
 /** States that are saved in one transaction at most: bounds memory, and the first nodes need not wait for the last. */
 const BATCH = 32;
@@ -18,18 +19,7 @@ const BATCH = 32;
  * ```
  */
 export async function computeBehind(ctx: Context, signal: AbortSignal): Promise<void> {
-  const failures: unknown[] = [];
-  for (const { name } of await ctx.store.listClusters()) {
-    if (signal.aborted) return;
-    try {
-      await computeCluster(ctx, name, signal);
-    } catch (error) {
-      if (isOutage(error)) throw error;
-      // A cluster that was deleted meanwhile needs nothing; one that cannot be computed must not hold up the others.
-      if (!(error instanceof PortolanError && error.code === 'not-found')) failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
+  await forEachCluster(ctx, signal, (cluster) => computeCluster(ctx, cluster, signal));
 }
 
 async function computeCluster(ctx: Context, name: Cluster['name'], signal: AbortSignal): Promise<void> {
@@ -66,8 +56,4 @@ async function computedState(ctx: Context, snapshot: Snapshot, node: Node, progr
   const state = computeNodeState(snapshot, node.id);
   if (progress?.stateHash === state.hash) return { nodeId: node.id };
   return { nodeId: node.id, changed: { state, plan: diffNodeState(await lastObservation(ctx, snapshot, node), state) } };
-}
-
-function isOutage(error: unknown): boolean {
-  return error instanceof PortolanError && error.code === 'store-unavailable';
 }

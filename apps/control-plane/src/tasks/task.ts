@@ -15,11 +15,14 @@ export interface TaskOptions {
   readonly restMs?: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** Reads what is true now and does what is missing. It has no input, so a poke may be lost, doubled or late. */
-  readonly run: (signal: AbortSignal) => Promise<void>;
+  /**
+   * Reads what is true now and does what is missing. It has no input, so a poke may be lost, doubled or late. What it answers: the
+   * milliseconds until there will be something to do, where it knows.
+   */
+  readonly run: (signal: AbortSignal) => Promise<void> | Promise<number | undefined>;
 }
 
-/** Runs until it is stopped: at once, after each poke, and every `everyMs`; one run at a time. A failure is logged when it is new. */
+/** Runs until it is stopped: at once, after each poke, every `everyMs`, and when it said that there will be something to do; one run at a time. A failure is logged when it is new. */
 export function startTask({ name, everyMs, restMs = 0, clock, log, run }: TaskOptions): Task {
   const stopped = new AbortController();
   let poked = new AbortController();
@@ -28,8 +31,9 @@ export function startTask({ name, everyMs, restMs = 0, clock, log, run }: TaskOp
   async function loop(): Promise<void> {
     while (!stopped.signal.aborted) {
       poked = new AbortController();
+      let next = everyMs;
       try {
-        await run(stopped.signal);
+        next = Math.min(next, (await run(stopped.signal)) ?? everyMs);
         if (failure !== undefined) log.info({ task: name }, 'task works again');
         failure = undefined;
       } catch (error) {
@@ -39,7 +43,7 @@ export function startTask({ name, everyMs, restMs = 0, clock, log, run }: TaskOp
         continue;
       }
       if (restMs > 0) await clock.sleep(restMs, stopped.signal);
-      await clock.sleep(everyMs, AbortSignal.any([poked.signal, stopped.signal]));
+      await clock.sleep(next, AbortSignal.any([poked.signal, stopped.signal]));
     }
   }
 

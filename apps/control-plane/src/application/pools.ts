@@ -1,0 +1,23 @@
+import { type PoolUsage, poolUsage, releaseRetired } from '@portolan/ipam';
+import type { Id, Snapshot } from '@portolan/model';
+import type { Context } from './context.js';
+import { settledRevisionOf } from './status.js';
+
+const usages = new WeakMap<Snapshot, readonly PoolUsage[]>();
+
+/** How much of each pool is used, and by what; what no node holds any more is free. */
+export async function poolsOf(ctx: Context, snapshot: Snapshot): Promise<readonly PoolUsage[]> {
+  const settled = snapshot.retired.length === 0 ? 0 : settledRevisionOf(snapshot, await ctx.store.progress(snapshot.cluster.id));
+  const released = releaseRetired(snapshot, settled);
+  const known = usages.get(released);
+  if (known !== undefined) return known;
+  const made = poolUsage(released);
+  usages.set(released, made);
+  return made;
+}
+
+/** The addresses of each network, by its id. */
+export async function networkUsages(ctx: Context, snapshot: Snapshot): Promise<ReadonlyMap<Id, PoolUsage>> {
+  const addresses = (await poolsOf(ctx, snapshot)).filter(({ pool }) => pool === 'addresses');
+  return new Map(addresses.flatMap((usage) => (usage.networkId === null ? [] : [[usage.networkId, usage] as const])));
+}
