@@ -24,10 +24,10 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
     const [link = '', address = ''] = rest.split('/');
     sheet.add(slot, space, key, `address delete ${address}/${body?.kind === 'address' ? body.prefixLength : 32} dev ${link}`);
   },
-  route: ({ observed: { space, key, body }, rest, sheet, slot }) => {
-    const [destination = '', table] = rest.split('@');
-    const metric = body?.kind === 'route' && body.metric !== undefined ? ` metric ${body.metric}` : '';
-    sheet.add(slot, space, key, `route delete ${destination} proto ${ROUTE_PROTOCOL}${table === undefined ? '' : ` table ${table}`}${metric}`);
+  // All to that destination, whatever their metric is; none may be there any more, when an address has taken them along.
+  route: ({ observed: { space, key }, rest, sheet, slot }) => {
+    const [destination = '', table = 'main'] = rest.split('@');
+    sheet.add(slot, space, key, `route flush exact ${destination} table ${table} proto ${ROUTE_PROTOCOL}`);
   },
   'route-rule': ({ observed: { space, key }, rest, sheet, slot }) => sheet.add(slot, space, key, `rule delete from ${rest} protocol ${ROUTE_PROTOCOL}`),
   neighbour: ({ observed: { space, key }, rest, sheet }) => {

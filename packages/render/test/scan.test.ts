@@ -1,6 +1,18 @@
 import { observedObject, type Space } from '@portolan/node-state';
 import { describe, expect, it } from 'vitest';
-import { joinVeths, scanFdb, scanIptablesSave, scanIpvsadm, scanLinks, scanNeighbours, scanRoutes, scanSysctls, type VethHalf } from '../src/index.js';
+import {
+  joinVeths,
+  scanFdb,
+  scanIptablesSave,
+  scanIpvsadm,
+  scanIpvsTimeouts,
+  scanLinks,
+  scanNeighbours,
+  scanRouteRules,
+  scanRoutes,
+  scanSysctls,
+  type VethHalf,
+} from '../src/index.js';
 
 const overlay: Space = 'own:1-5mckih8b5j';
 const balancer: Space = 'own:lb_5mckih8b5';
@@ -65,6 +77,21 @@ describe('links', () => {
     ]);
   });
 
+  it('on lo an address is ours by its label', () => {
+    const address = (local: string, label: string) => ({ family: 'inet', local, prefixlen: 32, label });
+    const loopback = link('lo', { addr_info: [address('10.5.0.20', 'lo:ptl'), address('10.5.0.21', 'lo')] });
+    const vip = (space: Space) => observedObject(space, { kind: 'address', link: 'lo', address: '10.5.0.20', prefixLength: 32 });
+    expect(scanned('endpoint:x', loopback).objects).toEqual([vip('endpoint:x')]);
+    expect(scanned(balancer, loopback).objects).toEqual([observedObject(balancer, { kind: 'namespace' }), vip(balancer)]);
+  });
+
+  it('a port of a bridge tells whether it is isolated', () => {
+    const port = (isolated: boolean) =>
+      link('ptl_c0a8f003', { ifalias: 'portolan veth/host/ptl_c0a8f003 x', linkinfo: { info_kind: 'veth', info_slave_data: { isolated } } });
+    expect(scanned('host', port(true)).halves[0]?.isolated).toBe(true);
+    expect(scanned('host', port(false)).halves[0]?.isolated).toBe(false);
+  });
+
   it('says whose output it could not read', () => {
     expect(() => scanLinks('host', 'Cannot open network namespace')).toThrow(/^ip printed no JSON: Cannot open/);
     expect(() => scanFdb(overlay, '{}')).toThrow(/^bridge printed no list/);
@@ -73,12 +100,13 @@ describe('links', () => {
 
 describe('veths', () => {
   const key = `veth/${overlay}/veth-lb`;
-  const near: VethHalf = { space: overlay, key, name: 'veth-lb', master: 'br0', mtu: 1450, mac: 'aa:00:00:00:00:01', up: true, index: 5, peerIndex: 2 };
-  const far: VethHalf = { space: balancer, key, name: 'eth0', master: undefined, mtu: 1450, mac: '02:42:0a:00:00:05', up: true, index: 2, peerIndex: 5 };
+  const near: VethHalf = { space: overlay, key, name: 'veth-lb', master: 'br0', mtu: 1450, mac: 'aa:00:00:00:00:01', up: true, isolated: false, index: 5, peerIndex: 2 };
+  const far: VethHalf = { space: balancer, key, name: 'eth0', master: undefined, mtu: 1450, mac: '02:42:0a:00:00:05', up: true, isolated: false, index: 2, peerIndex: 5 };
   const body = { kind: 'veth', name: 'veth-lb', master: 'br0', mtu: 1450, peer: { space: balancer, name: 'eth0', mac: '02:42:0a:00:00:05' } } as const;
 
   it('are joined over two namespaces', () => {
     expect(joinVeths([far, near])).toEqual([observedObject(overlay, body)]);
+    expect(joinVeths([far, { ...near, isolated: true }])).toEqual([observedObject(overlay, { ...body, isolated: true })]);
   });
 
   it.each([
@@ -139,7 +167,33 @@ describe('peers and routes', () => {
     expect(scan.objects).toEqual([observedObject('own:ingress_sbox', { kind: 'route', destination: 'default', via: '192.168.240.1', link: 'eth1' })]);
     expect(scan.foreign).toEqual(['route 192.0.2.0/24 via 192.168.240.1 dev eth1 proto static']);
     expect(scanRoutes('host', JSON.stringify([route({ protocol: 'static' })]))).toEqual({ objects: [], foreign: [] });
-    expect(scanRoutes('own:ingress_sbox', JSON.stringify([route({ metric: 5 })])).objects[0]?.hash).toBe('');
+  });
+
+  it('routes have a table, a metric and a link of their own; two of one key are damaged', () => {
+    const space = 'endpoint:x';
+    const route = (more: object) => ({ type: 'unicast', dst: 'default', dev: 'ov4096', protocol: '80', scope: 'link', flags: [], ...more });
+    const local = { type: 'local', dst: '10.0.0.5', dev: 'ov4096', table: 'local', protocol: 'kernel' };
+    const asked = [route({ gateway: '10.255.0.2', table: '4096' }), route({ dst: '10.255.0.0/16', table: '4096' }), route({ gateway: '192.168.240.1', table: 'main', metric: 4096 })];
+    const bodies = [
+      { kind: 'route', destination: 'default', via: '10.255.0.2', link: 'ov4096', table: 4096 },
+      { kind: 'route', destination: '10.255.0.0/16', link: 'ov4096', table: 4096 },
+      { kind: 'route', destination: 'default', via: '192.168.240.1', link: 'ov4096', metric: 4096 },
+    ] as const;
+    expect(scanRoutes(space, JSON.stringify([local, ...asked])).objects).toEqual(bodies.map((body) => observedObject(space, body)));
+    // Asked for by protocol, ip does not print it.
+    expect(scanRoutes(space, JSON.stringify(asked.map(({ protocol, ...entry }) => entry))).objects).toHaveLength(3);
+    expect(scanRoutes(space, JSON.stringify([route({}), route({ metric: 5 })])).objects.map(({ hash }) => hash)).toEqual(['']);
+    expect(scanRoutes(space, JSON.stringify([route({ type: 'blackhole' })])).objects.map(({ hash }) => hash)).toEqual(['']);
+  });
+
+  it('rules of routing are ours by protocol 80; what selects by more, or twice, is damaged', () => {
+    const rule = (more: object) => ({ priority: 800, src: '10.255.0.51', table: '4096', protocol: '80', ...more });
+    const scan = (...rules: object[]) => scanRouteRules('endpoint:x', JSON.stringify([{ priority: 0, src: 'all', table: 'local', protocol: 'kernel' }, ...rules]));
+    const body = { kind: 'route-rule', from: '10.255.0.51', table: 4096 } as const;
+    expect(scan(rule({}))).toEqual({ objects: [observedObject('endpoint:x', body)], foreign: [] });
+    for (const rules of [[rule({}), rule({})], [rule({ priority: 900 })], [rule({ iif: 'eth0' })]]) {
+      expect(scan(...rules).objects).toEqual([{ ...observedObject('endpoint:x', body), hash: '' }]);
+    }
   });
 
   it('sysctls with an unusual value are read as they are', () => {
@@ -150,18 +204,46 @@ describe('peers and routes', () => {
 });
 
 describe('IPVS', () => {
+  it('is read with affinity, direct return and the fallback of sh', () => {
+    // As ipvsadm 1.31 prints it.
+    const text = `-A -f 500 -s rr -p 300
+-a -f 500 -r 10.0.0.5:0 -g -w 1
+-a -f 500 -r 10.0.0.7:0 -m -w 0
+-A -f 501 -s sh -p 60 -b sh-fallback
+-A -f 502 -s mh
+`;
+    expect(scanIpvsadm(balancer, text)).toEqual({
+      objects: [
+        observedObject(balancer, { kind: 'virtual-server', mark: 500, scheduler: 'rr', persistence: 300 }),
+        observedObject(balancer, { kind: 'real-server', mark: 500, address: '10.0.0.5', forwarding: 'direct', weight: 1 }),
+        observedObject(balancer, { kind: 'real-server', mark: 500, address: '10.0.0.7', forwarding: 'masquerade', weight: 0 }),
+        observedObject(balancer, { kind: 'virtual-server', mark: 501, scheduler: 'sh', persistence: 60 }),
+        observedObject(balancer, { kind: 'virtual-server', mark: 502, scheduler: 'mh' }),
+      ],
+      foreign: [],
+    });
+  });
+
   it('what has more to it than ours have is damaged; what is not found by mark is foreign', () => {
-    const text =
-      '-A -f 500 -s rr -p 300\n-a -f 500 -r 10.0.0.5:0 -g -w 1\n-a -f 500 -r 10.0.0.6:0 -m -w 1 -x 5 -y 2\n-a -f 500 -r 10.0.0.7:0 -m -w 3\n-A -t 10.0.0.1:80 -s rr\n';
+    const text = `-A -f 500 -s rr -p 300 -M 255.255.255.0
+-A -f 501 -s mh -b mh-fallback,mh-port
+-A -f 502 -s sh
+-a -f 500 -r 10.0.0.6:0 -m -w 1 -x 5 -y 2
+-a -f 500 -r 10.0.0.7:0 -i -w 3 --tun-type ipip
+-a -f 500 -r 10.0.0.8:80 -m -w 3
+-A -t 10.0.0.1:80 -s rr
+`;
     const { objects, foreign } = scanIpvsadm(balancer, text);
-    expect(objects.map(({ key, hash }) => `${key} ${hash === ''}`)).toEqual([
-      `virtual-server/${balancer}/500 true`,
-      `real-server/${balancer}/500/10.0.0.5 true`,
-      `real-server/${balancer}/500/10.0.0.6 true`,
-      `real-server/${balancer}/500/10.0.0.7 false`,
-    ]);
+    expect(objects.map(({ hash }) => hash)).toEqual(['', '', '', '', '', '']);
+    expect(new Set(objects.map(({ key }) => key)).size).toBe(6);
     expect(foreign).toEqual(['-A -t 10.0.0.1:80 -s rr']);
     expect(scanIpvsadm('host', text)).toEqual({ objects: [], foreign: [] });
+  });
+
+  it('timeouts are ours in a namespace of our own', () => {
+    const seconds = { tcp: 900, tcpFin: 120, udp: 300 };
+    expect(scanIpvsTimeouts(balancer, seconds).objects).toEqual([observedObject(balancer, { kind: 'ipvs-timeouts', ...seconds })]);
+    expect(scanIpvsTimeouts('host', seconds)).toEqual({ objects: [], foreign: [] });
   });
 });
 
