@@ -34,7 +34,7 @@ export function refuseChangedNetworks(edit: Edit): void {
     }
     if (before.attachable && !network.attachable) {
       const fix = 'Write true again, or first delete the endpoints without a service.';
-      refuseChanged(edit, network, 'attachable', 'field "attachable"', endpointNames(edit, edit.ledger.relations.loneEndpointsIn(id)), fix);
+      refuseChanged(edit, network, 'attachable', 'field "attachable"', loneUsersOf(edit, id), fix);
     }
     refuseChangedSubnets(edit, network, before);
   }
@@ -119,8 +119,15 @@ function usersOf(edit: Edit, networkId: Id): readonly string[] {
     const service = edit.service(id);
     return service?.networks.some((own) => own.networkId === networkId) === true ? service : undefined;
   });
-  const lone = [...edit.ledger.relations.loneEndpointsIn(networkId)].filter((id) => edit.endpoint(id)?.addresses.some((own) => own.networkId === networkId));
-  return [...services, ...endpointNames(edit, lone)];
+  return [...services, ...loneUsersOf(edit, networkId)];
+}
+
+/** Endpoints without a service that are on the network and stay there. */
+function loneUsersOf(edit: Edit, networkId: Id): readonly string[] {
+  return names('endpoint', edit.ledger.relations.loneEndpointsIn(networkId), (id) => {
+    const endpoint = edit.endpoint(id);
+    return endpoint?.addresses.some((own) => own.networkId === networkId) === true ? endpoint : undefined;
+  });
 }
 
 function endpointNames(edit: Edit, ids: Iterable<Id>): readonly string[] {

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 
 const text = readFileSync(new URL('../../../examples/bjdt.yaml', import.meta.url), 'utf8');
 const manifest = parseManifest(parse(text));
-const snapshot = applyManifest(emptySnapshot('lab'), manifest, seededIds(1));
+const snapshot = applyManifest(emptySnapshot('lab'), manifest, seededIds(1), { now: 0 });
 
 const INGRESS = 't17rqrj45unnb42hefovj68mh';
 const OVERLAY = '5mckih8b5zq55feis4xheef5z';
@@ -25,7 +25,7 @@ describe('examples/bjdt.yaml', () => {
       vni: 4097,
       subnet: '10.0.0.0/24',
       gateway: '10.0.0.1',
-      mtu: 1450,
+      mtu: null,
       ingress: false,
     });
     expect(snapshot.networks.get(INGRESS)).toMatchObject({ name: 'ingress', vni: 4096, subnet: '10.255.0.0/16', ingress: true });
@@ -34,8 +34,14 @@ describe('examples/bjdt.yaml', () => {
   it('has the service behind the VIP, published on 8080', () => {
     const service = findNoun(snapshot, 'service', 'bjdt_bjdt-dzwl');
     expect(service).toMatchObject({ scheduler: 'rr', ports: [{ protocol: 'tcp', published: 8080, target: 8080 }] });
-    expect(service?.vips.find((vip) => vip.networkId === OVERLAY)).toEqual({ networkId: OVERLAY, address: '10.0.0.20', mark: 329 });
-    expect(service?.vips.find((vip) => vip.networkId === INGRESS)?.address).toBe('10.255.0.41');
+    expect(service?.networks.find((vip) => vip.networkId === OVERLAY)).toEqual({
+      networkId: OVERLAY,
+      address: '10.0.0.20',
+      mark: 329,
+      localMark: null,
+      aliases: [],
+    });
+    expect(service?.networks.find((vip) => vip.networkId === INGRESS)?.address).toBe('10.255.0.41');
     const endpoints = [...snapshot.endpoints.values()].filter((endpoint) => endpoint.serviceId === service?.id);
     expect(endpoints.map((endpoint) => snapshot.nodes.get(endpoint.nodeId)?.name)).toEqual(['node1', 'node2', 'node3']);
     expect(endpoints.map((endpoint) => endpoint.addresses.length)).toEqual([2, 2, 2]);
@@ -43,8 +49,8 @@ describe('examples/bjdt.yaml', () => {
 
   it('has the front on two of the nodes, published 8000 to 80, with an ingress VIP of its own', () => {
     const service = findNoun(snapshot, 'service', 'bjdt_bjdt-dzwl-web');
-    expect(service?.ports).toEqual([{ protocol: 'tcp', published: 8000, target: 80 }]);
-    const vip = service?.vips.find((own) => own.networkId === INGRESS);
+    expect(service?.ports).toMatchObject([{ protocol: 'tcp', published: 8000, target: 80, mode: 'ingress', externalTrafficPolicy: 'cluster' }]);
+    const vip = service?.networks.find((own) => own.networkId === INGRESS);
     expect(vip?.address).toMatch(/^10\.255\./);
     expect(vip?.address).not.toBe('10.255.0.41');
     const endpoints = [...snapshot.endpoints.values()].filter((endpoint) => endpoint.serviceId === service?.id);

@@ -1,5 +1,6 @@
 import { checkSnapshot } from '@portolan/check';
-import { applyManifest, manifestOf, setPresence } from '@portolan/intent';
+import { applyManifest, manifestOf, observeNode } from '@portolan/intent';
+import { releaseRetired } from '@portolan/ipam';
 import { diffSnapshots, type Manifest, type Snapshot } from '@portolan/model';
 import { bjdtManifest, emptySnapshot, largeManifest, sampleSnapshot, seededIds } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +9,8 @@ import { problemsOf, refusalsOf } from './refusal.js';
 const sample = sampleSnapshot();
 const complete = manifestOf(sample);
 const ids = seededIds(99);
-const apply = (manifest: Manifest, snapshot: Snapshot = sample): Snapshot => applyManifest(snapshot, manifest, ids);
+const NOW = 1_700_000_000_000;
+const apply = (manifest: Manifest, snapshot: Snapshot = sample): Snapshot => applyManifest(snapshot, manifest, ids, { now: NOW });
 
 /** The example with its sections changed. */
 function changed(change: (manifest: Required<Manifest>) => Manifest): Manifest {
@@ -37,7 +39,7 @@ describe('applyManifest', () => {
   });
 
   it('deletes what a section no longer names and leaves other sections alone', () => {
-    const after = apply({ endpoints: bjdtManifest.endpoints?.slice(0, 4) ?? [] });
+    const after = applyManifest(sample, { endpoints: bjdtManifest.endpoints?.slice(0, 4) ?? [] }, ids, { now: NOW, force: true });
     expect(counts(after)).toEqual([3, 2, 2, 4]);
     expect(after.services).toBe(sample.services);
     expect(diffSnapshots(sample, after).endpoints.deleted.map((e) => e.name)).toEqual(['bjdt_bjdt-dzwl-web.2']);
@@ -57,20 +59,34 @@ describe('applyManifest', () => {
     expect(after.cluster.revision).toBe(sample.cluster.revision);
   });
 
-  it('lets one object take in the same transaction what another gives up', () => {
-    const after = apply(
+  it('lets one object take in the same transaction what another gives up, but not what nodes may still hold', () => {
+    const replaced = (pins: object): Manifest =>
       changed((m) => ({
         ...m,
         services: [
-          { name: 'new', networks: [{ network: 'bjdt_overlay', vip: '10.0.0.20', mark: 0x149 }], ports: [{ published: 8080, target: 80 }] },
+          { name: 'new', networks: [{ network: 'bjdt_overlay', ...pins }], ports: [{ published: 8080, target: 80 }] },
           ...m.services.filter((s) => s.name !== 'bjdt_bjdt-dzwl'),
         ],
         endpoints: m.endpoints.filter((e) => e.service !== 'bjdt_bjdt-dzwl'),
-      })),
-    );
-    expect(named(after.services, 'new').vips[0]).toMatchObject({ address: '10.0.0.20', mark: 0x149 });
+      }));
+    const after = apply(replaced({}));
+    expect(named(after.services, 'new').ports).toMatchObject([{ published: 8080 }]);
     expect(named(after.nodes, 'node3').loadBalancers).toHaveLength(1);
     expect(checkSnapshot(after)).toEqual([]);
+    expect(after.retired).toContainEqual({
+      pool: 'mark',
+      networkId: null,
+      value: '329',
+      revision: 2,
+      holder: { kind: 'service', name: 'bjdt_bjdt-dzwl', serviceId: null },
+    });
+
+    const pinned = replaced({ vip: '10.0.0.20', mark: 0x149 });
+    expect(refusalsOf(() => apply(pinned))).toEqual(['still-held /services/0/networks/0/vip', 'still-held /services/0/networks/0/mark']);
+    expect(refusalsOf(() => apply(pinned, after))).toEqual(['still-held /services/0/networks/0/vip', 'still-held /services/0/networks/0/mark']);
+    const settled = apply(pinned, releaseRetired(after, 2));
+    expect(named(settled.services, 'new').networks[0]).toMatchObject({ address: '10.0.0.20', mark: 0x149 });
+    expect(checkSnapshot(settled)).toEqual([]);
   });
 
   it('moves published services to another ingress network', () => {
@@ -82,21 +98,21 @@ describe('applyManifest', () => {
     });
     expect(checkSnapshot(after)).toEqual([]);
     const mesh = named(after.networks, 'mesh').id;
-    expect([...after.services.values()].every((s) => s.vips.some((vip) => vip.networkId === mesh))).toBe(true);
+    expect([...after.services.values()].every((s) => s.networks.some((own) => own.networkId === mesh))).toBe(true);
     expect([...after.endpoints.values()].every((e) => e.addresses.some((own) => own.networkId === mesh))).toBe(true);
     expect([...after.nodes.values()].every((n) => n.loadBalancers.some((own) => own.networkId === mesh))).toBe(true);
   });
 
   it('takes the VIP of the ingress network away with the last port', () => {
     const after = apply(changed((m) => ({ ...m, services: m.services.map((s) => ({ ...s, ports: [] })) })));
-    expect([...after.services.values()].map((s) => s.vips.length)).toEqual([1, 1]);
+    expect([...after.services.values()].map((s) => s.networks.length)).toEqual([1, 1]);
     expect([...after.endpoints.values()].map((e) => e.addresses.length)).toEqual([1, 1, 1, 1, 1]);
     expect(checkSnapshot(after)).toEqual([]);
   });
 
   it('keeps what an agent saw, until the endpoint is in another namespace', () => {
     const endpoint = named(sample.endpoints, 'bjdt_bjdt-dzwl.1');
-    const seen = setPresence(sample, endpoint.nodeId, { [endpoint.id]: 'present' });
+    const seen = observeNode(sample, endpoint.nodeId, { presence: { [endpoint.id]: 'absent' }, health: {} });
     expect(apply(bjdtManifest, seen)).toBe(seen);
     const moved = apply(
       changed((m) => ({ endpoints: m.endpoints.map((e) => (e.name === endpoint.name ? { ...e, attachment: { pid: 77 } } : e)) })),
@@ -107,7 +123,7 @@ describe('applyManifest', () => {
 
   it('merges settings and uses them at once', () => {
     const after = apply({ settings: { addressPools: ['172.20.0.0/16'], underlayMtu: 9000 }, networks: [...(bjdtManifest.networks ?? []), { name: 'more' }] });
-    expect(named(after.networks, 'more')).toMatchObject({ subnet: '172.20.0.0/24', mtu: 8950 });
+    expect(named(after.networks, 'more')).toMatchObject({ subnet: '172.20.0.0/24', mtu: null });
     expect(after.cluster.settings).toMatchObject({ vniRange: [4096, 0xffffff], underlayMtu: 9000 });
     expect(apply({ settings: { underlayMtu: 9000 } }, after)).toBe(after);
   });
@@ -299,7 +315,7 @@ describe('a manifest that cannot be', () => {
         endpoints: m.endpoints.map((e, i) => (i === 0 ? { ...e, addresses: [{ network: 'more', address: '10.0.1.9' }] } : e)),
       })),
       ['unknown-reference /endpoints/0/addresses/0/network'],
-      /has no VIP on the network "more"/,
+      /is not on the network "more"/,
     ],
     [
       'an endpoint address that is taken',
@@ -332,7 +348,7 @@ describe('a manifest that cannot be', () => {
         services: m.services.map((s) => ({ ...s, networks: [{ network: 'more' }] })),
       })),
       ['pool-exhausted /services/1/networks/0'],
-      /"more" \(10\.3\.0\.0\/30, 2 addresses\) has no free address: 1 gateway, 1 VIP/,
+      /"more".*10\.3\.0\.0\/30.*2 addresses\) has no free address: 1 gateway, 1 VIP/,
     ],
   ];
 

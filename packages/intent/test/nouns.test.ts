@@ -1,5 +1,5 @@
 import { checkSnapshot } from '@portolan/check';
-import { createNoun, deleteNoun, findNoun, type NounSpecs, patchNoun, patchSettings, replaceNoun, setPresence, specOf } from '@portolan/intent';
+import { createNoun, deleteNoun, findNoun, type NounSpecs, patchNoun, patchSettings, replaceNoun, specOf } from '@portolan/intent';
 import { type NounKind, nounKinds, type Snapshot } from '@portolan/model';
 import { emptySnapshot, sampleSnapshot, seededIds } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
@@ -26,11 +26,13 @@ describe('createNoun', () => {
     expect(specOf(service, 'service', found(service, 'service', 'api'))).toEqual({
       name: 'api',
       networks: [
-        { network: 'bjdt_overlay', vip: '10.0.0.11', mark: 259 },
-        { network: 'ingress', vip: '10.255.0.11', mark: 260 },
+        { network: 'bjdt_overlay', vip: '10.0.0.11', mark: 65539 },
+        { network: 'ingress', vip: '10.255.0.11', mark: 65540 },
       ],
-      ports: [{ published: 30000, target: 80, protocol: 'tcp' }],
+      ports: [{ published: 30000, target: 80, protocol: 'tcp', mode: 'ingress', externalTrafficPolicy: 'cluster' }],
+      endpointMode: 'vip',
       scheduler: 'rr',
+      persistence: 0,
     });
     const after = create('endpoint', { name: 'api.1', service: 'api', node: 'node3', attachment: { container: 'api' } }, service);
     expect(found(after, 'endpoint', 'api.1').addresses.map((own) => own.address)).toEqual(['10.0.0.12', '10.255.0.12']);
@@ -69,7 +71,7 @@ describe('replaceNoun and patchNoun', () => {
 
   it('take a network away with its addresses, and give them anew', () => {
     const gone = patch('service', front, { networks: [], ports: null });
-    expect(found(gone, 'service', front)).toMatchObject({ vips: [], ports: [] });
+    expect(found(gone, 'service', front)).toMatchObject({ networks: [], ports: [] });
     expect(found(gone, 'endpoint', `${front}.1`).addresses).toEqual([]);
     const again = patch('service', front, { networks: [{ network: 'bjdt_overlay' }] }, undefined, gone);
     expect(found(again, 'endpoint', `${front}.1`).addresses).toHaveLength(1);
@@ -154,18 +156,5 @@ describe('patchSettings', () => {
     ['a gateway subnet over a host', { gatewaySubnet: '172.16.0.0/16' }, 'subnet-overlap /gatewaySubnet'],
   ])('refuses %s', (_what, change, refusal) => {
     expect(refusalsOf(() => patchSettings(sample, change))[0]).toBe(refusal);
-  });
-});
-
-describe('setPresence', () => {
-  const endpoint = found(sample, 'endpoint', `${back}.1`);
-  const other = found(sample, 'endpoint', `${back}.2`);
-
-  it('notes what the agent of the node saw', () => {
-    const after = setPresence(sample, endpoint.nodeId, { [endpoint.id]: 'absent', [other.id]: 'absent', unknown: 'present' });
-    expect(found(after, 'endpoint', endpoint.name)).toMatchObject({ presence: 'absent', version: 2 });
-    expect(found(after, 'endpoint', other.name)).toBe(other);
-    expect(setPresence(after, endpoint.nodeId, { [endpoint.id]: 'absent' })).toBe(after);
-    expect(deleteNoun(after, 'endpoint', endpoint.name).endpoints.size).toBe(4);
   });
 });

@@ -90,7 +90,6 @@ describe('parseSpec', () => {
 
   it('reports every fault of a document at once', () => {
     expect(refusalsOf(() => parseSpec('endpoint', { name: '-', node: 5, attachment: { pid: 'x' }, weight: 70000, zone: 'a' })).toSorted()).toEqual([
-      'invalid-document ',
       'invalid-document /attachment/pid',
       'invalid-document /name',
       'invalid-document /node',

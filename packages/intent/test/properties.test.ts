@@ -1,11 +1,11 @@
 import { checkSnapshot } from '@portolan/check';
 import { applyManifest, createNoun, deleteNoun, manifestOf, parseManifest, patchNoun, specOf } from '@portolan/intent';
-import { diffSnapshots, type Manifest, type NetworkAddress, type Snapshot } from '@portolan/model';
+import { diffSnapshots, type Manifest, type NetworkAddress, nounCollections, nounKinds, type Snapshot, subnetsOf } from '@portolan/model';
 import { emptySnapshot, manifestArbitrary, seededIds } from '@portolan/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-const apply = (snapshot: Snapshot, manifest: Manifest, seed = 1): Snapshot => applyManifest(snapshot, manifest, seededIds(seed));
+const apply = (snapshot: Snapshot, manifest: Manifest, seed = 1): Snapshot => applyManifest(snapshot, manifest, seededIds(seed), { now: 0 });
 const blocks = (snapshot: Snapshot) => checkSnapshot(snapshot).filter((finding) => finding.severity === 'block');
 
 /** Maps in another order with other objects, as they come from a database. */
@@ -17,16 +17,23 @@ function reloaded(snapshot: Snapshot): Snapshot {
     nodes: new Map([...copy.nodes].reverse().map(([id, node]) => [id, { ...node, loadBalancers: node.loadBalancers.toReversed() }])),
     networks: turned(copy.networks),
     services: new Map(
-      [...copy.services].reverse().map(([id, service]) => [id, { ...service, vips: service.vips.toReversed(), ports: service.ports.toReversed() }]),
+      [...copy.services].reverse().map(([id, service]) => [id, { ...service, networks: service.networks.toReversed(), ports: service.ports.toReversed() }]),
     ),
-    endpoints: new Map([...copy.endpoints].reverse().map(([id, endpoint]) => [id, { ...endpoint, addresses: endpoint.addresses.toReversed() }])),
+    endpoints: new Map(
+      [...copy.endpoints]
+        .reverse()
+        .map(([id, endpoint]) => [id, { ...endpoint, addresses: endpoint.addresses.toReversed(), aliases: endpoint.aliases.toReversed() }]),
+    ),
+    retired: copy.retired,
   };
 }
 
 function addressesOf({ networks, nodes, services, endpoints }: Snapshot): readonly string[] {
-  const all: NetworkAddress[] = [...networks.values()].map(({ id, gateway }) => ({ networkId: id, address: gateway }));
+  const all: NetworkAddress[] = [...networks.values()].flatMap((network) =>
+    subnetsOf(network).map(({ gateway }) => ({ networkId: network.id, address: gateway })),
+  );
   for (const node of nodes.values()) all.push(...node.loadBalancers);
-  for (const service of services.values()) all.push(...service.vips);
+  for (const service of services.values()) for (const { networkId, address } of service.networks) if (address !== null) all.push({ networkId, address });
   for (const endpoint of endpoints.values()) all.push(...endpoint.addresses);
   return all.map(({ networkId, address }) => `${networkId} ${address}`);
 }
@@ -84,7 +91,8 @@ describe('any manifest', () => {
           const names = (nouns: Iterable<{ readonly name: string }>) => [...nouns].map((noun) => noun.name).sort();
           for (const section of ['nodes', 'networks', 'services', 'endpoints'] as const)
             expect(names(after[section].values())).toEqual(names(manifest[section]));
-          for (const { before, after: now } of Object.values(diffSnapshots(snapshot, after)).flatMap((d) => (typeof d === 'boolean' ? [] : [...d.changed]))) {
+          const difference = diffSnapshots(snapshot, after);
+          for (const { before, after: now } of nounKinds.flatMap((kind) => [...difference[nounCollections[kind]].changed])) {
             expect(now.version).toBe(before.version + 1);
             expect(now.id).toBe(before.id);
           }

@@ -1,8 +1,8 @@
+import { applyManifest } from '@portolan/intent';
 import type { EndpointSpec, Manifest, Snapshot } from '@portolan/model';
 import { emptySnapshot } from './empty.js';
 import { seededIds } from './ids.js';
 import { seenWhole } from './seen.js';
-import { settledManifest } from './settled.js';
 
 const backend = 'bjdt_bjdt-dzwl';
 const front = 'bjdt_bjdt-dzwl-web';
@@ -46,6 +46,6 @@ export const bjdtManifest: Manifest = {
 
 /** The study's stack as a snapshot at revision 1, with every node up and every endpoint there; ids and allocations are the same in every run. */
 export function sampleSnapshot(): Snapshot {
-  const snapshot = seenWhole(settledManifest(emptySnapshot('lab'), bjdtManifest, seededIds(1)));
+  const snapshot = seenWhole(applyManifest(emptySnapshot('lab'), bjdtManifest, seededIds(1), { now: 0 }));
   return { ...snapshot, cluster: { ...snapshot.cluster, revision: 1 } };
 }

@@ -1,8 +1,8 @@
+import { applyManifest } from '@portolan/intent';
 import type { Drain, Endpoint, EndpointSpec, Manifest, Node, Snapshot } from '@portolan/model';
 import { emptySnapshot } from './empty.js';
 import { seededIds } from './ids.js';
 import { eachOf, seenWhole } from './seen.js';
-import { settledManifest } from './settled.js';
 
 function endpoint(name: string, node: string, more: Partial<EndpointSpec> = {}): EndpointSpec {
   return { name, service: name.slice(0, name.indexOf('.')), node, attachment: { netns: `/run/netns/${name}` }, ...more };
@@ -94,7 +94,7 @@ const lives: Readonly<Record<string, Partial<Endpoint>>> = {
  * there; `node3` is silent.
  */
 export function dataPlaneSnapshot(): Snapshot {
-  const snapshot = seenWhole(settledManifest(emptySnapshot('lab'), dataPlaneManifest, seededIds(2)));
+  const snapshot = seenWhole(applyManifest(emptySnapshot('lab'), dataPlaneManifest, seededIds(2), { now: 0 }));
   return {
     ...snapshot,
     cluster: { ...snapshot.cluster, revision: 3 },

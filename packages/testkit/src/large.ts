@@ -1,8 +1,8 @@
+import { applyManifest } from '@portolan/intent';
 import { formatIpv4, type Manifest, parseIpv4, type Snapshot } from '@portolan/model';
 import { emptySnapshot } from './empty.js';
 import { seededIds } from './ids.js';
 import { seenWhole } from './seen.js';
-import { settledManifest } from './settled.js';
 
 export interface ClusterSize {
   readonly nodes: number;
@@ -47,7 +47,7 @@ export function largeManifest(size: ClusterSize): Manifest {
 
 /** It with every node up and every endpoint there. */
 export function largeSnapshot(size: ClusterSize, seed = 1): Snapshot {
-  return seenWhole(settledManifest(emptySnapshot('large'), largeManifest(size), seededIds(seed)));
+  return seenWhole(applyManifest(emptySnapshot('large'), largeManifest(size), seededIds(seed), { now: 0 }));
 }
 
 /** Of the smallest subnet, /24 or larger, with that many addresses beside its gateway, network and broadcast address. */
