@@ -52,7 +52,7 @@ export function fillSubnets(work: Work): void {
         field: 'subnet',
         place: undefined,
         message: exhaustedMessage({
-          pool: `the address pools ${addressPools.join(', ')}`,
+          pool: `the address space ${addressPools.join(', ')}`,
           size: capacityOf(addressPools, subnetPrefixLength),
           unit: [`subnet of /${subnetPrefixLength}`, `subnets of /${subnetPrefixLength}`],
           uses: [...holders.map(() => 'network' as const), ...inTheWay.map(() => 'reserved' as const)],

@@ -49,16 +49,6 @@ describe('allocate', () => {
     expect(['a', 'b', 'c'].map((id) => after.networks.get(id)?.subnet)).toEqual(['10.0.1.0/24', '10.0.3.0/24', '10.0.16.0/24']);
   });
 
-  it('lets two objects swap pinned values in one change', () => {
-    const pinned = (id: Id, address: string, mark: number) => service(id, [], { networks: [joined('app', { address, mark })] });
-    const before = allocate(emptySnapshot(), { network: [network('app')], service: [pinned('a', '10.0.0.5', 300), pinned('b', '10.0.0.6', 301)] });
-    const after = allocate(before, { service: [pinned('a', '10.0.0.6', 301), pinned('b', '10.0.0.5', 300)] });
-    expect([after.services.get('a'), after.services.get('b')]).toMatchObject([
-      { version: 2, networks: [{ address: '10.0.0.6', mark: 301 }] },
-      { version: 2, networks: [{ address: '10.0.0.5', mark: 300 }] },
-    ]);
-  });
-
   it('refuses a pin that wants what another object keeps, and says who has it', () => {
     const before = allocate(emptySnapshot(), { network: [network('app')], service: [service('old', ['app'])] });
     const draft = { service: [service('new', [], { networks: [joined('app', { address: '10.0.0.2' })] })] };
@@ -93,19 +83,6 @@ describe('allocate', () => {
     const after = allocate(before, { service: [service('web', ['b'])] });
     expect(after.endpoints.get('web.1')?.addresses).toEqual([{ networkId: 'b', address: '10.0.1.4' }]);
     expect(after.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'b', address: '10.0.1.3' }]);
-  });
-
-  it('lets a pin have the address that a node gives up in the same change', () => {
-    const before = allocate(emptySnapshot(), {
-      node: [node('n1', '192.0.2.1')],
-      network: [network('app')],
-      service: [service('web', ['app'])],
-      endpoint: [endpoint('web.1', 'web', 'n1')],
-    });
-    expect(before.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'app', address: '10.0.0.3' }]);
-    const pinned = service('new', [], { networks: [joined('app', { address: '10.0.0.3' })] });
-    const after = allocate(before, { service: [pinned], endpoint: ['web.1'] });
-    expect(after.services.get('new')?.networks[0]?.address).toBe('10.0.0.3');
   });
 
   it('gives back the very snapshot when the drafts say the same', () => {
@@ -151,24 +128,38 @@ describe('what is used up', () => {
     [
       'subnets',
       { addressPools: ['10.0.0.0/23'] },
-      { network: [network('a'), network('b'), network('c')] },
+      { node: [node('n', '10.0.1.1')], network: [network('a'), network('b')] },
       'subnet',
-      'the address pools 10.0.0.0/23 (2 subnets of /24) have no free subnet; 2 networks use them: "a", "b"',
+      'the address space 10.0.0.0/23 (2 subnets of /24) has no free subnet of /24: 1 network, 1 host or gateway subnet; held by "a"',
     ],
-    ['VNIs', { vniRange: [4096, 4096] }, { network: [network('a'), network('b')] }, 'vni', 'the VNI range 4096-4096 (1) is used up by 1 networks: "a"'],
+    [
+      'VNIs',
+      { vniRange: [4096, 4097] },
+      { network: [network('a', { extraSubnets: [{ subnet: '10.9.0.0/24', vni: null, gateway: null }] }), network('b')] },
+      'vni',
+      'the VNI range 4096-4097 (2 VNIs) has no free VNI: 2 networks; held by "a"',
+    ],
     [
       'marks',
-      { markRange: [256, 257] },
-      { network: [network('a')], service: [service('x', ['a']), service('y', ['a']), service('z', ['a'])] },
+      { markRange: [256, 258] },
+      {
+        node: [node('n', '192.0.2.1')],
+        network: [mesh, network('a')],
+        service: [service('x', ['mesh'], { ports: [port({ externalTrafficPolicy: 'local' })] }), service('y', ['a']), service('z', ['a'])],
+      },
       'mark',
-      'the mark range 256-257 (2) is used up by VIPs of the services "x", "y"',
+      'the mark range 256-258 (3 marks) has no free mark: 2 VIPs, 1 port of policy local; held by "x", "y"',
     ],
     [
       'ports',
-      { dynamicPortRange: [30000, 30000] },
-      { node: [node('n', '192.0.2.1')], network: [mesh], service: [service('x', ['mesh'], published), service('y', ['mesh'], published)] },
+      { dynamicPortRange: [30000, 30001] },
+      {
+        node: [node('n', '192.0.2.1')],
+        network: [mesh, network('a')],
+        service: [service('x', ['mesh'], published), service('y', ['a'], { ports: [port({ mode: 'host' })] }), service('z', ['mesh'], published)],
+      },
       'port',
-      'the dynamic port range 30000-30000 (1) of tcp is used up by the services "x"',
+      'the dynamic port range 30000-30001 of tcp (2 ports) has no free port: 1 port of the routing mesh, 1 port of mode host; held by "x", "y"',
     ],
     [
       'addresses',
@@ -180,7 +171,19 @@ describe('what is used up', () => {
         endpoint: [1, 2, 3, 4, 5].map((i) => endpoint(`x.${i}`, 'x', 'n')),
       },
       'address',
-      'the network "a" (10.0.0.0/29, 6 addresses) has no free address: 1 gateway, 1 VIP, 1 load balancer, 3 endpoints',
+      'the network "a", 10.0.0.0/29 (6 addresses) has no free address: 1 gateway, 1 VIP, 1 load balancer, 3 endpoints',
+    ],
+    [
+      'gateway addresses of a node',
+      { gatewaySubnet: '192.168.0.0/29' },
+      {
+        node: [node('n', '192.0.2.1')],
+        network: [network('a')],
+        service: [service('x', ['a'])],
+        endpoint: [1, 2, 3, 4, 5].map((i) => endpoint(`x.${i}`, 'x', 'n')),
+      },
+      'gateway-address',
+      'the gateway subnet 192.168.0.0/29 of the node "n" (4 addresses) has no free address: 4 endpoints',
     ],
   ])('%s: names the pool, its size and who has it', (_what, settings, draft, field, message) => {
     expect(faultOf(emptySnapshot('c', settings), draft)).toMatchObject({ code: 'pool-exhausted', field, message });
