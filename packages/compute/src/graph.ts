@@ -6,7 +6,7 @@ import { gatewayObjects } from './nodes/gateway.js';
 import { ingressObjects } from './nodes/ingress.js';
 import { loadBalancerObjects } from './nodes/load-balancer.js';
 import { overlayObjects } from './nodes/overlay.js';
-import { clusterRoster } from './roster.js';
+import { clusterRoster, residentsOf } from './roster.js';
 import { nodeWatch } from './watch.js';
 
 /**
@@ -30,7 +30,7 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
   if (node === undefined) throw portolanError('not-found', '', `there is no node ${nodeId} in cluster ${snapshot.cluster.name}`);
   const { cluster } = snapshot;
   const roster = clusterRoster(snapshot);
-  const residents = (roster.residents.get(nodeId) ?? []).toSorted((a, b) => (a.endpoint.id < b.endpoint.id ? -1 : 1));
+  const residents = residentsOf(roster, node);
   const objects: KernelObject[] = [];
   const collect = (made: readonly KernelObject[]): void => {
     for (const object of made) objects.push(object);

@@ -25,8 +25,6 @@ export interface Resident {
   readonly endpoint: Endpoint;
   readonly service: Service | null;
   readonly node: Node;
-  /** What it is sent, see `trafficOf`. */
-  readonly traffic: ReturnType<typeof trafficOf>;
 }
 
 /** An endpoint with its address on one network. */
@@ -70,8 +68,8 @@ export interface ClusterRoster {
   readonly underlayMtu: number;
   readonly networks: readonly NetworkRoster[];
   readonly networkOf: ReadonlyMap<Id, Network>;
-  /** Endpoints by node. */
-  readonly residents: ReadonlyMap<Id, readonly Resident[]>;
+  readonly serviceOf: ReadonlyMap<Id, Service>;
+  readonly endpointsOf: ReadonlyMap<Id, readonly Endpoint[]>;
   readonly nodes: readonly Node[];
 }
 
@@ -81,14 +79,13 @@ const newest = new WeakMap<Network, NetworkRoster>();
 /** The roster of a snapshot; computed at the first call, since snapshots are immutable. */
 export const clusterRoster = oncePer((snapshot: Snapshot): ClusterRoster => {
   const members = new Map<Id, Member[]>();
-  const residents = new Map<Id, Resident[]>();
+  const endpointsOf = new Map<Id, Endpoint[]>();
   for (const endpoint of snapshot.endpoints.values()) {
     const service = endpoint.serviceId === null ? null : snapshot.services.get(endpoint.serviceId);
     const node = snapshot.nodes.get(endpoint.nodeId);
     if (service === undefined || node === undefined) continue;
-    const resident: Resident = { endpoint, service, node, traffic: trafficOf(endpoint, service, node) };
-    append(residents, node.id, resident);
-    for (const { networkId, address } of endpoint.addresses) append(members, networkId, { ...resident, address });
+    append(endpointsOf, node.id, endpoint);
+    for (const { networkId, address } of endpoint.addresses) append(members, networkId, { endpoint, service, node, address });
   }
   const places = new Map<Id, Omit<Offered, 'members'>[]>();
   for (const service of snapshot.services.values()) for (const place of service.networks) append(places, place.networkId, { service, place });
@@ -125,8 +122,27 @@ export const clusterRoster = oncePer((snapshot: Snapshot): ClusterRoster => {
     newest.set(network, settled);
     networks.push(settled);
   }
-  return { settings, underlayMtu: underlayMtu(snapshot), networks, networkOf: snapshot.networks, residents, nodes: [...snapshot.nodes.values()] };
+  return {
+    settings,
+    underlayMtu: underlayMtu(snapshot),
+    networks,
+    networkOf: snapshot.networks,
+    serviceOf: snapshot.services,
+    endpointsOf,
+    nodes: [...snapshot.nodes.values()],
+  };
 });
+
+/** The endpoints of a node, by id. */
+export function residentsOf(roster: ClusterRoster, node: Node): readonly Resident[] {
+  const endpoints = (roster.endpointsOf.get(node.id) ?? []).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return endpoints.map((endpoint) => ({ endpoint, service: endpoint.serviceId === null ? null : (roster.serviceOf.get(endpoint.serviceId) ?? null), node }));
+}
+
+/** What an endpoint is sent. */
+export function trafficTo({ endpoint, service, node }: Resident): ReturnType<typeof trafficOf> {
+  return trafficOf(endpoint, service, node);
+}
 
 const segmentsOf = oncePer((network: Network): NetworkRoster['segments'] => {
   const [first, ...others] = subnetsOf(network);

@@ -1,7 +1,7 @@
 import { type Ipv4, ipv4Value, trafficOf } from '@portolan/model';
 import { compareKeys, type DnsNameBody, type KernelObject, kernelObject, type Origin, type RuleEntryBody } from '@portolan/node-state';
 import { endpointSpace } from '../names.js';
-import type { ClusterRoster, Member, NetworkRoster, Offered, Resident } from '../roster.js';
+import { type ClusterRoster, type Member, type NetworkRoster, type Offered, type Resident, trafficTo } from '../roster.js';
 import { oncePer } from '../shared.js';
 
 /** Of our name server at 127.0.0.11 in the namespace of an endpoint, UDP and TCP; 53 leads there. */
@@ -41,7 +41,7 @@ export const networkNames = oncePer((roster: NetworkRoster): readonly KernelObje
 
   for (const { service, place, members: ofService } of byName(offered, ({ service: { name } }) => name)) {
     const origin: Origin = { computedBy: 'dns', network: network.name, service: service.name };
-    const serving = ofService.filter(({ traffic }) => traffic === 'all').map(({ address }) => address);
+    const serving = ofService.filter((member) => trafficTo(member) === 'all').map(({ address }) => address);
     const own = ownOf(service, ofService);
     for (const name of [service.name, ...place.aliases]) {
       if (place.address !== null) add(name, [place.address], origin);

@@ -1,7 +1,7 @@
 import type { Ipv4, Network, PublishedPort } from '@portolan/model';
 import { type EndpointFilterBody, type KernelObject, kernelObject, type Origin, type RuleEntryBody } from '@portolan/node-state';
 import { ENDPOINT_GATEWAY_LINK, endpointGatewayPort, endpointLink, endpointSpace } from '../names.js';
-import { type ClusterRoster, type Member, type NetworkRoster, type Resident, segmentOf } from '../roster.js';
+import { type ClusterRoster, type Member, type NetworkRoster, type Resident, segmentOf, trafficTo } from '../roster.js';
 import { probedAt } from '../watch.js';
 import { gatewayLinkObjects } from './gateway.js';
 import { portForward } from './ingress.js';
@@ -127,7 +127,7 @@ export function hostPortObjects(residents: readonly Resident[]): KernelObject[] 
   const forwards = new Map<string, KernelObject>();
   for (const resident of residents) {
     const { gatewayAddress } = resident.endpoint;
-    if (gatewayAddress === null || resident.traffic !== 'all') continue;
+    if (gatewayAddress === null || trafficTo(resident) !== 'all') continue;
     for (const port of resident.service?.ports ?? []) {
       const forward = port.mode === 'host' ? kernelObject('host', portForward(port, gatewayAddress, port.target), originOf(resident)) : undefined;
       if (forward !== undefined && !forwards.has(forward.key)) forwards.set(forward.key, forward);

@@ -1,7 +1,7 @@
 import type { Id, Ipv4, PublishedPort, Service } from '@portolan/model';
 import { type KernelObject, kernelObject, type Origin, type PortForwardBody } from '@portolan/node-state';
 import { INGRESS_SPACE, SANDBOX_GATEWAY_LINK, SANDBOX_GATEWAY_PORT } from '../names.js';
-import type { ClusterRoster, NetworkRoster, Offered } from '../roster.js';
+import { type ClusterRoster, type NetworkRoster, type Offered, trafficTo } from '../roster.js';
 import { oncePer } from '../shared.js';
 import { gatewayLinkObjects, sandboxAddress } from './gateway.js';
 import { serverObjects } from './load-balancer.js';
@@ -59,10 +59,10 @@ function localObjects(roster: NetworkRoster, nodeId: Id): KernelObject[] {
   for (const offered of localServices(roster)) {
     const { service, place } = offered;
     const mark = place.localMark;
-    const members = residents.filter((member) => member.service?.id === service.id && member.traffic !== 'nothing');
+    const members = residents.filter((member) => member.service?.id === service.id && trafficTo(member) !== 'nothing');
     if (mark === null || members.length === 0) continue;
     objects.push(...serverObjects(roster, offered, mark, members), kernelObject(INGRESS_SPACE, { kind: 'source-kept', mark }, originOf(roster, service)));
-    if (!members.some(({ traffic, endpoint }) => traffic === 'all' && endpoint.weight > 0)) continue;
+    if (!members.some((member) => trafficTo(member) === 'all' && member.endpoint.weight > 0)) continue;
     for (const port of service.ports) if (isLocal(port)) objects.push(...publishedObjects(roster, offered, port, mark));
   }
   return objects;

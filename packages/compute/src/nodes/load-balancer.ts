@@ -1,7 +1,7 @@
 import type { Ipv4 } from '@portolan/model';
 import { compareKeys, type KernelObject, kernelObject, type Origin } from '@portolan/node-state';
 import { BALANCER_LINK, loadBalancerSpace } from '../names.js';
-import type { Member, NetworkRoster, Offered } from '../roster.js';
+import { type Member, type NetworkRoster, type Offered, trafficTo } from '../roster.js';
 import { oncePer } from '../shared.js';
 
 export function balancerOrigin({ network }: NetworkRoster): Pick<Origin, 'computedBy' | 'network'> {
@@ -31,7 +31,9 @@ export function serverObjects(roster: NetworkRoster, { service }: Offered, mark:
   const origin: Origin = { ...balancerOrigin(roster), service: service.name };
   const { scheduler, persistence } = service;
   const objects: KernelObject[] = [kernelObject(space, { kind: 'virtual-server', mark, scheduler, ...(persistence === 0 ? {} : { persistence }) }, origin)];
-  for (const { endpoint, address, traffic } of members) {
+  for (const member of members) {
+    const { endpoint, address } = member;
+    const traffic = trafficTo(member);
     if (traffic === 'nothing') continue;
     const forwarding = network.dsr ? 'direct' : 'masquerade';
     const weight = traffic === 'all' ? endpoint.weight : 0;
