@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram';
-import { Resolver } from 'node:dns';
+import { Resolver } from 'node:dns/promises';
 import { request } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 
@@ -26,16 +26,18 @@ const answerWithin = 3_000;
 const resolver = new Resolver({ timeout: 1_000, tries: 2 });
 resolver.setServers(['127.0.0.11']);
 const lookup: LookupFunction = (name, options, found) => {
-  resolver.resolve4(name, (error, addresses) => {
-    const [first = ''] = addresses ?? [];
-    if (error !== null) found(error, '');
-    else if (options.all === true)
-      found(
-        null,
-        addresses.map((address) => ({ address, family: 4 })),
-      );
-    else found(null, first, 4);
-  });
+  resolver.resolve4(name).then(
+    (addresses) => {
+      const [first = ''] = addresses;
+      if (options.all !== true) found(null, first, 4);
+      else
+        found(
+          null,
+          addresses.map((address) => ({ address, family: 4 })),
+        );
+    },
+    (error: NodeJS.ErrnoException) => found(error, ''),
+  );
 };
 
 function answerOf(text: string, otherwise: string): Answer {
@@ -71,9 +73,10 @@ function httpOnce(url: string): Promise<Answer> {
 }
 
 /** From a port of its own each time, so that each is balanced anew. */
-function udpOnce({ hostname, port }: URL): Promise<Answer> {
+async function udpOnce({ hostname, port }: URL): Promise<Answer> {
+  const [address = ''] = isIP(hostname) === 0 ? await resolver.resolve4(hostname) : [hostname];
   return new Promise((resolve, reject) => {
-    const socket = createSocket({ type: 'udp4', ...(isIP(hostname) === 0 && { lookup }) });
+    const socket = createSocket('udp4');
     const timer = setTimeout(() => end(() => reject(new Error(`no answer within ${answerWithin} ms`))), answerWithin);
     const end = (settle: () => void): void => {
       clearTimeout(timer);
@@ -90,7 +93,7 @@ function udpOnce({ hostname, port }: URL): Promise<Answer> {
         }
       }),
     );
-    socket.connect(Number(port), hostname, () => socket.send('?'));
+    socket.connect(Number(port), address, () => socket.send('?'));
   });
 }
 
