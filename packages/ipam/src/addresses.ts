@@ -76,7 +76,8 @@ export function fillLoadBalancers(work: Work): void {
   for (const [id, networks] of work.participation) {
     const node = work.node(id);
     if (node === undefined) continue;
-    const missing = [...networks].filter((networkId) => !node.loadBalancers.some((own) => own.networkId === networkId));
+    // Sorted: the order in which a node's endpoints are found tells of the ledger's history.
+    const missing = [...networks].filter((networkId) => !node.loadBalancers.some((own) => own.networkId === networkId)).sort();
     if (missing.length === 0) continue;
     const added = takeAddresses(work, missing, { kind: 'node', id, name: node.name });
     if (added === null) return;

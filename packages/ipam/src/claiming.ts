@@ -43,8 +43,12 @@ function retiredHolder(work: Work, { kind, id, name }: Holder, when: 'before' | 
 export function claimValues(work: Work): void {
   eachDraft(work, (kind, draft) => {
     if (work.full) return;
+    const own: (readonly [claims: unknown, key: unknown])[] = [];
     visitClaims(work.ledger, kind, draft, (claims, key, holder, field, place) => {
-      const fault = claimFault(work, claims, key, holder, field, place) ?? outsideFault(work, key, holder, field, place);
+      const twice = own.some(([otherClaims, otherKey]) => otherClaims === claims && otherKey === key);
+      own.push([claims, key]);
+      const taken = twice ? takenFault(holder, field, place, key, holder) : claimFault(work, claims, key, holder, field, place);
+      const fault = taken ?? outsideFault(work, key, holder, field, place);
       if (fault !== undefined) work.fault(fault);
     });
   });

@@ -185,9 +185,14 @@ export class Work {
 
   /** Endpoints whose addresses follow from something that changes, though nobody edits them. */
   #takeInEndpoints(): void {
+    const ids = new Set<Id>();
+    const enter = (some: Iterable<Id>): void => {
+      for (const id of some) if (!this.endpoints.has(id)) ids.add(id);
+    };
+    const { relations } = this.ledger;
     for (const [id, service] of this.services) {
       const before = this.base.services.get(id);
-      if (service !== null && before !== undefined && !sameNetworks(before.networks, service.networks)) this.#takeIn(this.ledger.relations.endpointsOf(id));
+      if (service !== null && before !== undefined && !sameNetworks(before.networks, service.networks)) enter(relations.endpointsOf(id));
     }
     for (const [id, network] of this.networks) {
       const before = this.base.networks.get(id);
@@ -195,17 +200,13 @@ export class Work {
       // Another way out, or a subnet less: the endpoints' addresses must be looked at again.
       const same = network.internal === before.internal && network.ingress === before.ingress && hasAll(network, before);
       if (same) continue;
-      for (const serviceId of this.ledger.relations.servicesOn(id)) this.#takeIn(this.ledger.relations.endpointsOf(serviceId));
-      this.#takeIn(this.ledger.relations.loneEndpointsIn(id));
+      for (const serviceId of relations.servicesOn(id)) enter(relations.endpointsOf(serviceId));
+      enter(relations.loneEndpointsIn(id));
     }
-    if (this.settings.gatewaySubnet !== this.base.cluster.settings.gatewaySubnet) this.#takeIn(this.base.endpoints.keys());
-  }
-
-  #takeIn(ids: Iterable<Id>): void {
-    for (const id of ids) {
-      const endpoint = this.base.endpoints.get(id);
-      if (endpoint !== undefined && !this.endpoints.has(id)) this.endpoints.set(id, endpoint);
-    }
+    if (this.settings.gatewaySubnet !== this.base.cluster.settings.gatewaySubnet) enter(this.base.endpoints.keys());
+    // The ledger's own order tells of its history; the result must not.
+    const endpoints = [...ids].flatMap((id) => this.base.endpoints.get(id) ?? []).sort(byName);
+    for (const endpoint of endpoints) this.endpoints.set(endpoint.id, endpoint);
   }
 
   #alignEndpoints(): void {
@@ -230,6 +231,10 @@ function merged<T extends { readonly id: Id }>(base: ReadonlyMap<Id, T>, changed
   }
   for (const [id, draft] of changed) if (draft !== null && !base.has(id)) result.push(draft);
   return result;
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 function sameNetworks(a: readonly { readonly networkId: Id }[], b: readonly { readonly networkId: Id }[]): boolean {

@@ -23,8 +23,8 @@ describe('allocate', () => {
     });
     expect(after.nodes.get('n1')?.loadBalancers).toEqual([{ networkId: 'mesh', address: '10.0.0.3' }]);
     expect(after.nodes.get('n2')?.loadBalancers).toEqual([
-      { networkId: 'mesh', address: '10.0.0.4' },
       { networkId: 'app', address: '10.0.1.3' },
+      { networkId: 'mesh', address: '10.0.0.4' },
     ]);
     expect(after.endpoints.get('web.1')?.addresses).toEqual([
       { networkId: 'app', address: '10.0.1.4' },
@@ -63,7 +63,7 @@ describe('allocate', () => {
       endpoint: [endpoint('web.1', 'web', 'n1'), endpoint('web.2', 'web', 'n1')],
     });
     const networks = (snapshot: Snapshot) => snapshot.nodes.get('n1')?.loadBalancers.map((own) => own.networkId);
-    expect(networks(before)).toEqual(['mesh', 'app']);
+    expect(networks(before)).toEqual(['app', 'mesh']);
     const one = allocate(before, { endpoint: ['web.1'] });
     expect(one.nodes).toBe(before.nodes);
     const none = allocate(one, { endpoint: ['web.2'] });

@@ -46,6 +46,15 @@ describe('services', () => {
     expect(faultOf(before, draft)).toMatchObject({ code: 'mark-taken', field: 'mark', message: 'the mark 65537 is taken by the service "web"' });
   });
 
+  it('pin no mark that they have already in another network, and networks no VNI twice', () => {
+    const before = committed(emptySnapshot(), { network: [network('a'), network('b')], service: [service('web', ['a', 'b'])] });
+    const [inA, inB] = serviceIn(before, 'web').networks;
+    const draft = service('web', [], { networks: [joined('a', { ...inA, mark: 0x10001 }), joined('b', inB)] });
+    expect(faultOf(before, { service: [draft] })).toMatchObject({ code: 'mark-taken', id: 'web', message: 'the mark 65537 is taken by the service "web"' });
+    const twice = network('twice', { vni: 5000, extraSubnets: [{ subnet: '10.9.0.0/24', vni: 5000, gateway: null }] });
+    expect(faultOf(before, { network: [twice] })).toMatchObject({ code: 'vni-taken', field: 'vni', id: 'twice' });
+  });
+
   it('publish in mode host what no service publishes in the routing mesh', () => {
     const before = committed(emptySnapshot(), {
       node: nodes,
@@ -119,7 +128,7 @@ describe('endpoints', () => {
       { networkId: 'lan', address: '10.0.0.3' },
       { networkId: 'inside', address: '10.0.1.3' },
     ]);
-    expect(before.nodes.get('n1')?.loadBalancers.map((own) => own.networkId)).toEqual(['lan', 'inside']);
+    expect(before.nodes.get('n1')?.loadBalancers.map((own) => own.networkId)).toEqual(['inside', 'lan']);
     expect([...ledgerOf(before).relations.loneEndpointsIn('lan')]).toEqual(['box']);
     const after = committed(before, { endpoint: box === undefined ? [] : [{ ...box, addresses: box.addresses.slice(1) }] });
     expect(after.endpoints.get('box')).toMatchObject({ addresses: [{ networkId: 'inside' }], gatewayAddress: null });
@@ -148,7 +157,7 @@ describe('endpoints', () => {
     const moved = committed(opened, { settings: { gatewaySubnet: '192.168.240.0/29' } });
     expect(moved.endpoints).toBe(opened.endpoints);
     const elsewhere = committed(opened, { settings: { gatewaySubnet: '172.31.0.0/24' } });
-    expect(gateways(elsewhere)).toEqual(['172.31.0.3', '172.31.0.4', '172.31.0.3', '172.31.0.5', null]);
+    expect(gateways(elsewhere)).toEqual(['172.31.0.4', '172.31.0.5', '172.31.0.3', '172.31.0.3', null]);
     expect(elsewhere.retired).toEqual([]);
   });
 });

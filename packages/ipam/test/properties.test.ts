@@ -192,7 +192,7 @@ describe('a history of edits', () => {
           snapshot = after;
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
     // Refusals are tried as well, and are not the rule.
     expect(refused).toBeGreaterThan(0);
