@@ -1,6 +1,6 @@
-// node tools/bundle.mjs: the built agent as one file with all that it needs, in apps/agent/dist. A node needs Node and
+// node tools/bundle.mjs: the built agent as two files with all that they need, in apps/agent/dist. A node needs Node and
 // this folder, no node_modules; and one file is read in a third of the time that a thousand take.
-import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,8 +10,9 @@ const agent = fileURLToPath(new URL('../apps/agent', import.meta.url));
 const dist = join(agent, 'dist');
 
 await build({
-  entryPoints: [join(dist, 'main.js')],
-  outfile: join(dist, 'bundle/portolan-agent.js'),
+  // The name server's thread is a file of its own, which the program looks for beside itself.
+  entryPoints: { 'portolan-agent': join(dist, 'main.js'), 'dns-worker': join(dist, 'dns/dns-worker.js') },
+  outdir: join(dist, 'bundle'),
   bundle: true,
   platform: 'node',
   format: 'esm',
@@ -41,8 +42,11 @@ for (const file of ['rpc.proto', 'kv.proto', 'auth.proto']) copyFileSync(join(et
 const modules = join(dist, 'bundle/node_modules');
 rmSync(modules, { recursive: true, force: true });
 const koffi = dirname(createRequire(join(agent, '../../packages/kernel/package.json')).resolve('koffi'));
-for (const file of ['package.json', 'LICENSE.txt', 'index.js', 'index.cjs', 'src/koffi/index.js', 'src/koffi/index.cjs'])
-  cpSync(join(koffi, file), join(modules, 'koffi', file));
+cpSync(koffi, join(modules, 'koffi'), {
+  recursive: true,
+  // Its scripts; the sources of the library are larger than all the rest.
+  filter: (path) => !path.startsWith(join(koffi, 'vendor')) && (statSync(path).isDirectory() || /\.c?js$|\/package\.json$|\/LICENSE\.txt$/.test(path)),
+});
 const native = join(koffi, '../@koromix');
 for (const name of readdirSync(native).filter((entry) => entry.startsWith('koffi-')))
   cpSync(join(native, name), join(modules, '@koromix', name), { recursive: true });
