@@ -14,7 +14,8 @@ import { layout, present } from './layout.js';
  *
  * - marks: Swarm counts them on each node by itself, ours are the cluster's; they are compared by what they are for
  * - comments: only ours say whose a rule is
- * - the resolver's rules (DOCKER_OUTPUT, DOCKER_POSTROUTING, 127.0.0.11): DNS is not part of this
+ * - the resolver's rules: load balancers need none, the ports in endpoints are Docker's choice
+ * - timeouts of IPVS and the source check: Swarm leaves them as they are
  * - names of links in endpoints, of ports of br0, of the host's bridge
  * - chains on the host and in endpoints: ours are our own, so that other programs' rules stay theirs
  * - order within a chain: Swarm's is that of arrival, ours is canonical
@@ -97,14 +98,17 @@ function section(dump: string, name: string): string[] {
   return lines.slice(start + 1, end < 0 ? undefined : end).map((line) => line.trim());
 }
 
-/** Rules as `TABLE RULE`, without comments and without those of Docker's resolver. */
+/** Rules as `TABLE RULE`, without comments and without those of a resolver. */
 function rules(lines: readonly string[]): string[] {
+  return allRules(lines).filter((rule) => !rule.includes('DOCKER_') && !rule.includes('127.0.0.11') && !/-A (OUTPUT|POSTROUTING) .*-j PORTOLAN/.test(rule));
+}
+
+function allRules(lines: readonly string[]): string[] {
   let table = '';
   const found: string[] = [];
   for (const line of lines) {
     if (line.startsWith('*')) table = line.slice(1);
-    if (line.startsWith('-A ') && !line.includes('DOCKER_') && !line.includes('127.0.0.11'))
-      found.push(`${table} ${line.replace(/ -m comment --comment "[^"]*"/, '')}`);
+    if (line.startsWith('-A ')) found.push(`${table} ${line.replace(/ -m comment --comment "[^"]*"/, '')}`);
   }
   return found;
 }
@@ -146,7 +150,9 @@ describe.each(Object.entries(nodes))('node %s (%s)', (nodeId, node) => {
     const space = `own:${name}`;
 
     it('has the same marks, servers and source rewrite', () => {
-      const ours = byVip([...rules(text('iptables-restore', space)), ...text('ipvsadm', space).filter((line) => line !== '')]);
+      const servers = text('ipvsadm', space).filter((line) => line !== '');
+      expect(servers[0]).toBe('--set 7800 120 300');
+      const ours = byVip([...rules(text('iptables-restore', space)), ...servers.slice(1)]);
       expect(ours).toEqual(byVip([...rules(section(dump, 'iptables')), ...section(dump, 'ipvs').filter((line) => line !== '')]));
       expect(ours.length).toBeGreaterThan(5);
     });
@@ -160,7 +166,7 @@ describe.each(Object.entries(nodes))('node %s (%s)', (nodeId, node) => {
 
     it('has the same sysctls, and the same default route', () => {
       const theirs = new Set(section(dump, 'sysctl'));
-      const ours = text('sysctl', space).filter((line) => line !== '');
+      const ours = text('sysctl', space).filter((line) => line !== '' && !/^net\.ipv4\.conf\.eth[01]\.rp_filter = 2$/.test(line));
       expect(ours.filter((line) => !theirs.has(line))).toEqual([]);
       expect(ours).toHaveLength(5);
       const routes = (lines: readonly string[]) => lines.flatMap((line) => /^(?:route replace )?(default via \S+ dev \S+)/.exec(line)?.slice(1) ?? []);
@@ -205,6 +211,20 @@ describe('node1', () => {
     expect(named).toEqual(rules(section(fixture('node1.ns.399ae6370db7.txt'), 'iptables')));
   });
 
+  it('an endpoint asks a name server at the same place, by the same rules', () => {
+    const space = 'endpoint:sw7bjhl013lsn2ucb2n56qpdt';
+    const ofResolver = (lines: readonly string[], names: Readonly<Record<string, string>>) =>
+      allRules(lines)
+        .filter((rule) => rule.includes('127.0.0.11') && !rule.includes('-j DOCKER_'))
+        .map((rule) => Object.entries(names).reduce((r, [name, common]) => r.replace(`-A ${name} `, `-A ${common} `), rule))
+        .map((rule) => rule.replace(/(--sport |127\.0\.0\.11:)[0-9]+/, '$1<port>'))
+        .sort();
+    const ours = ofResolver(text('iptables-restore', space), { 'PORTOLAN-OUTPUT': 'OUTPUT', 'PORTOLAN-POSTROUTING': 'POSTROUTING' });
+    const dump = section(fixture('node1.ns.399ae6370db7.txt'), 'iptables');
+    expect(ours).toEqual(ofResolver(dump, { DOCKER_OUTPUT: 'OUTPUT', DOCKER_POSTROUTING: 'POSTROUTING' }));
+    expect(ours).toHaveLength(4);
+  });
+
   it('the host has the same way to the sandbox; its filter lets in what is for the sandbox only', () => {
     const ours = rules(text('iptables-restore', 'host'));
     const theirs = rules(section(fixture('node1.host.txt'), 'iptables'));
@@ -222,9 +242,11 @@ describe('node1', () => {
       'filter -A FORWARD -o docker_gwbridge -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
       'filter -A FORWARD -i docker_gwbridge ! -o docker_gwbridge -j ACCEPT',
     ]);
-    // Swarm's accept names no address, so it lets transit traffic to that port through too.
+    // Swarm's accept names no address, so it lets transit traffic to that port through too; and where frames from port to port
+    // of the bridge are seen by no rule, the way back from one to another is by a masquerade.
     expect(translated.filter((rule) => !theirs.includes(rule))).toEqual([
-      'filter -A FORWARD -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j ACCEPT',
+      'nat -A POSTROUTING -s 172.18.0.0/16 -o docker_gwbridge -m conntrack --ctstate DNAT -j MASQUERADE',
+      'filter -A FORWARD -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -m conntrack --ctstate DNAT -j ACCEPT',
       'filter -A FORWARD -s 172.18.0.2/32 -p tcp -m tcp --sport 8000 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
       'filter -A FORWARD -o docker_gwbridge -j DROP',
     ]);

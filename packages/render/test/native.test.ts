@@ -1,38 +1,16 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import { computeNodeState } from '@portolan/compute';
-import { type NodeState, type ObjectBody, type ObservedObject, type ObservedState, observedObject, observedState, type Space, sysctlNamesOf } from '@portolan/node-state';
+import type { NodeState, Space } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import { dataPlaneSnapshot } from '@portolan/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bjdt, type ClusterSketch, idOf, snapshotOf } from '../../compute/test/snapshots.js';
-import {
-  type Batch,
-  joinVeths,
-  type Layout,
-  renderPlan,
-  scanFdb,
-  scanIptablesSave,
-  scanLinks,
-  scanNeighbours,
-  scanRouteRules,
-  scanRoutes,
-  scanSysctls,
-  type Tool,
-  type VethHalf,
-} from '../src/index.js';
+import { renderPlan } from '../src/index.js';
+import { backends, NativeHost } from './native-host.js';
 
 /**
  * The rendered text in the kernel that runs the tests, in namespaces of their own. All but IPVS, which few kernels have
  * and which the end-to-end tests cover: without it go the servers, the rules that match `ipvs` and the sysctls of it.
  */
-const isRoot = process.getuid?.() === 0;
-const backends = isRoot ? ['iptables-nft', 'iptables-legacy'].filter(isUsable) : [];
-
-/** Whether this machine has the program, and this kernel its tables; asked in a namespace that goes at once. */
-function isUsable(backend: string): boolean {
-  return spawnSync('unshare', ['--net', backend, '--table', 'nat', '--list-rules']).status === 0;
-}
-
 function withoutIpvs(state: NodeState): NodeState {
   const objects = state.objects.filter(
     ({ key, body }) => !['ipvs-timeouts', 'virtual-server', 'real-server', 'source-rewrite'].includes(body.kind) && !key.includes('net.ipv4.vs.'),
@@ -42,113 +20,6 @@ function withoutIpvs(state: NodeState): NodeState {
 
 function stateOf(sketch: ClusterSketch): NodeState {
   return withoutIpvs(computeNodeState(snapshotOf(sketch), idOf('node1')));
-}
-
-let run = 0;
-class NativeHost {
-  private readonly prefix = `ptlr${process.pid}${run++}`;
-  private readonly made = new Set<string>();
-  /** Of the name server, which is no part of a kernel. */
-  readonly names = new Map<string, ObservedObject>();
-  readonly layout: Layout = { pathOf: (space) => `/run/netns/${this.netns(space)}` };
-
-  constructor(
-    readonly state: NodeState,
-    readonly backend: string,
-  ) {
-    for (const space of ['host' as const, ...Object.keys(state.endpoints).map((id): Space => `endpoint:${id}`)]) this.addNamespace(space);
-  }
-
-  private netns(space: Space): string {
-    return `${this.prefix}-${space.replace(':', '-')}`;
-  }
-
-  addNamespace(space: Space): void {
-    execFileSync('ip', ['netns', 'add', this.netns(space)]);
-    this.made.add(this.netns(space));
-  }
-
-  removeNamespace(space: Space): void {
-    execFileSync('ip', ['netns', 'delete', this.netns(space)]);
-    this.made.delete(this.netns(space));
-  }
-
-  close(): void {
-    for (const name of this.made) execFileSync('ip', ['netns', 'delete', name]);
-  }
-
-  exec(space: Space, argv: readonly string[], input = ''): string {
-    return execFileSync('nsenter', [`--net=/run/netns/${this.netns(space)}`, ...argv], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
-  }
-
-  apply(batches: readonly Batch[]): void {
-    const argv: Record<Exclude<Tool, 'netns' | 'sysctl' | 'dns'>, string[]> = {
-      conntrack: ['bash', '-c', 'conntrack --load-file <(cat)'],
-      ip: ['ip', '-batch', '-'],
-      bridge: ['bridge', '-batch', '-'],
-      'iptables-restore': [`${this.backend}-restore`, '--noflush', '--wait'],
-      ipvsadm: ['ipvsadm', '-R'],
-    };
-    for (const { tool, space, text } of batches) {
-      if (tool === 'sysctl') this.exec(space, ['sysctl', '-q', '-p', '-'], text);
-      else if (tool === 'dns') this.name(text);
-      else if (tool !== 'netns') this.exec(space, argv[tool], text);
-      else
-        for (const line of text.trim().split('\n')) {
-          const [action, name = ''] = line.split(' ');
-          if (action === 'add') this.addNamespace(`own:${name}`);
-          else this.removeNamespace(`own:${name}`);
-        }
-    }
-  }
-
-  private name(text: string): void {
-    for (const line of text.trim().split('\n')) {
-      const [, action, key = '', json] = /^(set|delete) (\S+) ?(.*)$/.exec(line) ?? [];
-      const space = key.split('/')[1] as Space;
-      if (action === 'set') this.names.set(key, observedObject(space, JSON.parse(json ?? '') as ObjectBody));
-      else if (!this.names.delete(key)) throw new Error(`no such name: ${line}`);
-    }
-  }
-
-  observe(): ObservedState {
-    const objects: ObservedObject[] = [...this.names.values()];
-    const halves: VethHalf[] = [];
-    const foreign: { space: Space; text: string }[] = [];
-    const spaces = [...this.made].map((name) => name.slice(this.prefix.length + 1).replace('-', ':') as Space);
-    for (const space of spaces) {
-      const own = space.startsWith('own:');
-      const shows = ['addr show', 'route show table all', 'rule show', ...(own ? ['neigh show nud permanent'] : [])];
-      const [addresses = '', routes = '', rules = '', neighbours = ''] = this.exec(space, ['ip', '-j', '-d', '-batch', '-'], `${shows.join('\n')}\n`).split('\n');
-      const links = scanLinks(space, addresses);
-      halves.push(...links.halves);
-      const sysctls = sysctlNamesOf(this.state).get(space) ?? [];
-      const scans = [
-        links,
-        scanRoutes(space, routes),
-        scanRouteRules(space, rules),
-        scanNeighbours(space, neighbours),
-        ...(own ? [scanFdb(space, this.exec(space, ['bridge', '-j', 'fdb', 'show']))] : []),
-        scanIptablesSave(space, this.exec(space, [`${this.backend}-save`])),
-        ...(sysctls.length === 0 ? [] : [scanSysctls(space, this.exec(space, ['sysctl', '-e', ...sysctls]))]),
-      ];
-      for (const scan of scans) {
-        objects.push(...scan.objects);
-        foreign.push(...scan.foreign.map((text) => ({ space, text })));
-      }
-    }
-    const endpoints = Object.fromEntries(
-      Object.keys(this.state.endpoints).map((id) => [id, this.made.has(this.netns(`endpoint:${id}`)) ? 'present' : 'absent'] as const),
-    );
-    return observedState([...objects, ...joinVeths(halves)], endpoints, foreign);
-  }
-
-  /** Applies the state and gives the steps that it took. */
-  converge(state: NodeState): string[] {
-    const plan = diffNodeState(this.observe(), state);
-    this.apply(renderPlan(plan, state, this.layout));
-    return plan.steps.map((step) => `${step.action} ${step.action === 'delete' ? step.observed.key : step.object.key}`);
-  }
 }
 
 /** The first node of a cluster that has one of everything. */
@@ -186,7 +57,8 @@ describe.each(backends)('one of everything in this kernel, with %s', (backend) =
     const rule = state.objects.find(({ body }) => body.kind === 'route-rule');
     const vip = state.objects.find(({ body }) => body.kind === 'address' && body.link === 'lo');
     const port = state.objects.find(({ body }) => body.kind === 'veth' && body.isolated === true);
-    if (rule?.body.kind !== 'route-rule' || vip?.body.kind !== 'address' || port?.body.kind !== 'veth') throw new Error('the sample lacks what is to be broken');
+    if (rule?.body.kind !== 'route-rule' || vip?.body.kind !== 'address' || port?.body.kind !== 'veth')
+      throw new Error('the sample lacks what is to be broken');
     const broken: [Space, string][] = [
       [rule.space, `ip rule add from ${rule.body.from} lookup 4097 priority 800 protocol 80`],
       [rule.space, 'ip route delete default table 4096'],

@@ -100,8 +100,30 @@ describe('links', () => {
 
 describe('veths', () => {
   const key = `veth/${overlay}/veth-lb`;
-  const near: VethHalf = { space: overlay, key, name: 'veth-lb', master: 'br0', mtu: 1450, mac: 'aa:00:00:00:00:01', up: true, isolated: false, index: 5, peerIndex: 2 };
-  const far: VethHalf = { space: balancer, key, name: 'eth0', master: undefined, mtu: 1450, mac: '02:42:0a:00:00:05', up: true, isolated: false, index: 2, peerIndex: 5 };
+  const near: VethHalf = {
+    space: overlay,
+    key,
+    name: 'veth-lb',
+    master: 'br0',
+    mtu: 1450,
+    mac: 'aa:00:00:00:00:01',
+    up: true,
+    isolated: false,
+    index: 5,
+    peerIndex: 2,
+  };
+  const far: VethHalf = {
+    space: balancer,
+    key,
+    name: 'eth0',
+    master: undefined,
+    mtu: 1450,
+    mac: '02:42:0a:00:00:05',
+    up: true,
+    isolated: false,
+    index: 2,
+    peerIndex: 5,
+  };
   const body = { kind: 'veth', name: 'veth-lb', master: 'br0', mtu: 1450, peer: { space: balancer, name: 'eth0', mac: '02:42:0a:00:00:05' } } as const;
 
   it('are joined over two namespaces', () => {
@@ -173,7 +195,11 @@ describe('peers and routes', () => {
     const space = 'endpoint:x';
     const route = (more: object) => ({ type: 'unicast', dst: 'default', dev: 'ov4096', protocol: '80', scope: 'link', flags: [], ...more });
     const local = { type: 'local', dst: '10.0.0.5', dev: 'ov4096', table: 'local', protocol: 'kernel' };
-    const asked = [route({ gateway: '10.255.0.2', table: '4096' }), route({ dst: '10.255.0.0/16', table: '4096' }), route({ gateway: '192.168.240.1', table: 'main', metric: 4096 })];
+    const asked = [
+      route({ gateway: '10.255.0.2', table: '4096' }),
+      route({ dst: '10.255.0.0/16', table: '4096' }),
+      route({ gateway: '192.168.240.1', table: 'main', metric: 4096 }),
+    ];
     const bodies = [
       { kind: 'route', destination: 'default', via: '10.255.0.2', link: 'ov4096', table: 4096 },
       { kind: 'route', destination: '10.255.0.0/16', link: 'ov4096', table: 4096 },
@@ -188,7 +214,8 @@ describe('peers and routes', () => {
 
   it('rules of routing are ours by protocol 80; what selects by more, or twice, is damaged', () => {
     const rule = (more: object) => ({ priority: 800, src: '10.255.0.51', table: '4096', protocol: '80', ...more });
-    const scan = (...rules: object[]) => scanRouteRules('endpoint:x', JSON.stringify([{ priority: 0, src: 'all', table: 'local', protocol: 'kernel' }, ...rules]));
+    const scan = (...rules: object[]) =>
+      scanRouteRules('endpoint:x', JSON.stringify([{ priority: 0, src: 'all', table: 'local', protocol: 'kernel' }, ...rules]));
     const body = { kind: 'route-rule', from: '10.255.0.51', table: 4096 } as const;
     expect(scan(rule({}))).toEqual({ objects: [observedObject('endpoint:x', body)], foreign: [] });
     for (const rules of [[rule({}), rule({})], [rule({ priority: 900 })], [rule({ iif: 'eth0' })]]) {
