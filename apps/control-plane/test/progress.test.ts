@@ -1,3 +1,4 @@
+import { PROTOCOL_VERSION } from '@portolan/protocol';
 import { bjdtManifest } from '@portolan/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { runAgents, SimulatedAgent } from './simulated-agent.js';
@@ -45,7 +46,13 @@ describe('from commit to applied', () => {
     await plane.coordination.keepAlive('lab', 'node2', liveness);
     await plane.send('PUT', `${cluster}/manifest`, bjdtManifest);
     const [one, two] = nodes.map((node) => new SimulatedAgent(plane, 'lab', node));
-    await eventually(async () => expect((await plane.send('GET', `${cluster}/status`)).body.computedRevision).toBe(1));
+    await eventually(async () => {
+      const { items } = (await plane.send('GET', `${cluster}/nodes`)).body;
+      expect((items as unknown as { condition: string }[]).map(({ condition }) => condition)).toEqual(['up', 'up', 'unknown']);
+      const { intentRevision, computedRevision } = (await plane.send('GET', `${cluster}/status`)).body;
+      expect(computedRevision).toBe(intentRevision);
+    });
+    const before = Number((await plane.send('GET', cluster)).body.revision);
     await one?.sync({ endpoints: {} });
     await two?.sync({
       status: 'failed',
@@ -55,12 +62,12 @@ describe('from commit to applied', () => {
     await eventually(async () => expect((await plane.send('GET', `${cluster}/nodes/node3`)).body.status).toMatchObject({ alive: false }));
 
     const late = await plane.send('DELETE', `${cluster}/endpoints/bjdt_bjdt-dzwl-web.2?wait=applied&timeout=0.3`);
-    expect(late).toMatchObject({ status: 504, body: { code: 'wait-timeout' }, headers: { 'portolan-revision': '2' } });
+    expect(late).toMatchObject({ status: 504, body: { code: 'wait-timeout' }, headers: { 'portolan-revision': String(before + 1) } });
     const reasons = (late.body.problems as unknown as { message: string }[]).map(({ message }) => message);
-    expect(reasons[0]).toContain('revision 2 is committed, but 3 of 3 nodes have not applied it within 0.3 s');
+    expect(reasons[0]).toContain(`revision ${before + 1} is committed, but 3 of 3 nodes have not applied it within 0.3 s`);
     expect(reasons).toEqual(
       expect.arrayContaining([
-        expect.stringMatching(/^node1 has applied revision 1, last report at 20/),
+        expect.stringMatching(new RegExp(`^node1 has applied revision ${before}, last report at 20`)),
         expect.stringMatching(/^node2 failed: ipvsadm is not installed \[tool-missing\]$/),
         expect.stringMatching(/^node3 has never reported and is down$/),
       ]),
@@ -95,7 +102,7 @@ describe('agents', () => {
 
   it('get the state with its hash as ETag, and 304 when they have it', async () => {
     const state = await plane.send('GET', '/v1/agents/lab/node1/state');
-    expect(state).toMatchObject({ status: 200, body: { protocol: 1, generation: 1, revision: 1, state: { node: 'node1' } } });
+    expect(state).toMatchObject({ status: 200, body: { protocol: PROTOCOL_VERSION, generation: 1, revision: 1, state: { node: 'node1' } } });
     expect(state.headers.etag).toBe(`"${state.body.state?.hash}"`);
     await plane.send('PATCH', `${cluster}/nodes/node2`, { labels: { rack: 'b' } });
     await eventually(async () => {
@@ -139,7 +146,7 @@ describe('agents', () => {
     const state = (await plane.send('GET', '/v1/agents/lab/node1/state')).body;
     const report = new SimulatedAgent(plane, 'lab', 'node1').report(state as never, 1);
     const send = (body: unknown) => plane.send('POST', '/v1/agents/lab/node1/reports', body);
-    expect((await send({ ...report, protocol: 2 })).body).toMatchObject({ code: 'invalid-document', path: '/protocol' });
+    expect((await send({ ...report, protocol: PROTOCOL_VERSION + 1 })).body).toMatchObject({ code: 'invalid-document', path: '/protocol' });
     expect((await send({ ...report, status: 'fine' })).body).toMatchObject({ code: 'invalid-document', path: '/status' });
     expect((await plane.send('POST', '/v1/agents/lab/none/reports', report)).status).toBe(404);
   });

@@ -7,6 +7,8 @@ import type { TestPlane } from './test-plane.js';
 export class SimulatedAgent {
   #held: DesiredState | undefined;
   #etag: string | undefined;
+  /** What it counts at each endpoint that leaves. */
+  connections = 0;
 
   constructor(
     private readonly plane: Pick<TestPlane, 'send'>,
@@ -43,7 +45,7 @@ export class SimulatedAgent {
       errors: [],
       waiting: [],
       endpoints: Object.fromEntries(Object.keys(state.endpoints).map((id) => [id, 'present' as const])),
-      signals: noSignals,
+      signals: { ...noSignals, connections: Object.fromEntries(state.watch.draining.map((id) => [id, this.connections])) },
       observed: {
         hash: `seen-${state.hash}`,
         objects: state.objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind, body })),

@@ -44,9 +44,10 @@ export function createMetrics(): Metrics {
     labelNames: pool,
     registers,
   });
-  const poolUsed = new Gauge({
-    name: 'portolan_pool_used',
-    help: 'Values of a pool that are given, or that a node may still hold.',
+  const poolUsed = new Gauge({ name: 'portolan_pool_used', help: 'Values of a pool that are in use.', labelNames: pool, registers });
+  const poolRetired = new Gauge({
+    name: 'portolan_pool_retired',
+    help: 'Values of a pool that were given up, but that a node may still hold.',
     labelNames: pool,
     registers,
   });
