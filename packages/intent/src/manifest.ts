@@ -59,6 +59,8 @@ function letGo(edit: Edit, endpoint: Endpoint, now: number, force: boolean): voi
   const homeless =
     edit.node(endpoint.nodeId) === undefined ||
     (endpoint.serviceId === null ? endpoint.addresses.some((own) => edit.network(own.networkId)?.attachable !== true) : service === undefined);
+  // One that leaves already goes when its drain ends, whatever has become of it: an export applied again changes nothing.
+  if (!force && !homeless && endpoint.drain?.removes === true) return;
   if (force || homeless || isIdle(edit.base, endpoint)) {
     edit.delete('endpoint', endpoint.id);
     return;
