@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   apply: async () => (await import('./apply.js')).apply,
   compute: async () => (await import('./compute.js')).compute,
   converge: async () => (await import('./converge.js')).converge,
+  dns: async () => (await import('./dns.js')).dns,
 };
 
 const name = process.argv[2] ?? '';

@@ -144,7 +144,10 @@ export function createResponder(table: NameTable, random: (below: number) => num
       let known = kept.get(question);
       if (known === undefined) {
         const answer = table.answerTo({ name: questionName(message), type }, asker);
-        if (answer.outcome === 'forward') return { kind: 'forward', query: additionals === 0 ? message.subarray(0, end) : message, end, edns, limit };
+        if (answer.outcome === 'forward') {
+          // A copy: the message is the reader's, until it reads on.
+          return { kind: 'forward', query: Buffer.from(additionals === 0 ? message.subarray(0, end) : message), end, edns, limit };
+        }
         known = encodedAnswer(answer);
         // There is no end to names that do not exist.
         if (answer.outcome !== 'nxdomain') {

@@ -1,0 +1,89 @@
+import { endianness } from 'node:os';
+import koffi from 'koffi';
+
+const libc = koffi.load('libc.so.6');
+const recvmmsg: (fd: number, messages: Uint8Array, count: number, flags: number, timeout: null) => number = libc.func(
+  'int recvmmsg(int fd, uint8_t *messages, unsigned int count, int flags, void *timeout)',
+);
+const sendmmsg: (fd: number, messages: Uint8Array, count: number, flags: number) => number = libc.func(
+  'int sendmmsg(int fd, uint8_t *messages, unsigned int count, int flags)',
+);
+
+const MSG_DONTWAIT = 0x40;
+/** struct mmsghdr of recvmmsg(2), struct iovec, struct sockaddr_in, as they are in memory on 64-bit Linux. */
+const MMSGHDR = 64;
+const IOVEC = 16;
+const SOCKADDR = 16;
+const OFFSET = { name: 0, nameLength: 8, iov: 16, iovLength: 24, control: 32, controlLength: 40, flags: 48, length: 56 } as const;
+const little = endianness() === 'LE';
+
+/** Memory of one direction: `capacity` headers, each with an address and one slot of `size` bytes. */
+function lane(capacity: number, size: number) {
+  const slots = Buffer.alloc(capacity * size);
+  const names = Buffer.alloc(capacity * SOCKADDR);
+  const iovecs = Buffer.alloc(capacity * IOVEC);
+  const headers = Buffer.alloc(capacity * MMSGHDR);
+  const view = new DataView(headers.buffer, headers.byteOffset, headers.length);
+  const vectors = new DataView(iovecs.buffer, iovecs.byteOffset, iovecs.length);
+  for (let i = 0; i < capacity; i++) {
+    vectors.setBigUint64(i * IOVEC, koffi.address(slots) + BigInt(i * size), little);
+    vectors.setBigUint64(i * IOVEC + 8, BigInt(size), little);
+    const at = i * MMSGHDR;
+    view.setBigUint64(at + OFFSET.name, koffi.address(names) + BigInt(i * SOCKADDR), little);
+    view.setUint32(at + OFFSET.nameLength, SOCKADDR, little);
+    view.setBigUint64(at + OFFSET.iov, koffi.address(iovecs) + BigInt(i * IOVEC), little);
+    view.setBigUint64(at + OFFSET.iovLength, 1n, little);
+  }
+  return { slots, names, headers, view, vectors };
+}
+
+export interface Datagrams {
+  /** Reads what waits at an IPv4 UDP socket, at most `capacity` messages: their number, 0 when there is none. */
+  receive(fd: number): number;
+  /** Message `i` of the last `receive`, until the next. */
+  message(i: number): Buffer;
+  /** Who sent it. */
+  sender(i: number): { readonly address: string; readonly port: number };
+  /** Puts a message up for `flush`, to the sender of message `i` of the last `receive`; to where the socket is connected without `i`. */
+  put(message: Buffer, i?: number): void;
+  /** Sends what was put up. What cannot be sent at once is lost, as datagrams may be. */
+  flush(fd: number): void;
+}
+
+/**
+ * Many datagrams by one system call each way. `capacity` messages of at most `size` bytes; a longer one that comes is cut, and one that is
+ * to go must not be longer. 64-bit Linux.
+ */
+export function datagrams(capacity: number, size: number): Datagrams {
+  const incoming = lane(capacity, size);
+  const outgoing = lane(capacity, size);
+  let waiting = 0;
+
+  return {
+    receive: (fd) => {
+      for (let at = 0; at < incoming.headers.length; at += MMSGHDR) incoming.view.setUint32(at + OFFSET.nameLength, SOCKADDR, little);
+      return Math.max(0, recvmmsg(fd, incoming.headers, capacity, MSG_DONTWAIT, null));
+    },
+    message: (i) => incoming.slots.subarray(i * size, i * size + incoming.view.getUint32(i * MMSGHDR + OFFSET.length, little)),
+    sender: (i) => {
+      const at = i * SOCKADDR;
+      return { address: incoming.names.subarray(at + 4, at + 8).join('.'), port: incoming.names.readUInt16BE(at + 2) };
+    },
+    put: (message, i) => {
+      if (waiting === capacity || message.length > size) return;
+      message.copy(outgoing.slots, waiting * size);
+      outgoing.vectors.setUint32(waiting * IOVEC + 8, message.length, little);
+      outgoing.view.setUint32(waiting * MMSGHDR + OFFSET.nameLength, i === undefined ? 0 : SOCKADDR, little);
+      if (i !== undefined) incoming.names.copy(outgoing.names, waiting * SOCKADDR, i * SOCKADDR, (i + 1) * SOCKADDR);
+      waiting += 1;
+    },
+    flush: (fd) => {
+      for (let at = 0; at < waiting; ) {
+        const sent = sendmmsg(fd, at === 0 ? outgoing.headers : outgoing.headers.subarray(at * MMSGHDR), waiting - at, MSG_DONTWAIT);
+        // The first of these cannot be sent; those behind it may be.
+        at += Math.max(1, sent);
+      }
+      waiting = 0;
+    },
+  };
+}
