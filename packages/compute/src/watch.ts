@@ -1,4 +1,4 @@
-import type { Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
+import type { HealthCheck, Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
 import type { HealthProbe, Watch } from '@portolan/node-state';
 import { loadBalancerSpace } from './names.js';
 import { type ClusterRoster, clusterRoster, type Resident } from './roster.js';
@@ -13,20 +13,27 @@ export function nodeWatch(roster: ClusterRoster, nodeId: Id, residents: readonly
   for (const { endpoint, service } of residents) {
     if (service === null || service.healthCheck === null) continue;
     const at = probedAt(roster, { endpoint, service });
-    if (at !== undefined) probes[endpoint.id] = { ...service.healthCheck, space: loadBalancerSpace(at.network), address: at.address };
+    if (at !== undefined) probes[endpoint.id] = probeOf(service.healthCheck, at);
   }
   const draining = residents.filter(({ endpoint: { drain } }) => drain !== null && !drain.drained).map(({ endpoint }) => endpoint.id);
   return { probes, nodes: watchedBy(roster).get(nodeId) ?? {}, draining };
+}
+
+/** Field by field, so that equal probes are equal as bytes whatever store the check was read from. */
+function probeOf({ kind, port, path, intervalMs, timeoutMs, failures, successes }: HealthCheck, { network, address }: ProbedAt): HealthProbe {
+  return { kind, port, path, intervalMs, timeoutMs, failures, successes, space: loadBalancerSpace(network), address };
+}
+
+interface ProbedAt {
+  readonly network: Network;
+  readonly address: Ipv4;
 }
 
 /**
  * Where an endpoint is probed: on the first network of its service that is not the ingress network, as its clients
  * inside reach it, or on the ingress network when there is no other.
  */
-export function probedAt(
-  { networkOf }: ClusterRoster,
-  { endpoint, service }: Pick<Resident, 'endpoint' | 'service'>,
-): { readonly network: Network; readonly address: Ipv4 } | undefined {
+export function probedAt({ networkOf }: ClusterRoster, { endpoint, service }: Pick<Resident, 'endpoint' | 'service'>): ProbedAt | undefined {
   const own = (service?.networks ?? []).flatMap(({ networkId }) => {
     const network = networkOf.get(networkId);
     const address = endpoint.addresses.find((held) => held.networkId === networkId)?.address;

@@ -36,7 +36,9 @@ describe('the ingress sandbox', () => {
     const state = stateOf(snapshot, 'node3');
     expect(bodyOf(state, 'veth/host/ptl_ingress')).toMatchObject({ master: 'ptl_gwbridge', isolated: true, peer: { space: sandbox, name: 'eth1' } });
     expect(bodies(state, 'route', sandbox)).toEqual([{ destination: 'default', via: '192.168.240.1', link: 'eth1' }]);
-    expect(sysctls(state, sandbox)).toEqual(expect.arrayContaining(['net.ipv4.conf.eth0.rp_filter = 2', 'net.ipv4.conf.eth1.rp_filter = 2', 'net.ipv4.ip_forward = 1']));
+    expect(sysctls(state, sandbox)).toEqual(
+      expect.arrayContaining(['net.ipv4.conf.eth0.rp_filter = 2', 'net.ipv4.conf.eth1.rp_filter = 2', 'net.ipv4.ip_forward = 1']),
+    );
   });
 
   it('is as large as its network says: another subnet makes another one', () => {
@@ -66,7 +68,8 @@ describe('policy cluster', () => {
 });
 
 describe('policy local', () => {
-  const localOf = (state: ReturnType<typeof stateOf>) => keys(state).filter((key) => key.includes('501') || key.includes('8443') || key.startsWith('route-rule/'));
+  const localOf = (state: ReturnType<typeof stateOf>) =>
+    keys(state).filter((key) => key.includes('501') || key.includes('8443') || key.startsWith('route-rule/'));
 
   it('leaves a node without an own endpoint alone', () => {
     expect(localOf(stateOf(snapshot, 'node3'))).toEqual([]);
@@ -119,7 +122,13 @@ describe('policy local', () => {
   });
 
   it('is nothing to endpoints of services without such a port', () => {
-    const state = stateOf(snapshotOf({ ...mesh, services: mesh.services.map((s) => ({ ...s, on: { ingress: ['10.255.0.9', 500] as const }, ports: [{ published: 8000, target: 80 }] })) }), 'node1');
+    const state = stateOf(
+      snapshotOf({
+        ...mesh,
+        services: mesh.services.map((s) => ({ ...s, on: { ingress: ['10.255.0.9', 500] as const }, ports: [{ published: 8000, target: 80 }] })),
+      }),
+      'node1',
+    );
     expect(localOf(state)).toEqual([]);
     expect(bodies(state, 'route', web1)).toEqual([]);
     expect(sysctls(state, web1)).toEqual([]);

@@ -81,7 +81,10 @@ describe('a network of several subnets', () => {
 
   it('of which one goes, is one with fewer bridges', () => {
     const [network] = wide.networks;
-    const narrow = stateOf(snapshotOf({ ...wide, networks: network === undefined ? [] : [{ ...network, extraSubnets: [] }], endpoints: wide.endpoints.slice(0, 1) }), 'node1');
+    const narrow = stateOf(
+      snapshotOf({ ...wide, networks: network === undefined ? [] : [{ ...network, extraSubnets: [] }], endpoints: wide.endpoints.slice(0, 1) }),
+      'node1',
+    );
     expect(keys(narrow, 'bridge/')).toEqual([`bridge/${overlay}/br0`]);
     expect(keys(narrow, `route/${balancer}`)).toEqual([]);
     expect(sysctls(narrow, overlay)).toEqual([]);
@@ -90,7 +93,9 @@ describe('a network of several subnets', () => {
 
 describe('the MTU', () => {
   const mtus = (state: ReturnType<typeof stateOf>) =>
-    new Map(state.objects.flatMap(({ key, body }) => (body.kind === 'bridge' || body.kind === 'vxlan' || body.kind === 'veth' ? [[key, body.mtu] as const] : [])));
+    new Map(
+      state.objects.flatMap(({ key, body }) => (body.kind === 'bridge' || body.kind === 'vxlan' || body.kind === 'veth' ? [[key, body.mtu] as const] : [])),
+    );
   const [endpoint] = wide.endpoints;
   const sketch: ClusterSketch = { ...wide, endpoints: endpoint === undefined ? [] : [{ ...endpoint, gatewayAddress: '192.168.240.3' }] };
   const inOverlay = ['bridge/own:1-wide000000/br0', 'vxlan/own:1-wide000000/vxlan2', 'veth/own:1-wide000000/veth-lb', 'veth/own:1-wide000000/veth0a010004'];
@@ -138,7 +143,8 @@ describe('a load balancer', () => {
   });
 
   it('has the scheduler and the persistence of the service', () => {
-    const servers = (service: object) => bodies(stateOf(snapshotOf({ ...wide, services: wide.services.map((s) => ({ ...s, ...service })) }), 'node1'), 'virtual-server', balancer);
+    const servers = (service: object) =>
+      bodies(stateOf(snapshotOf({ ...wide, services: wide.services.map((s) => ({ ...s, ...service })) }), 'node1'), 'virtual-server', balancer);
     expect(servers({ scheduler: 'mh' })).toEqual([{ mark: 500, scheduler: 'mh' }]);
     expect(servers({ scheduler: 'wlc', persistence: 300 })).toEqual([{ mark: 500, scheduler: 'wlc', persistence: 300 }]);
   });

@@ -48,11 +48,12 @@ const balancingObjects = oncePer((roster: NetworkRoster): readonly KernelObject[
   const space = loadBalancerSpace(network);
   const origin: Origin = balancerOrigin(roster);
   const [{ gateway }, ...others] = segments;
+  const { tcp, tcpFin, udp } = network.ipvsTimeouts ?? settings.ipvsTimeouts;
   const objects: KernelObject[] = [
     kernelObject(space, { kind: 'namespace' }, origin),
     ...sysctls(roster).map(([name, value]) => kernelObject(space, { kind: 'sysctl', name, value }, origin)),
     ...others.map(({ subnet }) => kernelObject(space, { kind: 'route', destination: subnet, via: gateway, link: BALANCER_LINK }, origin)),
-    kernelObject(space, { kind: 'ipvs-timeouts', ...(network.ipvsTimeouts ?? settings.ipvsTimeouts) }, origin),
+    kernelObject(space, { kind: 'ipvs-timeouts', tcp, tcpFin, udp }, origin),
   ];
   for (const offered of roster.offered) {
     const { service, place, members } = offered;
