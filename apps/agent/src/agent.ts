@@ -235,6 +235,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       milliseconds: finishedAt - startedAt,
     };
     if (report.status === 'failed') log.error({ ...fields, errors: report.errors }, 'sync failed');
+    else if (done.isMending) log.warn({ ...fields, errors: report.errors }, 'sync applied, but for endpoints that cannot be attached');
     else if (steps.length > 0) log.info(fields, 'sync applied');
     else log.debug(fields, 'sync found nothing to do');
 

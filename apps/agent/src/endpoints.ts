@@ -5,71 +5,66 @@ import type { Report } from '@portolan/protocol';
 import type { Reconciled } from './reconcile.js';
 import { endpointsOf, endpointsOfStep, keyOfStep } from './steps.js';
 
-function stepsByEndpoint(steps: readonly Step[]): ReadonlyMap<Id, readonly Step[]> {
-  const byEndpoint = new Map<Id, Step[]>();
-  for (const step of steps) {
-    for (const id of endpointsOfStep(step)) {
-      const known = byEndpoint.get(id);
-      if (known === undefined) byEndpoint.set(id, [step]);
-      else known.push(step);
+function byEndpoint<T>(things: readonly T[], endpoints: (thing: T) => readonly Id[]): ReadonlyMap<Id, readonly T[]> {
+  const groups = new Map<Id, T[]>();
+  for (const thing of things) {
+    for (const id of endpoints(thing)) {
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, [thing]);
+      else group.push(thing);
     }
   }
-  return byEndpoint;
+  return groups;
 }
 
-function keysByEndpoint({ objects }: NodeState): Map<Id, ReadonlySet<string>> {
-  const byEndpoint = new Map<Id, Set<string>>();
-  for (const { key, space, body } of objects) {
-    for (const id of endpointsOf(space, body)) {
-      const known = byEndpoint.get(id);
-      if (known === undefined) byEndpoint.set(id, new Set([key]));
-      else known.add(key);
-    }
-  }
-  return byEndpoint;
+function isLost(step: Step, had: ReadonlySet<string>, observed: ReadonlySet<string>): boolean {
+  const key = keyOfStep(step);
+  if (step.action === 'delete' || !had.has(key)) return false;
+  // What is there and only goes with something that is made anew is not gone yet.
+  if (step.action === 'create') return !observed.has(key);
+  // Damaged, or a pair that leads elsewhere: it carries nothing.
+  return step.observed.hash === '' || !changesInPlace(step.observed, step.object.body);
 }
 
-/** Says of each endpoint of a state whether it may be sent traffic, as far as its kernel is concerned. */
+/** Says of the endpoints of a state whether they may be sent traffic, as far as their kernel is concerned; nothing where it cannot tell. */
 export interface EndpointPresence {
-  of(desired: NodeState, done: Pick<Reconciled, 'observed' | 'left'>): Report['endpoints'];
+  of(desired: NodeState, done: Pick<Reconciled, 'found' | 'observed' | 'left'>): Report['endpoints'];
 }
 
 /**
  * An endpoint becomes `present` when its namespace is there and everything in it, and the pair that leads there, is as wanted. It does
  * not cease to be so because a change of it fails: what it had still carries its packets, and to take it out of every load balancer
  * for, say, a lock that another program holds would be an outage of our own making. It stays `present` while nothing is lost that it
- * had when it was whole last; what is only not yet as wanted is in the errors of the report, and is tried again. An endpoint of
- * which nothing is known, as after a restart of the agent, had whatever it should have.
+ * had when it was whole last; what is only not yet as wanted is in the errors of the report, and is tried again.
+ *
+ * After a restart nothing is known of what an endpoint had. One in which something of ours is found, but not all can be made, may have
+ * been whole for an earlier agent or not: nothing is said of it, and what the control plane holds stays.
  */
 export function endpointPresence(): EndpointPresence {
-  let whole = new Map<Id, ReadonlySet<string>>();
-
-  function isLost(step: Step, had: ReadonlySet<string> | undefined, observed: ReadonlySet<string>): boolean {
-    const key = keyOfStep(step);
-    if (step.action === 'delete' || had?.has(key) === false) return false;
-    // What is there and only goes with something that is made anew is not gone yet.
-    if (step.action === 'create') return !observed.has(key);
-    // Damaged, or a pair that leads elsewhere: it carries nothing.
-    return step.observed.hash === '' || !changesInPlace(step.observed, step.object.body);
-  }
+  /** What each had when it was whole last; nothing of those that are absent. */
+  let known: ReadonlyMap<Id, ReadonlySet<string> | undefined> = new Map();
 
   return {
-    of: (desired, { observed, left }) => {
-      const lacking = stepsByEndpoint(left);
-      const keys = keysByEndpoint(desired);
+    of: (desired, { found, observed, left }) => {
+      const lacking = byEndpoint(left, endpointsOfStep);
+      const wanted = byEndpoint(desired.objects, ({ space, body }) => endpointsOf(space, body));
+      const keysOf = (id: Id): ReadonlySet<string> => new Set(wanted.get(id)?.map(({ key }) => key));
       const there = lacking.size === 0 ? new Set<string>() : new Set(observed.objects.map(({ key }) => key));
-      const presence: Report['endpoints'] = {};
-      const wholeNow = new Map<Id, ReadonlySet<string>>();
+      /** Whether an earlier agent has left something of the endpoint. */
+      const isFound = (id: Id): boolean => {
+        const keys = keysOf(id);
+        return found.objects.some(({ key }) => keys.has(key));
+      };
+      const knownNow = new Map<Id, ReadonlySet<string> | undefined>();
       for (const id of Object.keys(desired.endpoints)) {
-        const had = whole.get(id);
+        const isThere = observed.endpoints[id] === 'present';
         const lacks = lacking.get(id) ?? [];
-        const isPresent = observed.endpoints[id] === 'present' && !lacks.some((step) => isLost(step, had, there));
-        presence[id] = isPresent ? 'present' : 'absent';
-        const has = lacks.length === 0 ? (keys.get(id) ?? new Set<string>()) : had;
-        if (isPresent && has !== undefined) wholeNow.set(id, has);
+        const had = lacks.length === 0 ? keysOf(id) : known.get(id);
+        if (isThere && had !== undefined && !lacks.some((step) => isLost(step, had, there))) knownNow.set(id, had);
+        else if (!isThere || known.has(id) || !isFound(id)) knownNow.set(id, undefined);
       }
-      whole = wholeNow;
-      return presence;
+      known = knownNow;
+      return Object.fromEntries([...knownNow].map(([id, had]) => [id, had === undefined ? 'absent' : 'present']));
     },
   };
 }
@@ -89,7 +84,7 @@ export interface Settled {
  * itself has reached its state: otherwise one broken container would keep every drain of the cluster from being acknowledged.
  */
 export function settled({ problems, waiting, left }: Pick<Reconciled, 'problems' | 'waiting' | 'left'>, presence: Report['endpoints']): Settled {
-  const isAside = (id: Id | undefined): boolean => id !== undefined && presence[id] !== 'present';
+  const isAside = (id: Id | undefined): boolean => id !== undefined && presence[id] === 'absent';
   const setAside = problems.filter(({ endpoint }) => isAside(endpoint));
   const failing = new Set(setAside.map(({ endpoint }) => endpoint));
   const held = left.filter((step) => endpointsOfStep(step).some((id) => failing.has(id))).map(keyOfStep);

@@ -9,6 +9,8 @@ import { endpointOfSpace, endpointsOfStep, keyOfStep } from './steps.js';
 export interface Reconciled {
   /** The steps of every plan that was carried out, as far as they were begun. */
   readonly steps: readonly Step[];
+  /** What was there before anything was done. */
+  readonly found: ObservedState;
   /** Steps that are left: what they are about is not as it should be. */
   readonly left: readonly Step[];
   /** Keys that wait for a namespace that is absent. */
@@ -77,7 +79,7 @@ interface Target {
 
 async function reach({ kernel, desired, observe }: Target, before: Observation): Promise<Reconciled> {
   const { steps, waiting } = diffNodeState(before, desired);
-  if (steps.length === 0) return { steps, left: steps, waiting, applied: [], observed: before, problems: [] };
+  if (steps.length === 0) return { steps, found: before, left: steps, waiting, applied: [], observed: before, problems: [] };
   const applied = await kernel.apply(renderPlan({ from: before.hash, to: desired.hash, steps, waiting }, desired, kernel.layout));
   const hasFailed = applied.some(({ exitCode }) => exitCode !== 0);
   const observed = await observe(hasFailed ? undefined : writtenBy(steps));
@@ -86,6 +88,7 @@ async function reach({ kernel, desired, observe }: Target, before: Observation):
   const failures = applied.filter(({ exitCode, batch }) => exitCode !== 0 && !isGone(batch.space, observed)).map(failureOf);
   return {
     steps: begunSteps(steps, applied),
+    found: before,
     left: after.steps,
     waiting: after.waiting,
     applied,
@@ -106,6 +109,8 @@ export async function reconcile(kernel: Kernel, desired: NodeState, endpoints: N
   const target: Target = { kernel, desired, observe: (written) => kernel.observe({ endpoints, sysctls, ...(written === undefined ? {} : { written }) }) };
   const first = trust ? await reach(target, await target.observe(new Map())) : undefined;
   if (first !== undefined && first.applied.length > 0 && first.problems.length === 0) return first;
-  const whole = await reach(target, await target.observe());
-  return first === undefined ? whole : { ...whole, steps: [...first.steps, ...whole.steps], applied: [...first.applied, ...whole.applied] };
+  // After a failure everything has been observed already.
+  const hasLooked = first?.applied.some(({ exitCode }) => exitCode !== 0) === true;
+  const whole = await reach(target, first !== undefined && hasLooked ? first.observed : await target.observe());
+  return first === undefined ? whole : { ...whole, found: first.found, steps: [...first.steps, ...whole.steps], applied: [...first.applied, ...whole.applied] };
 }

@@ -316,16 +316,54 @@ describe('endpoints', () => {
     await stage.agent({ presence: 20 }).start();
     await reported(1);
     stage.kernel.setPresence('b', 'absent');
-    await reported(2);
+    // It may be told before the run that finds out what waits now.
+    await until(() => stage.lastReport().waiting.length > 0, 'a run has seen it');
     expect(stage.lastReport()).toMatchObject({
       status: 'applied',
       endpoints: { a: 'present', b: 'absent' },
       waiting: ['veth/own:1-net/vethb', 'address/endpoint:b/ov1/10.0.0.3'],
     });
     stage.kernel.setPresence('b', 'present');
-    await reported(3);
-    expect(stage.lastReport()).toMatchObject({ status: 'applied', endpoints: { b: 'present' }, waiting: [] });
+    await until(() => stage.lastReport().endpoints.b === 'present', 'a run has attached it');
+    expect(stage.lastReport()).toMatchObject({ status: 'applied', waiting: [] });
     expect(kernelHashes()).toEqual(hashesOf(stateWith('a', 'b')));
+  });
+
+  it('that cannot be attached is absent, keeps neither the others nor the node back, and is tried again', async () => {
+    stage.offer(1, stateWith('a', 'b'));
+    let refusals = 3;
+    stage.kernel.onBatch = ({ space }) => (space === 'endpoint:b' && refusals-- > 0 ? 2 : 0);
+    await stage.agent().start();
+    await reported(1);
+    expect(stage.plane.reports[0]).toMatchObject({
+      status: 'applied',
+      endpoints: { a: 'present', b: 'absent' },
+      waiting: ['address/endpoint:b/ov1/10.0.0.3'],
+      errors: [{ code: 'apply-failed', message: expect.stringContaining('endpoint:b') }],
+    });
+    await until(() => stage.lastReport().endpoints.b === 'present', 'attached');
+    expect(stage.lastReport()).toMatchObject({ status: 'applied', errors: [], waiting: [] });
+    expect(stage.logged).toContain('warn sync applied, but for endpoints that cannot be attached');
+  });
+
+  it('that is refused is absent, with the reason, and asks for no second look', async () => {
+    const { problem } = await import('@portolan/model');
+    stage.kernel.refuse('b', problem('unknown-reference', '', 'endpoint b is in the namespace of the host itself'));
+    const { resolve } = stage.kernel;
+    let resolved = 0;
+    stage.kernel.resolve = (endpoints) => {
+      resolved += 1;
+      return resolve(endpoints);
+    };
+    stage.offer(1, stateWith('a', 'b'));
+    await stage.agent().start();
+    await reported(1);
+    expect(stage.lastReport()).toMatchObject({
+      status: 'applied',
+      endpoints: { a: 'present', b: 'absent' },
+      errors: [{ code: 'unknown-reference' }],
+    });
+    expect(resolved).toBe(0);
   });
 
   it('notices one that was replaced between two looks', async () => {

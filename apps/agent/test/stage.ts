@@ -47,6 +47,15 @@ export function watching(state: NodeState, watch: Partial<Watch>): NodeState {
   return nodeState({ ...rest, watch: { ...rest.watch, ...watch } });
 }
 
+/** The same state, with one more route in the namespaces of these endpoints. */
+export function withRoutes(state: NodeState, ...endpoints: readonly string[]): NodeState {
+  const { hash: _hash, ...rest } = state;
+  const routes = endpoints.map((id) =>
+    kernelObject(`endpoint:${id}`, { kind: 'route', destination: '10.1.0.0/24', via: '10.0.0.1', link: 'ov1' }, { computedBy: 'endpoint' }),
+  );
+  return nodeState({ ...rest, objects: [...rest.objects, ...routes] });
+}
+
 export async function until(condition: () => boolean, what: string, milliseconds = 5_000): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!condition()) {
@@ -65,6 +74,8 @@ export interface Stage {
   readonly logged: string[];
   /** What agents see besides the kernel. No connection can be opened unless a test says how. */
   readonly sight: { -readonly [K in keyof Sight]: Sight[K] };
+  /** States by which names were served before the first run. */
+  readonly restored: string[][];
   readonly metrics: AgentMetrics;
   /** Offers a state to agents and tells the fake kernel of it. */
   offer(generation: number, state: NodeState): void;
@@ -86,6 +97,7 @@ export async function openStage(): Promise<Stage> {
   const log = (level: string) => (_fields: object, message: string) => void logged.push(`${level} ${message}`);
   const ledgerPath = join(folder, 'state', 'ledger.json');
   const metrics = agentMetrics();
+  const restored: string[][] = [];
   const sight: Stage['sight'] = {
     dial: () => {
       throw new Error('no sockets in this test');
@@ -96,6 +108,7 @@ export async function openStage(): Promise<Stage> {
   let jobs = 0;
   return {
     sight,
+    restored,
     metrics,
     plane,
     kernel,
@@ -127,6 +140,15 @@ export async function openStage(): Promise<Stage> {
         },
         {
           kernel,
+          names: {
+            restore: async (objects, found) => {
+              restored.push([
+                ...objects.filter(({ body }) => body.kind === 'dns-name').map(({ key }) => key),
+                ...Object.keys(found),
+                String(plane.requests.state),
+              ]);
+            },
+          },
           sight,
           controlPlane: httpControlPlane({ url: plane.url, cluster: CLUSTER, node: NODE, timeout: 1_000 }),
           ledger: ledgerFile(ledgerPath, () => logged.push('error damaged ledger')),

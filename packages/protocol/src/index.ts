@@ -105,7 +105,7 @@ export const ReportSchema = Type.Object({
   revision: Type.Integer({ minimum: 0 }),
   /** Hash of the node state that was applied. */
   stateHash: Type.String(),
-  /** applied: everything is there. failed: something is not; see errors. */
+  /** applied: everything is there but what waits. failed: something is not; see errors. */
   status: Type.Union([Type.Literal('applied'), Type.Literal('failed')]),
   startedAt: Type.String(),
   finishedAt: Type.String(),
@@ -113,7 +113,7 @@ export const ReportSchema = Type.Object({
   steps: Type.Array(Type.Object({ action: Type.String(), key: Type.String(), reason: Type.String() })),
   commands: Type.Array(CommandSchema),
   errors: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), fix: Type.String(), key: Type.Optional(Type.String()) })),
-  /** Keys that wait for a namespace that is absent. */
+  /** Keys that wait for a namespace that is absent, or that cannot be made in that of an endpoint, which is absent then; see errors. */
   waiting: Type.Array(Type.String()),
   /** present: its namespace is there and holds everything that it should. */
   endpoints: Type.Record(Type.String(), Type.Union([Type.Literal('present'), Type.Literal('absent')])),

@@ -23,6 +23,9 @@ function socketOf(path: string | undefined): Socket {
   }
 }
 
+/** A timer that goes off later than by this part of its time tells of this program, which had no processor. */
+const LATE = 1 / 4;
+
 /** Errors of this side alone: nothing was sent. */
 const ownErrors: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
@@ -58,7 +61,12 @@ export function conversation<T>({ open, milliseconds, clock, talk }: Conversatio
       resolve('not-tried');
       return;
     }
-    const cancel = clock.after(milliseconds, () => settle('timeout'));
+    const deadline = clock.now() + milliseconds;
+    const cancel = clock.after(milliseconds, () => {
+      // Where this program itself came late, it cannot say that the answer did. What has arrived meanwhile is heard first.
+      const isLate = clock.now() - deadline > milliseconds * LATE;
+      setImmediate(() => settle(isLate ? 'not-tried' : 'timeout'));
+    });
     let isSettled = false;
     function settle(value: T | Silence): void {
       if (isSettled) return;
