@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { bjdtManifest } from '@portolan/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { startTestPlane, type TestPlane } from './test-plane.js';
+import { SimulatedAgent } from './simulated-agent.js';
+import { eventually, startTestPlane, type TestPlane } from './test-plane.js';
 
 const url = '/v1/clusters/lab/manifest';
 let plane: TestPlane;
@@ -73,4 +74,51 @@ it('tells what works but perhaps not as meant', async () => {
   await plane.send('PUT', url, { ...bjdtManifest, services: [{ name: 'lonely' }], endpoints: [] });
   const { body } = await plane.send('GET', '/v1/clusters/lab/findings');
   expect(body.items).toContainEqual(expect.objectContaining({ severity: 'warn', code: 'service-without-network' }));
+});
+
+it('tells how much of each pool is used, and by what', async () => {
+  await plane.send('PUT', url, bjdtManifest);
+  const pools = async () => (await plane.send('GET', '/v1/clusters/lab/pools')).body.items;
+  expect(await pools()).toContainEqual(expect.objectContaining({ pool: 'marks', name: '', range: '65536-81919', size: 16384, by: { vip: 3, local: 0 } }));
+  const overlay = (await plane.send('GET', '/v1/clusters/lab/networks/bjdt_overlay')).body;
+  expect(overlay).toMatchObject({
+    effectiveMtu: 1450,
+    usage: { pool: 'addresses', name: 'bjdt_overlay', size: 254, by: { gateway: 1, vip: 2, 'load-balancer': 3, endpoint: 5 } },
+  });
+  expect(await pools()).toContainEqual(overlay.usage);
+  const metrics = (await plane.app.inject('/metrics')).body;
+  for (const line of [
+    'portolan_pool_size{cluster="lab",pool="addresses",name="bjdt_overlay"} 254',
+    'portolan_pool_used{cluster="lab",pool="addresses",name="bjdt_overlay"} 11',
+    'portolan_pool_retired{cluster="lab",pool="addresses",name="bjdt_overlay"} 0',
+    'portolan_endpoints{cluster="lab",traffic="nothing"} 5',
+    'portolan_endpoints{cluster="lab",traffic="all"} 0',
+  ]) {
+    expect(metrics).toContain(line);
+  }
+});
+
+it('gives what was given up again only when every node has applied that', async () => {
+  await plane.send('PUT', url, bjdtManifest);
+  const agents = ['node1', 'node2', 'node3'].map((node) => new SimulatedAgent(plane, 'lab', node));
+  const syncAll = (revision: number) =>
+    eventually(async () => {
+      for (const agent of agents) await agent.sync({ endpoints: {} });
+      expect((await plane.send('GET', '/v1/clusters/lab/status')).body.appliedRevision).toBe(revision);
+    });
+  await syncAll(1);
+  const endpoint = 'bjdt_bjdt-dzwl.3';
+  const { addresses } = (await plane.send('GET', `/v1/clusters/lab/endpoints/${endpoint}`)).body;
+  expect((await plane.send('DELETE', `/v1/clusters/lab/endpoints/${endpoint}`)).status).toBe(204);
+  const taken = { name: 'other', service: 'bjdt_bjdt-dzwl-web', node: 'node1', attachment: { pid: 77 }, addresses };
+  const retired = async () => (await plane.send('GET', '/v1/clusters/lab/networks/bjdt_overlay')).body.usage?.retired;
+  expect(await retired()).toBeGreaterThan(0);
+  expect((await plane.send('POST', '/v1/clusters/lab/endpoints', taken)).body).toMatchObject({ code: 'still-held', status: 409 });
+  expect(
+    (await plane.send('PUT', `${url}?dryRun=true`, { endpoints: [...(bjdtManifest.endpoints ?? []).filter(({ name }) => name !== endpoint), taken] })).body,
+  ).toMatchObject({ code: 'still-held' });
+  await syncAll(2);
+  expect(await retired()).toBe(0);
+  expect((await plane.send('PUT', url, {})).body).toEqual({ revision: 2, changed: false, changes: [] });
+  expect((await plane.send('POST', '/v1/clusters/lab/endpoints', taken)).status).toBe(201);
 });

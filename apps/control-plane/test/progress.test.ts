@@ -83,6 +83,45 @@ describe('from commit to applied', () => {
     expect(await waiting).toMatchObject({ status: 200, body: { appliedRevision: 1 } });
   });
 
+  it('a new endpoint on a node that is up is waited for until it is sent traffic', async () => {
+    for (const node of nodes) await plane.coordination.keepAlive('lab', node, liveness);
+    await plane.send('PUT', `${cluster}/manifest`, { ...bjdtManifest, endpoints: [] });
+    await runAgents(plane, 'lab', nodes);
+    const isSent = async (): Promise<void> => {
+      const status = (await plane.send('GET', `${cluster}/status`)).body;
+      const { items } = (await plane.send('GET', `${cluster}/revisions`)).body;
+      const seen = (items as unknown as { revision: number; actor: string }[]).find(({ actor }) => actor.startsWith('agent:'));
+      expect(Number(status.appliedRevision)).toBeGreaterThanOrEqual(seen?.revision ?? Number.NaN);
+    };
+    const [spec, other] = bjdtManifest.endpoints ?? [];
+    const made = await plane.send('POST', `${cluster}/endpoints?wait=applied&timeout=20`, spec);
+    expect(made).toMatchObject({ status: 201, body: { presence: 'present', traffic: 'all' } });
+    expect(made.headers.etag).toBe(`"${made.body.version}"`);
+    await isSent();
+    const { headers } = await plane.send('POST', `${cluster}/endpoints`, other);
+    expect((await plane.send('GET', `${cluster}/wait?revision=${headers['portolan-revision']}&timeout=20`)).status).toBe(200);
+    expect((await plane.send('GET', `${cluster}/endpoints/${other?.name}`)).body.traffic).toBe('all');
+    await isSent();
+  });
+
+  it('names the endpoints that nobody has seen', async () => {
+    await plane.coordination.keepAlive('lab', 'node1', liveness);
+    await plane.send('PUT', `${cluster}/manifest`, { ...bjdtManifest, nodes: bjdtManifest.nodes?.slice(0, 1), endpoints: [] });
+    const agent = new SimulatedAgent(plane, 'lab', 'node1');
+    const spec = { name: 'unseen', service: 'bjdt_bjdt-dzwl', node: 'node1', attachment: { pid: 77 } };
+    const waiting = plane.send('POST', `${cluster}/endpoints?wait=applied&timeout=1.5`, spec);
+    await eventually(async () => {
+      await agent.sync({ endpoints: {} });
+      const { intentRevision, appliedRevision } = (await plane.send('GET', `${cluster}/status`)).body;
+      expect(intentRevision).toBe(3);
+      expect(appliedRevision).toBe(3);
+    });
+    expect(await waiting).toMatchObject({
+      status: 504,
+      body: { code: 'wait-timeout', detail: expect.stringContaining('1 endpoints have not been seen within 1.5 s: unseen has not been seen by node1 yet') },
+    });
+  });
+
   it('a revision that changes nothing on a node is applied there without a job', async () => {
     await runAgents(plane, 'lab', nodes);
     await plane.send('PUT', `${cluster}/manifest?wait=applied`, bjdtManifest);
