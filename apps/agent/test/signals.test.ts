@@ -155,6 +155,7 @@ describe('an endpoint that dies', () => {
     await until(() => stage.plane.reports.at(-1)?.signals.health.b === 'healthy', 'healthy');
     const { observe } = stage.kernel;
     stage.kernel.observe = async (request) => {
+      stage.kernel.observe = observe;
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       return observe(request);
     };
