@@ -8,7 +8,7 @@ import { mountNewNamespace, unmountNamespace } from './in-namespace.js';
 import type { AppliedBatch, Executed, FoundNamespace, NameServer } from './ports.js';
 import { inSpace, namespaceFile, ownPath, type Surroundings } from './spaces.js';
 import { writeSysctls } from './sysctls.js';
-import type { Iptables } from './tools.js';
+import { type Iptables, LOAD_FLOWS } from './tools.js';
 
 /** Seconds to wait for another program that holds the lock of iptables. */
 const IPTABLES_WAIT = '10';
@@ -89,7 +89,7 @@ function executorsOf(surroundings: Surroundings, { iptables, names, found }: Mea
     'iptables-restore': async (input, namespace) => exec.run([...(await iptables()).restore, '--noflush', '--wait', IPTABLES_WAIT], { input, namespace }),
     ipvsadm: async (input, namespace) => judgedByMessages(await exec.run(['ipvsadm', '-R'], { input, namespace })),
     // Unlike `conntrack -D` it answers with 0 where a line matched nothing.
-    conntrack: (input, namespace) => exec.run(['conntrack', '--load-file', '-'], { input, namespace }),
+    conntrack: (input, namespace) => exec.run(LOAD_FLOWS, { input, namespace }),
     dns: (text) =>
       told('names', async () => {
         await names.change(text, found());

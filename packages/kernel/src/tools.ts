@@ -57,6 +57,9 @@ const candidates: readonly { readonly restore: Argv; readonly save: Argv; readon
   },
 ];
 
+/** Its lines are each the arguments of one run. By `-` it would open /dev/stdin, which not every container has. */
+export const LOAD_FLOWS: Argv = ['conntrack', '--load-file', '/proc/self/fd/0'];
+
 /** A rule of each match and target that the renderer uses, but for IPVS. */
 const RULES = `*nat
 :PTL-PROBE - [0:0]
@@ -172,7 +175,7 @@ export async function missingFeatures(exec: Exec, iptables: Iptables, ipvsLoaded
   }
   const failure = await inNewNamespace(exec, [...iptables.restore, '--noflush'], IPVS_RULE);
   if (failure !== undefined) missing.push(missingModule('xt_ipvs', failure));
-  const untracked = await inNewNamespace(exec, ['conntrack', '--load-file', '-'], '-D -p udp --dst 192.0.2.1\n');
+  const untracked = await inNewNamespace(exec, LOAD_FLOWS, '-D -p udp --dst 192.0.2.1\n');
   if (untracked !== undefined) missing.push(missingModule('nf_conntrack_netlink', untracked));
   return missing;
 }

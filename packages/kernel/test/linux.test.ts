@@ -195,7 +195,7 @@ describe('openLinuxKernel', () => {
           !space.startsWith('endpoint:') && origin.endpoint === undefined && !(body.kind === 'veth' && body.peer.space.startsWith('endpoint:')),
       ),
     });
-    await reach(kernel, less, state.endpoints);
+    await reach(kernel, less, { endpoints: state.endpoints });
     const after = await observed(kernel, state);
     expect(after.objects.filter(({ space }) => space === `endpoint:${first}`)).toEqual([]);
     expect(diffNodeState(after, less).steps).toEqual([]);

@@ -15,15 +15,18 @@ export async function stepsTo(kernel: Kernel, state: NodeState, endpoints = stat
   return toldSteps(diffNodeState(await observed(kernel, state, endpoints), state).steps);
 }
 
-/** Applies what is missing, and gives the batches that ran and what is read back of what was written. Throws when a batch fails. */
-export async function reach(
-  kernel: Kernel,
-  state: NodeState,
-  endpoints = state.endpoints,
-): Promise<{ readonly applied: readonly AppliedBatch[]; readonly after: Observation }> {
-  const plan = diffNodeState(await observed(kernel, state, endpoints), state);
+/** What the plans of a kernel did. */
+export interface Reached {
+  readonly applied: readonly AppliedBatch[];
+  readonly after: Observation;
+}
+
+/** Applies what is missing, as an agent does: what was written is read back. With `known`, it plans from what was read last. Throws when a batch fails. */
+export async function reach(kernel: Kernel, state: NodeState, { endpoints = state.endpoints, known = false } = {}): Promise<Reached> {
+  const request = { endpoints, sysctls: sysctlNamesOf(state) };
+  const plan = diffNodeState(await kernel.observe(known ? { ...request, written: new Map() } : request), state);
   const applied = await kernel.apply(renderPlan(plan, state, kernel.layout));
   const failed = applied.find(({ exitCode }) => exitCode !== 0);
   if (failed !== undefined) throw new Error(`${failed.command}\n${failed.batch.text}\n${failed.stderr}`);
-  return { applied, after: await kernel.observe({ endpoints, sysctls: sysctlNamesOf(state), written: writtenBy(plan.steps) }) };
+  return { applied, after: await kernel.observe({ ...request, written: writtenBy(plan.steps) }) };
 }

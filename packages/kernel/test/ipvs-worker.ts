@@ -1,0 +1,128 @@
+/** Runs on a machine with IPVS. Prints one line of JSON: what was seen, for a test to judge. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Snapshot } from '@portolan/model';
+import { emptyNodeState, type NodeState, type ObservedState } from '@portolan/node-state';
+import { diffNodeState } from '@portolan/plan';
+import { largeSnapshot } from '@portolan/testkit';
+import { inNamespace, type Kernel, openLinuxKernel } from '../src/index.js';
+import { answerDatagrams, datagramClient } from './datagrams.js';
+import { observed, reach, toldSteps } from './reach.js';
+import { dataPlaneState, stateOf, variantState } from './states.js';
+import { makeThrowawayHost, type ThrowawayHost } from './throwaway-host.js';
+
+/** Who answered the datagrams of one client port, before and after the endpoint that it had was removed. */
+interface Answers {
+  readonly before: readonly string[];
+  readonly removed: string;
+  readonly after: readonly string[];
+}
+
+export interface IpvsFacts {
+  readonly probed: Readonly<Record<string, string>>;
+  /** For each state that was reached in turn: keys that are not as wanted, and the steps of a second apply. */
+  readonly reached: readonly { readonly name: string; readonly wrong: readonly string[]; readonly again: readonly string[] }[];
+  /** What is observed after everything was removed. */
+  readonly left: readonly string[];
+  /** What a weight that changes takes. */
+  readonly weight: { readonly applied: readonly string[]; readonly processes: number; readonly wrong: readonly string[] };
+  readonly datagrams: Answers;
+  /** The same, where neither the flows to what was removed are forgotten nor IPVS's own connections. */
+  readonly datagramsThatStay: Answers;
+}
+
+function wrongIn(state: NodeState, { objects }: ObservedState): string[] {
+  const there = new Map(objects.map(({ key, hash }) => [key, hash]));
+  const wrong = state.objects.filter(({ key, hash }) => there.get(key) !== hash).map(({ key }) => key);
+  const wanted = new Set(state.objects.map(({ key }) => key));
+  return [...wrong, ...objects.filter(({ key }) => !wanted.has(key)).map(({ key }) => `unwanted ${key}`)];
+}
+
+async function onHost<T>(work: (host: ThrowawayHost, kernel: Kernel) => Promise<T>): Promise<T> {
+  const host = makeThrowawayHost();
+  try {
+    return await work(host, openLinuxKernel(host));
+  } finally {
+    host.dispose();
+  }
+}
+
+function kindsOfObjects(): Promise<Pick<IpvsFacts, 'probed' | 'reached' | 'left'>> {
+  return onHost(async (host, kernel) => {
+    const probed = await kernel.probe();
+    const reached: IpvsFacts['reached'][number][] = [];
+    const states: readonly (readonly [name: string, state: NodeState])[] = [
+      ['one variant', variantState(host, 'one')],
+      ['the other', variantState(host, 'other')],
+      ['one of everything', dataPlaneState(host)],
+    ];
+    let endpoints: NodeState['endpoints'] = {};
+    for (const [name, state] of states) {
+      endpoints = { ...endpoints, ...state.endpoints };
+      await reach(kernel, state, { endpoints, known: true });
+      const whole = await observed(kernel, state, endpoints);
+      reached.push({ name, wrong: wrongIn(state, whole), again: toldSteps(diffNodeState(whole, state).steps) });
+    }
+    const nothing = emptyNodeState(endpoints);
+    await reach(kernel, nothing, { known: true });
+    return { probed, reached, left: (await observed(kernel, nothing)).objects.map(({ key }) => key) };
+  });
+}
+
+/** One node with a service of two endpoints, and a client beside it. */
+const snapshot = largeSnapshot({ nodes: 1, networks: 1, services: 2, endpointsPerService: 2, publishedServices: 0 });
+const CLIENT = 'service2.1';
+const SERVERS = ['service1.1', 'service1.2'];
+const PORT = 5140;
+const VIP = [...snapshot.services.values()][0]?.networks[0]?.address ?? '';
+
+function withWeight(name: string, weight: number): Snapshot {
+  return { ...snapshot, endpoints: new Map([...snapshot.endpoints].map(([id, own]) => [id, own.name === name ? { ...own, weight } : own])) };
+}
+
+function without(name: string): Snapshot {
+  return { ...snapshot, endpoints: new Map([...snapshot.endpoints].filter(([, own]) => own.name !== name)) };
+}
+
+/** Each begins and ends with the whole snapshot in the kernel. */
+function changes(): Promise<Pick<IpvsFacts, 'weight' | 'datagrams' | 'datagramsThatStay'>> {
+  return onHost(async (host, kernel) => {
+    const whole = stateOf(host, snapshot, 'node1');
+    await reach(kernel, whole);
+
+    async function changedWeight(): Promise<IpvsFacts['weight']> {
+      const state = stateOf(host, withWeight('service1.1', 7), 'node1');
+      const before = host.exec.started;
+      const { applied, after } = await reach(kernel, state, { known: true });
+      const processes = host.exec.started - before;
+      await reach(kernel, whole, { known: true });
+      return { applied: applied.map(({ batch }) => `${batch.tool} ${batch.text.trim()}`), processes, wrong: wrongIn(state, after) };
+    }
+
+    async function removedServer(through: Kernel, clientPort: number): Promise<Answers> {
+      const sockets = SERVERS.map((name) => answerDatagrams(host.container(name), PORT, name));
+      const client = datagramClient(host.container(CLIENT), clientPort);
+      try {
+        const before = await client.ask(VIP, PORT, 3);
+        const removed = before.at(-1) ?? '';
+        await reach(through, stateOf(host, without(removed), 'node1'), { endpoints: whole.endpoints, known: true });
+        const after = await client.ask(VIP, PORT, 4);
+        await reach(kernel, whole, { known: true });
+        return { before, removed, after };
+      } finally {
+        for (const socket of [...sockets, client]) socket.close();
+      }
+    }
+
+    const weight = await changedWeight();
+    const datagrams = await removedServer(kernel, 40_000);
+    const forgetful: Kernel = { ...kernel, apply: (batches) => kernel.apply(batches.filter(({ tool }) => tool !== 'conntrack')) };
+    for (const name of readdirSync(join(host.runDirectory, 'netns')).filter((own) => own.startsWith('lb_'))) {
+      inNamespace(join(host.runDirectory, 'netns', name), () => writeFileSync('/proc/sys/net/ipv4/vs/expire_nodest_conn', '0'));
+    }
+    return { weight, datagrams, datagramsThatStay: await removedServer(forgetful, 40_001) };
+  });
+}
+
+const facts: IpvsFacts = { ...(await kindsOfObjects()), ...(await changes()) };
+console.log(JSON.stringify(facts));
