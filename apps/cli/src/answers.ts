@@ -10,6 +10,7 @@ export interface NodeAnswer extends Named {
   readonly role: string;
   readonly availability: string;
   readonly address: string;
+  readonly condition: 'unknown' | 'up' | 'silent' | 'unreachable';
   readonly status?: NodeStatusAnswer;
 }
 
@@ -18,23 +19,67 @@ export interface NetworkAnswer extends Named {
   readonly vni: number;
   readonly subnet: string;
   readonly gateway: string;
-  readonly mtu: number;
+  readonly extraSubnets?: readonly { readonly subnet: string }[];
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly dsr: boolean;
+  readonly effectiveMtu: number;
+  readonly usage: PoolAnswer;
+}
+
+export interface PoolAnswer extends Named {
+  readonly pool: string;
+  readonly range: string;
+  readonly size: number;
+  readonly used: number;
+  readonly retired: number;
+  readonly free: number;
+  readonly by: Readonly<Record<string, number>>;
+}
+
+export interface FindingAnswer {
+  readonly severity: 'block' | 'warn';
+  readonly code: string;
+  readonly subject: Named & { readonly kind: string };
+  readonly field: string;
+  readonly message: string;
+  readonly fix: string;
 }
 
 export interface ServiceAnswer extends Named {
   readonly scheduler: string;
-  readonly networks: readonly { readonly network: string; readonly vip: string; readonly mark: number }[];
-  readonly ports: readonly { readonly published: number; readonly target: number; readonly protocol: string }[];
+  readonly endpointMode: string;
+  readonly networks: readonly { readonly network: string; readonly vip?: string; readonly mark?: number }[];
+  readonly ports: readonly {
+    readonly published: number;
+    readonly target: number;
+    readonly protocol: string;
+    readonly mode: string;
+    readonly externalTrafficPolicy: string;
+  }[];
 }
 
 export interface EndpointAnswer extends Named {
   readonly id: string;
-  readonly service: string;
+  /** Left out of one by itself. */
+  readonly service?: string;
   readonly node: string;
   readonly weight: number;
   readonly attachment: Attachment;
   readonly addresses: readonly { readonly network: string; readonly address: string }[];
-  readonly presence?: string;
+  readonly presence: string;
+  readonly health: string;
+  readonly traffic: string;
+  readonly drain: DrainAnswer | null;
+}
+
+export interface DrainAnswer {
+  readonly deadline: string;
+  readonly removes: boolean;
+  readonly drained: boolean;
+  readonly pending: readonly string[];
+  /** null: not counted yet. */
+  readonly connections: number | null;
 }
 
 export interface ClusterAnswer extends Named {

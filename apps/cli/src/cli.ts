@@ -2,11 +2,13 @@ import yargs, { type Argv } from 'yargs';
 import { addApply } from './commands/apply.js';
 import { addCluster } from './commands/cluster.js';
 import type { AddCommand } from './commands/command.js';
+import { addDrain } from './commands/drain.js';
 import { addEndpoint } from './commands/endpoint.js';
 import { addDelete, addDescribe, addGet } from './commands/get.js';
 import { addJobs } from './commands/jobs.js';
 import { addLab, runLab } from './commands/lab.js';
 import { addNode } from './commands/node.js';
+import { addFindings, addPools } from './commands/pools.js';
 import { addRevisions, addStatus, addWait } from './commands/progress.js';
 import { completeNames } from './completion.js';
 import { exitCodes, usageFailure } from './failure.js';
@@ -22,6 +24,9 @@ const commands: readonly AddCommand[] = [
   addDelete,
   addStatus,
   addWait,
+  addDrain,
+  addPools,
+  addFindings,
   addNode,
   addJobs,
   addRevisions,

@@ -11,7 +11,11 @@ const LARGEST_PAGE = 1000;
 const shellFixes: Readonly<Record<string, string>> = {
   unauthorized: 'Pass the token of this control plane with --token or PORTOLAN_TOKEN.',
   'wait-timeout': 'The change is committed. See which node is behind with: portolan status',
+  'not-drained': 'The drain goes on. See how far it is with: portolan describe endpoint NAME',
 };
+
+/** The change is committed, but what was waited for has not come. */
+const timeoutCodes: readonly string[] = ['wait-timeout', 'not-drained'];
 
 export interface Answer<T> {
   readonly body: T;
@@ -109,7 +113,7 @@ export class Client {
     // Where the API speaks of headers and resources, a person at a shell needs the option or the command.
     const fix = shellFixes[code] ?? answer.fix ?? '';
     const placed = problems.map((problem) => ({ ...problem, fix: shellFixes[problem.code] ?? problem.fix }));
-    return new CommandFailure(code === 'wait-timeout' ? exitCodes.waitTimeout : exitCodes.refused, detail, fix, placed);
+    return new CommandFailure(timeoutCodes.includes(code) ? exitCodes.waitTimeout : exitCodes.refused, detail, fix, placed);
   }
 }
 

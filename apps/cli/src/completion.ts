@@ -20,6 +20,7 @@ function kindToComplete(words: readonly string[]): Kind | undefined {
   const [, command, second = '', ...rest] = words;
   const option = optionKinds[words.at(-2) ?? ''];
   if (option !== undefined) return option;
+  if (command === 'drain' && rest.length === 0) return 'endpoints';
   if (rest.length !== 1) return undefined;
   if (command === 'get' || command === 'describe' || command === 'delete') return kindOf(second);
   if (command === 'node' && second === 'state') return 'nodes';

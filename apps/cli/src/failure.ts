@@ -7,7 +7,7 @@ export const exitCodes = {
   refused: 1,
   usage: 2,
   unreachable: 3,
-  /** The change is committed; not every node applied it in time. */
+  /** The change is committed; not every node applied it, or it was not drained, in time. */
   waitTimeout: 4,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

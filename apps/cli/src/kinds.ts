@@ -29,9 +29,25 @@ function attachmentText(attachment: EndpointAnswer['attachment']): string {
   return 'pid' in attachment ? `pid ${attachment.pid}` : `container ${attachment.container}`;
 }
 
-function portText(port: ServiceAnswer['ports'][number]): string {
-  return `${port.published}->${port.target}/${port.protocol}`;
+/** What is as usual is not said. */
+function portText({ published, target, protocol, mode, externalTrafficPolicy }: ServiceAnswer['ports'][number]): string {
+  const said = [...(mode === 'ingress' ? [] : [mode]), ...(externalTrafficPolicy === 'cluster' ? [] : [externalTrafficPolicy])];
+  return `${published}->${target}/${protocol}${said.length === 0 ? '' : ` (${said.join(', ')})`}`;
 }
+
+function networkText({ network, vip, mark }: ServiceAnswer['networks'][number]): string {
+  return vip === undefined ? network : `${vip} (${network}, mark ${mark})`;
+}
+
+function trafficText({ traffic, drain }: EndpointAnswer): string {
+  if (drain === null) return traffic;
+  if (drain.drained) return `${traffic}, drained`;
+  return `${traffic}, draining${drain.connections === null ? '' : ` (${drain.connections} connections)`}`;
+}
+
+const trafficStyles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = { all: 'green', established: 'yellow', nothing: 'red' };
+const conditionStyles = { unknown: 'dim', up: 'green', silent: 'yellow', unreachable: 'red' } as const;
+const healthStyles: Readonly<Record<string, 'green' | 'dim' | 'red'>> = { healthy: 'green', unhealthy: 'red' };
 
 export function agentWord(alive: boolean | null): string {
   return alive === null ? 'unknown' : alive ? 'up' : 'down';
@@ -46,22 +62,30 @@ const nodeColumns: readonly Column<NodeAnswer>[] = [
   { title: 'ROLE', value: (node) => node.role },
   { title: 'AVAILABILITY', value: (node) => node.availability, style: (node) => (node.availability === 'active' ? undefined : 'yellow') },
   { title: 'ADDRESS', value: (node) => node.address },
+  { title: 'CONDITION', value: (node) => node.condition, style: (node) => conditionStyles[node.condition] },
   { title: 'AGENT', value: ({ status }) => status && agentWord(status.alive), style: ({ status }) => status && agentStyle(status.alive) },
   { title: 'APPLIED', value: (node) => node.status?.appliedRevision, align: 'right' },
 ];
 
 const networkColumns: readonly Column<NetworkAnswer>[] = [
   { title: 'NAME', value: (network) => network.name },
-  { title: 'SUBNET', value: (network) => network.subnet },
+  { title: 'SUBNET', value: ({ subnet, extraSubnets = [] }) => comma([subnet, ...extraSubnets.map((extra) => extra.subnet)]) },
   { title: 'GATEWAY', value: (network) => network.gateway },
   { title: 'VNI', value: (network) => network.vni, align: 'right' },
-  { title: 'MTU', value: (network) => network.mtu, align: 'right' },
-  { title: 'INGRESS', value: (network) => (network.ingress ? 'yes' : undefined) },
+  { title: 'MTU', value: (network) => network.effectiveMtu, align: 'right' },
+  {
+    title: 'USED',
+    value: ({ usage }) => `${usage.used}/${usage.size}`,
+    align: 'right',
+    style: ({ usage }) => (usage.free === 0 ? 'red' : undefined),
+  },
+  { title: 'IS', value: (network) => comma((['ingress', 'internal', 'attachable', 'dsr'] as const).filter((flag) => network[flag])) },
 ];
 
 const serviceColumns: readonly Column<ServiceAnswer>[] = [
   { title: 'NAME', value: (service) => service.name },
-  { title: 'VIPS', value: (service) => comma(service.networks.map(({ network, vip, mark }) => `${vip} (${network}, mark ${mark})`)) },
+  { title: 'MODE', value: (service) => service.endpointMode },
+  { title: 'VIPS', value: (service) => comma(service.networks.map(networkText)) },
   { title: 'PORTS', value: (service) => comma(service.ports.map(portText)) },
   { title: 'SCHEDULER', value: (service) => service.scheduler },
 ];
@@ -78,6 +102,8 @@ const endpointColumns: readonly Column<EndpointAnswer>[] = [
     value: (endpoint) => endpoint.presence,
     style: (endpoint) => (endpoint.presence === 'absent' ? 'red' : endpoint.presence === 'present' ? 'green' : 'dim'),
   },
+  { title: 'HEALTH', value: (endpoint) => endpoint.health, style: (endpoint) => healthStyles[endpoint.health] ?? 'dim' },
+  { title: 'TRAFFIC', value: trafficText, style: (endpoint) => trafficStyles[endpoint.traffic] },
 ];
 
 const clusterColumns: readonly Column<ClusterAnswer>[] = [

@@ -20,12 +20,13 @@ export const addApply: AddCommand = (cli, terminal) =>
         .options({
           file: { alias: 'f', type: 'string', demandOption: true, requiresArg: true, describe: 'Manifest; - reads standard input' },
           'dry-run': { type: 'boolean', default: false, describe: 'Show what would change, and change nothing' },
+          force: { type: 'boolean', default: false, describe: 'Delete endpoints at once instead of draining them: their connections break' },
           ...waitOptions,
         })
         .example('$0 apply -f examples/bjdt.yaml --wait', 'apply, and return when every node has applied it'),
-    inSession(terminal, async (session, { file, dryRun, wait, timeout }) => {
+    inSession(terminal, async (session, { file, dryRun, force, wait, timeout }) => {
       const document = await readSourceDocument(terminal, file);
-      const answer = await sendManifest(session, document, dryRun);
+      const answer = await sendManifest(session, document, { dryRun: dryRun || undefined, force: force || undefined });
       const waits = wait && !dryRun;
       session.show(answer, () => describeChanges(terminal, answer, dryRun));
       if (!waits) return;
@@ -35,10 +36,14 @@ export const addApply: AddCommand = (cli, terminal) =>
     }),
   );
 
-async function sendManifest(session: Session, document: SourceDocument, dryRun: boolean): Promise<ManifestAnswer> {
+async function sendManifest(
+  session: Session,
+  document: SourceDocument,
+  query: { readonly dryRun: true | undefined; readonly force: true | undefined },
+): Promise<ManifestAnswer> {
   const path = await session.inCluster('manifest');
   try {
-    return (await session.client.send<ManifestAnswer>(path, { method: 'PUT', query: { dryRun: dryRun || undefined }, body: document.value })).body;
+    return (await session.client.send<ManifestAnswer>(path, { method: 'PUT', query, body: document.value })).body;
   } catch (error) {
     if (error instanceof CommandFailure && error.exitCode === exitCodes.refused) throw error.at(document.locate);
     throw error;

@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
 import type { Argv } from 'yargs';
-import { usageFailure } from '../failure.js';
+import { CommandFailure, usageFailure } from '../failure.js';
 import { type Kind, kindColumns, kindNames, kindOf, singular } from '../kinds.js';
 import type { Session } from '../session.js';
 import { type Column, renderTable } from '../table.js';
-import { waitForRevision, waitOptions } from '../waiting.js';
+import { type Departure, departureOf, departureOptions, sendWaiting, waitForRevision } from '../waiting.js';
 import { type AddCommand, inSession } from './command.js';
 import { renderDescription } from './description.js';
 
@@ -64,12 +64,47 @@ export const addDescribe: AddCommand = (cli, terminal) =>
 export const addDelete: AddCommand = (cli, terminal) =>
   cli.command(
     'delete <kind> <name>',
-    'Delete one object',
-    (command) => withKind(command).positional('name', { type: 'string', demandOption: true }).options(waitOptions),
-    inSession(terminal, async (session, { kind, name, wait, timeout }) => deleteObject(session, knownKind(kind), name, wait ? timeout : undefined)),
+    'Delete one object; an endpoint that gets requests is drained first',
+    (command) =>
+      withKind(command)
+        .positional('name', { type: 'string', demandOption: true })
+        .options({ force: { type: 'boolean', default: false, describe: 'Delete an endpoint at once: its connections break' }, ...departureOptions })
+        .example('$0 delete endpoint web.1 --wait', 'return when it is safe to stop the container'),
+    inSession(terminal, async (session, { kind, name, force, wait, timeout }) => {
+      const known = knownKind(kind);
+      if (known === 'endpoints') return deleteEndpoint(session, name, { force, wait: departureOf(wait, 'drained'), timeout });
+      if (force || wait === 'drained') throw usageFailure('only endpoints are drained', `Leave out --force and --wait drained to delete a ${singular(known)}.`);
+      return deleteObject(session, known, name, departureOf(wait, 'applied') === undefined ? undefined : timeout);
+    }),
   );
 
-export async function deleteObject(session: Session, kind: Kind, name: string, waitSeconds: number | undefined): Promise<void> {
+export async function deleteEndpoint(
+  session: Session,
+  name: string,
+  { force, wait, timeout }: { readonly force: boolean; readonly wait: Departure | undefined; readonly timeout: number },
+): Promise<void> {
+  const path = await pathOf(session, 'endpoints', name);
+  const request = { method: 'DELETE', query: { force: force || undefined } } as const;
+  const answer = wait === undefined ? await session.client.send(path, request) : await sendWaiting(session, path, request, wait, timeout);
+  const gone = wait === 'drained' || (await isGone(session, path));
+  const revision = answer?.revision;
+  const shown = revision === undefined ? '' : `, revision ${revision}`;
+  session.show({ deleted: { kind: 'endpoint', name }, revision, gone }, () =>
+    gone ? `deleted endpoint ${name}${shown}\n` : `draining endpoint ${name}, which is deleted when it is drained${shown}\n`,
+  );
+}
+
+async function isGone(session: Session, path: string): Promise<boolean> {
+  try {
+    await session.client.get<object>(path);
+    return false;
+  } catch (error) {
+    if (error instanceof CommandFailure && error.problems.some(({ code }) => code === 'not-found')) return true;
+    throw error;
+  }
+}
+
+export async function deleteObject(session: Session, kind: Exclude<Kind, 'endpoints'>, name: string, waitSeconds: number | undefined): Promise<void> {
   const { revision } = await session.client.send(await pathOf(session, kind, name), { method: 'DELETE' });
   if (kind !== 'clusters' && revision !== undefined && waitSeconds !== undefined) await waitForRevision(session, revision, waitSeconds);
   session.show(
