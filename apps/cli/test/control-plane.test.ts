@@ -36,8 +36,8 @@ async function succeed(words: string, cluster?: string): Promise<string> {
   return out;
 }
 
-/** Says for a node that everything is applied, as an agent would. */
-async function reportApplied(cluster: string, node: string, isWaiting: (key: string) => boolean = () => false): Promise<void> {
+/** Says for a node that everything is applied, as an agent would; with `connections` of those that leave, that its endpoints are present. */
+async function reportApplied(cluster: string, node: string, isWaiting: (key: string) => boolean = () => false, connections?: number): Promise<void> {
   const desired = (await (await fetch(`${url}${agentPaths.state(cluster, node)}`)).json()) as DesiredState;
   const now = new Date().toISOString();
   const { objects } = desired.state;
@@ -54,8 +54,8 @@ async function reportApplied(cluster: string, node: string, isWaiting: (key: str
     commands: [],
     errors: [],
     waiting: objects.map(({ key }) => key).filter(isWaiting),
-    endpoints: {},
-    signals: noSignals,
+    endpoints: connections === undefined ? {} : Object.fromEntries(Object.keys(desired.state.endpoints).map((id) => [id, 'present'])),
+    signals: { ...noSignals, connections: Object.fromEntries(desired.state.watch.draining.map((id) => [id, connections ?? 0])) },
     observed: { hash: desired.state.hash, objects: objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind })), foreign: [] },
     facts: {},
   };
@@ -68,13 +68,19 @@ async function reportApplied(cluster: string, node: string, isWaiting: (key: str
 }
 
 /** Runs the command while every node reports again and again. */
-async function whileApplied<T>(cluster: string, nodes: readonly string[], command: Promise<T>, isWaiting?: (key: string) => boolean): Promise<T> {
+async function whileApplied<T>(
+  cluster: string,
+  nodes: readonly string[],
+  command: Promise<T>,
+  isWaiting?: (key: string) => boolean,
+  connections?: number,
+): Promise<T> {
   let done = false;
   const end = command.finally(() => {
     done = true;
   });
   while (!done) {
-    for (const node of nodes) await reportApplied(cluster, node, isWaiting);
+    for (const node of nodes) await reportApplied(cluster, node, isWaiting, connections);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return end;
@@ -98,13 +104,19 @@ describe('the study’s stack', () => {
   });
 
   it('is listed in tables', async () => {
-    expect(await succeed('get nodes')).toMatch(/^NAME +ROLE +AVAILABILITY +ADDRESS +AGENT +APPLIED\nnode1 +manager +active +172\.16\.130\.140 /);
+    expect(await succeed('get nodes')).toMatch(
+      /^NAME +ROLE +AVAILABILITY +ADDRESS +CONDITION +AGENT +APPLIED\nnode1 +manager +active +172\.16\.130\.140 +unknown +down /,
+    );
     expect(await succeed('get no node2')).toMatch(/\nnode2 .*\n$/);
-    expect(await succeed('get networks')).toMatch(/\nbjdt_overlay +10\.0\.0\.0\/24 +10\.0\.0\.1 +4097 +1450 +-\n/);
+    expect(await succeed('get networks')).toMatch(/\nbjdt_overlay +10\.0\.0\.0\/24 +10\.0\.0\.1 +4097 +1450 +11\/254 +-\n/);
     const services = await succeed('get svc');
-    expect(services).toMatch(/bjdt_bjdt-dzwl +10\.0\.0\.20 \(bjdt_overlay, mark 329\), 10\.255\.0\.41 \(ingress, mark \d+\) +8080->8080\/tcp +rr\n/);
+    expect(services).toMatch(/bjdt_bjdt-dzwl +vip +10\.0\.0\.20 \(bjdt_overlay, mark 329\), 10\.255\.0\.41 \(ingress, mark \d+\) +8080->8080\/tcp +rr\n/);
     expect((await succeed('get endpoints --service bjdt_bjdt-dzwl-web')).trimEnd().split('\n')).toHaveLength(3);
+    expect(await succeed('get endpoints')).toMatch(/PRESENCE +HEALTH +TRAFFIC\n.* unknown +unknown +nothing\n/);
     expect(await succeed('get clusters')).toMatch(/\nbjdt +1\n$/);
+    const pools = await succeed('pools');
+    expect(pools).toMatch(/^POOL +NAME +RANGE +SIZE +USED +RETIRED +FREE +USED BY\n/);
+    expect(pools).toMatch(/\naddresses +bjdt_overlay +10\.0\.0\.0\/24 +254 +11 +0 +243 +1 gateway, 2 vip, 3 load-balancer, 5 endpoint\n/);
   });
 
   it.each([
@@ -112,6 +124,7 @@ describe('the study’s stack', () => {
     ['describe svc bjdt_bjdt-dzwl-', 'bjdt_bjdt-dzwl-web\n'],
     ['node state node3', 'node3\n'],
     ['delete endpoint bjdt_bjdt-dzwl-web.', 'bjdt_bjdt-dzwl-web.1\nbjdt_bjdt-dzwl-web.2\n'],
+    ['drain bjdt_bjdt-dzwl-web.', 'bjdt_bjdt-dzwl-web.1\nbjdt_bjdt-dzwl-web.2\n'],
     ['endpoint attach --service s --node ', 'node1\nnode2\nnode3\n'],
     ['get endpoints -c ', 'bjdt\n'],
     ['get nodes --url http://127.0.0.1:9 --node x', ''],
@@ -168,6 +181,37 @@ describe('the study’s stack', () => {
     expect(waits).toMatchObject({ exitCode: 0, err: 'node3 does not see the namespace /run/netns/late yet: late gets requests as soon as it is there\n' });
   });
 
+  it('lets endpoints leave without a loss', async () => {
+    const name = 'bjdt_bjdt-dzwl.1';
+    const reported = (words: string, connections: number) => whileApplied('bjdt', nodes, portolan(words), () => false, connections);
+    await expect.poll(async () => (await reported(`get endpoint ${name}`, 0)).out, { timeout: 5000 }).toMatch(/ present +unknown +all\n$/);
+    const late = await reported(`drain ${name} --seconds 600 --wait --timeout 1.5`, 2);
+    expect(late).toMatchObject({ exitCode: 4, out: '' });
+    expect(late.err).toMatch(/^error: bjdt_bjdt-dzwl\.1 is not drained within 1\.5 s: .*\n {2}fix: The drain goes on\. .* portolan describe endpoint NAME\n$/);
+    await expect.poll(async () => (await reported(`get endpoint ${name}`, 2)).out, { timeout: 5000 }).toMatch(/ established, draining \(2 connections\)\n$/);
+    expect(await succeed(`drain ${name}`)).toMatch(/^bjdt_bjdt-dzwl\.1 gets no new requests; connections may last until 20.*Z\n$/);
+    const cancelled = await reported(`drain ${name} --cancel --wait`, 0);
+    expect(cancelled).toMatchObject({ exitCode: 0, out: expect.stringMatching(/^bjdt_bjdt-dzwl\.1 takes part again, revision \d+\n$/) as unknown });
+    expect(await reported(`drain ${name} --wait`, 0)).toMatchObject({ exitCode: 0, out: `${name} is drained: it is safe to stop it\n` });
+    expect(await succeed(`get endpoint ${name}`)).toMatch(/ established, drained\n$/);
+    expect(await portolan(`drain ${name} --cancel --remove`)).toMatchObject({ exitCode: 2, err: expect.stringContaining('--cancel takes neither') as unknown });
+
+    const leaves = 'bjdt_bjdt-dzwl.2';
+    expect(await succeed(`delete endpoint ${leaves}`)).toMatch(/^draining endpoint bjdt_bjdt-dzwl\.2, which is deleted when it is drained, revision \d+\n$/);
+    expect(await reported(`delete endpoint ${leaves} --wait`, 0)).toMatchObject({
+      exitCode: 0,
+      out: expect.stringMatching(/^deleted endpoint bjdt_bjdt-dzwl\.2/) as unknown,
+    });
+    expect(await portolan(`get endpoint ${leaves}`)).toMatchObject({ exitCode: 1 });
+    expect(await succeed('endpoint detach bjdt_bjdt-dzwl.3 --force')).toMatch(/^deleted endpoint bjdt_bjdt-dzwl\.3, revision \d+\n$/);
+    expect(await portolan(`delete endpoint ${name} --wait soon`)).toMatchObject({
+      exitCode: 2,
+      err: expect.stringContaining('neither drained nor applied') as unknown,
+    });
+    expect(await portolan('delete node node1 --force')).toMatchObject({ exitCode: 2, err: expect.stringContaining('only endpoints are drained') as unknown });
+    expect(await succeed('findings')).toMatch(/^(nothing found\n|warn: )/);
+  });
+
   it('goes with its cluster', async () => {
     expect(await succeed('cluster delete bjdt')).toBe('deleted cluster bjdt\n');
     expect(await succeed('get clusters')).toBe('no clusters\n');
@@ -198,7 +242,7 @@ services:
 describe('the examples', () => {
   it('apply one after the other to an empty cluster', async () => {
     await succeed('cluster create examples');
-    const files = ['two-hosts.yaml', 'weights.yaml', 'settings.yaml'];
+    const files = ['two-hosts.yaml', 'weights.yaml', 'settings.yaml', 'data-plane.yaml'];
     expect(readdirSync(`${root}/examples`).filter((name) => name.endsWith('.yaml'))).toEqual(['bjdt.yaml', ...files].sort());
     for (const file of files) expect(await succeed(`apply -f examples/${file}`, 'examples')).toMatch(/^CHANGE/);
   });
