@@ -23,7 +23,7 @@ export interface SubnetView {
   readonly field: 'subnet' | 'extraSubnets';
 }
 
-export interface NetworkView {
+interface NetworkView {
   readonly network: Network;
   readonly subnets: readonly SubnetView[];
 }

@@ -59,7 +59,7 @@ export function takenFault(holder: Holder, field: ClaimField, place: Place, valu
 }
 
 /** A pool without a free value, for the message. */
-export interface Exhausted {
+interface Exhausted {
   /** With its range, such as `the mark range 256-511`. */
   readonly pool: string;
   readonly size: number;
