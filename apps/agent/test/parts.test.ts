@@ -139,7 +139,15 @@ describe('health', () => {
     const metrics = agentMetrics();
     stage.offer(1, stateWith('a'));
     const agent = stage.agent();
-    const health = await serveHealth({ agent, metrics, clock: systemClock, patience: 200, host: '127.0.0.1', port: 0 });
+    let passed = 0;
+    const health = await serveHealth({
+      agent,
+      metrics,
+      clock: { ...systemClock, now: () => Date.now() + passed },
+      patience: 60_000,
+      host: '127.0.0.1',
+      port: 0,
+    });
     try {
       await agent.start();
       await until(() => agent.status().status === 'applied', 'applied');
@@ -151,7 +159,7 @@ describe('health', () => {
       const text = await (await fetch(`${url}/metrics`)).text();
       for (const name of ['syncs_total{outcome="applied"} 1', 'commands_total', 'applied_revision', 'foreign_objects'])
         expect(text).toContain(`portolan_agent_${name}`);
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      passed = 61_000;
       expect((await fetch(`${url}/healthz`)).status).toBe(503);
     } finally {
       await health.close();
