@@ -141,7 +141,10 @@ export const NetworkSpecSchema = Type.Object(
     subnet: Type.Optional(CidrSchema),
     gateway: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'Address of the bridge br0; the first of the subnet unless given.' })),
     extraSubnets: Type.Optional(
-      Type.Array(ExtraSubnetSpecSchema, { maxItems: 16, description: 'More subnets of the network. Addresses come from the first subnet as long as it has any.' }),
+      Type.Array(ExtraSubnetSpecSchema, {
+        maxItems: 16,
+        description: 'More subnets of the network. Addresses come from the first subnet as long as it has any.',
+      }),
     ),
     mtu: Type.Optional(
       Type.Integer({ minimum: 576, maximum: 9216, description: 'MTU inside the overlay in bytes; computed from the underlay (50 less) unless given.' }),
@@ -162,10 +165,13 @@ export const NetworkSpecSchema = Type.Object(
 export type NetworkSpec = Static<typeof NetworkSpecSchema>;
 
 // ── service ────────────────────────────────────────────────────────────────────────────────────────────────────────
-export const SchedulerSchema = Type.Union([Type.Literal('rr'), Type.Literal('wrr'), Type.Literal('lc'), Type.Literal('wlc'), Type.Literal('sh'), Type.Literal('mh')], {
-  default: 'rr',
-  description: 'IPVS scheduler.',
-});
+export const SchedulerSchema = Type.Union(
+  [Type.Literal('rr'), Type.Literal('wrr'), Type.Literal('lc'), Type.Literal('wlc'), Type.Literal('sh'), Type.Literal('mh')],
+  {
+    default: 'rr',
+    description: 'IPVS scheduler.',
+  },
+);
 export const EndpointModeSchema = Type.Union([Type.Literal('vip'), Type.Literal('dnsrr')], {
   default: 'vip',
   description: 'vip: the name leads to one address that is balanced; dnsrr: the name leads to the addresses of the endpoints.',
@@ -177,7 +183,9 @@ const probe = {
   intervalMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 3600000, default: 1000, description: 'Between two probes.' })),
   timeoutMs: Type.Optional(Type.Integer({ minimum: 50, maximum: 60000, default: 500, description: 'A probe that takes longer has failed.' })),
   failures: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'So many failures in a row take the endpoint out.' })),
-  successes: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'So many successes in a row let it in again; the first lets a new one in.' })),
+  successes: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'So many successes in a row let it in again; the first lets a new one in.' }),
+  ),
 };
 /** How the agent of its node finds out whether an endpoint answers. `port` is the target port. */
 export const HealthCheckSpecSchema = Type.Union([
@@ -242,7 +250,12 @@ export const ServiceSpecSchema = Type.Object(
     endpointMode: Type.Optional(EndpointModeSchema),
     scheduler: Type.Optional(SchedulerSchema),
     persistence: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 86400, default: 0, description: 'Session affinity: a client stays with its endpoint for so many seconds; 0 is off.' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 86400,
+        default: 0,
+        description: 'Session affinity: a client stays with its endpoint for so many seconds; 0 is off.',
+      }),
     ),
     healthCheck: Type.Optional(HealthCheckSpecSchema),
     drainSeconds: Type.Optional(DrainSecondsSchema),

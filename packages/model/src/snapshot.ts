@@ -226,7 +226,11 @@ function diffNouns<T>(before: ReadonlyMap<Id, T>, after: ReadonlyMap<Id, T>): No
 /** True when the two snapshots hold the same intent. */
 export function isEmptyDifference(difference: SnapshotDifference): boolean {
   const { cluster, retired, ...nouns } = difference;
-  return !cluster && retired.created.length + retired.deleted.length === 0 && Object.values(nouns).every((noun) => noun.created.length + noun.changed.length + noun.deleted.length === 0);
+  return (
+    !cluster &&
+    retired.created.length + retired.deleted.length === 0 &&
+    Object.values(nouns).every((noun) => noun.created.length + noun.changed.length + noun.deleted.length === 0)
+  );
 }
 
 /** One line of an audit trail or of a dry run. */
