@@ -15,6 +15,7 @@ const MMSGHDR = 64;
 const IOVEC = 16;
 const SOCKADDR = 16;
 const OFFSET = { name: 0, nameLength: 8, iov: 16, iovLength: 24, control: 32, controlLength: 40, flags: 48, length: 56 } as const;
+const AF_INET = 2;
 const little = endianness() === 'LE';
 
 /** Memory of one direction: `capacity` headers, each with an address and one slot of `size` bytes. */
@@ -37,15 +38,20 @@ function lane(capacity: number, size: number) {
   return { slots, names, headers, view, vectors };
 }
 
+export interface Sender {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface Datagrams {
   /** Reads what waits at an IPv4 UDP socket, at most `capacity` messages: their number, 0 when there is none. */
   receive(fd: number): number;
   /** Message `i` of the last `receive`, until the next. */
   message(i: number): Buffer;
   /** Who sent it. */
-  sender(i: number): { readonly address: string; readonly port: number };
-  /** Puts a message up for `flush`, to the sender of message `i` of the last `receive`; to where the socket is connected without `i`. */
-  put(message: Buffer, i?: number): void;
+  sender(i: number): Sender;
+  /** Puts a message up for `flush`: to the sender of message `to` of the last `receive`, to an address, or to where the socket is connected. */
+  put(message: Buffer, to?: number | Sender): void;
   /** Sends what was put up. What cannot be sent at once is lost, as datagrams may be. */
   flush(fd: number): void;
 }
@@ -69,12 +75,18 @@ export function datagrams(capacity: number, size: number): Datagrams {
       const at = i * SOCKADDR;
       return { address: incoming.names.subarray(at + 4, at + 8).join('.'), port: incoming.names.readUInt16BE(at + 2) };
     },
-    put: (message, i) => {
+    put: (message, to) => {
       if (waiting === capacity || message.length > size) return;
       message.copy(outgoing.slots, waiting * size);
       outgoing.vectors.setUint32(waiting * IOVEC + 8, message.length, little);
-      outgoing.view.setUint32(waiting * MMSGHDR + OFFSET.nameLength, i === undefined ? 0 : SOCKADDR, little);
-      if (i !== undefined) incoming.names.copy(outgoing.names, waiting * SOCKADDR, i * SOCKADDR, (i + 1) * SOCKADDR);
+      outgoing.view.setUint32(waiting * MMSGHDR + OFFSET.nameLength, to === undefined ? 0 : SOCKADDR, little);
+      const at = waiting * SOCKADDR;
+      if (typeof to === 'number') incoming.names.copy(outgoing.names, at, to * SOCKADDR, (to + 1) * SOCKADDR);
+      else if (to !== undefined) {
+        (little ? outgoing.names.writeUInt16LE : outgoing.names.writeUInt16BE).call(outgoing.names, AF_INET, at);
+        outgoing.names.writeUInt16BE(to.port, at + 2);
+        for (const [i, byte] of to.address.split('.').entries()) outgoing.names[at + 4 + i] = Number(byte);
+      }
       waiting += 1;
     },
     flush: (fd) => {

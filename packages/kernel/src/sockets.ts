@@ -1,3 +1,3 @@
 /** Sockets in namespaces and nothing else: what a thread that only serves sockets loads. */
-export { type Datagrams, datagrams } from './datagrams.js';
+export { type Datagrams, datagrams, type Sender } from './datagrams.js';
 export { inNamespace, type SocketOptions, socketIn } from './in-namespace.js';

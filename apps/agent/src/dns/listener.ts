@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { datagrams, socketIn } from '@portolan/kernel/sockets';
+import { datagrams, type Sender, socketIn } from '@portolan/kernel/sockets';
 import { asItIs } from './exchange.js';
 import { framed, messageReader } from './wire.js';
 
@@ -15,7 +15,7 @@ const CONNECTIONS = 64;
 const ROOM = { capacity: 64, size: 4096 } as const;
 const room = datagrams(ROOM.capacity, ROOM.size);
 /** So many times it is emptied before others get their turn. */
-const ROUNDS = 8;
+const ROUNDS = 16;
 
 /** Gives a message back to whoever sent the one that it answers; to be called once for each, without a message when there is none. */
 export type Reply = (message?: Buffer) => void;
@@ -37,33 +37,42 @@ export async function listenIn(path: string, port: number, onMessage: (message: 
   const udp = createSocket({ type: 'udp4', lookup: asItIs });
   // A reply that cannot be sent, because rules of the container forbid it for example, is like one that was lost.
   udp.on('error', () => undefined);
-  udp.on('message', (message, { port: to, address }) => {
-    onMessage(message, 'udp', (reply) => send(reply, to, address));
+  udp.on('message', (message, sender) => {
+    take(message, sender);
     takeWaiting();
   });
 
-  function send(reply: Buffer | undefined, to: number, address: string): void {
+  function send(reply: Buffer | undefined, { address, port: to }: Sender): void {
     if (!closed && reply !== undefined) udp.send(reply, 0, reply.length, to, address);
   }
 
-  /** Node reads one message at a time; what has come meanwhile is read and answered by two system calls for many. */
+  /** A message with its sender, or from the place in the room where both are until the next are taken. */
+  function take(message: Buffer, from: Sender | number): void {
+    let isNow = true;
+    let isOver = false;
+    let sender = typeof from === 'number' ? undefined : from;
+    onMessage(message, 'udp', (reply) => {
+      isOver = true;
+      if (isNow && reply !== undefined && reply.length <= ROOM.size) room.put(reply, from);
+      else send(reply, sender ?? room.sender(Number(from)));
+    });
+    isNow = false;
+    // Whoever replies later finds other messages in the room.
+    if (!isOver && typeof from === 'number') sender = room.sender(from);
+  }
+
+  /**
+   * Node reads one message at a time. What has come meanwhile is read and answered by two system calls for many; it is looked for until
+   * there is nothing, because asking costs a tenth of being woken again.
+   */
   function takeWaiting(): void {
-    for (let rounds = ROUNDS; rounds > 0 && !closed; rounds--) {
-      const count = room.receive(fd);
-      for (let i = 0; i < count; i++) {
-        let isNow = true;
-        let later: ReturnType<typeof room.sender> | undefined;
-        onMessage(room.message(i), 'udp', (reply) => {
-          if (isNow && reply !== undefined && reply.length <= ROOM.size) room.put(reply, i);
-          else if (isNow) send(reply, room.sender(i).port, room.sender(i).address);
-          else if (later !== undefined) send(reply, later.port, later.address);
-        });
-        isNow = false;
-        later = room.sender(i);
-      }
+    for (let rounds = ROUNDS; rounds > 0; rounds--) {
       room.flush(fd);
-      if (count < ROOM.capacity) return;
+      const count = room.receive(fd);
+      if (count === 0) return;
+      for (let i = 0; i < count; i++) take(room.message(i), i);
     }
+    room.flush(fd);
   }
 
   const tcp = createServer({ allowHalfOpen: true }, (connection) => {
