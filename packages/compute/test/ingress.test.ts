@@ -178,6 +178,10 @@ describe('a published port', () => {
     expect(bodyOf(state, 'port-forward/host/tcp/9100')).toMatchObject({ to: '192.168.240.3', toPort: 91, addresses: ['192.0.2.10'] });
     expect(keys(state).filter((key) => key.includes('9100'))).toEqual(['port-forward/host/tcp/9100']);
     expect(keys(stateOf(sketch, 'node3')).filter((key) => key.includes('9100'))).toEqual([]);
+    // Its answers go back by the host, whatever other way out the container has.
+    expect(bodies(state, 'route-rule', web1)).toContainEqual({ from: '192.168.240.3', table: 4097 });
+    expect(bodies(state, 'route', web1)).toContainEqual({ destination: 'default', via: '192.168.240.1', link: 'ptl_gw', table: 4097 });
+    expect(sysctls(state, web1)).toContain('net.ipv4.conf.ptl_gw.rp_filter = 2');
     // Of two on one node the port leads to one, and to the other when that one leaves.
     const to = (change: Parameters<typeof edited>[1]) => bodyOf(stateOf(edited(sketch, change), 'node2'), 'port-forward/host/tcp/9100');
     expect(to({})).toMatchObject({ to: '192.168.240.4' });

@@ -3,13 +3,15 @@ import { type EndpointFilterBody, type KernelObject, kernelObject, type Origin, 
 import { ENDPOINT_GATEWAY_LINK, endpointGatewayPort, endpointLink, endpointSpace } from '../names.js';
 import { type ClusterRoster, type Member, type NetworkRoster, type Resident, segmentOf, trafficTo } from '../roster.js';
 import { probedAt } from '../watch.js';
-import { gatewayLinkObjects } from './gateway.js';
+import { bridgeAddress, gatewayLinkObjects } from './gateway.js';
 import { portForward } from './ingress.js';
 
 /** A container's own default route comes before ours. */
 const GATEWAY_METRIC = 4096;
 /** Routes of what an endpoint answers to clients of a published port of policy `local`. */
 const CLIENT_TABLE = 4096;
+/** Routes of what an endpoint answers to clients of a published port of mode `host`. */
+const HOST_PORT_TABLE = 4097;
 
 const ingressEntries: readonly Omit<RuleEntryBody, 'kind'>[] = [
   { table: 'nat', stage: 'prerouting' },
@@ -116,7 +118,17 @@ export function residentObjects(cluster: ClusterRoster, resident: Resident): Ker
   if (tcpKeepalive > 0) objects.push(kernelObject(space, { kind: 'sysctl', name: 'net.ipv4.tcp_keepalive_time', value: String(tcpKeepalive) }, origin));
   if (gatewayAddress === null) return objects;
   const link = { space, link: ENDPOINT_GATEWAY_LINK, port: endpointGatewayPort(gatewayAddress), address: gatewayAddress, metric: GATEWAY_METRIC };
-  return [...objects, ...gatewayLinkObjects(cluster, link, origin)];
+  objects.push(...gatewayLinkObjects(cluster, link, origin));
+  if (resident.service?.ports.some(({ mode }) => mode === 'host') !== true) return objects;
+  // The answers go back by the host, which knows the connection, even where the container's own default route leads elsewhere.
+  const via = bridgeAddress(cluster.settings);
+  const setting = { kind: 'sysctl', name: `net.ipv4.conf.${ENDPOINT_GATEWAY_LINK}.rp_filter`, value: '2' } as const;
+  objects.push(
+    kernelObject(space, setting, origin),
+    kernelObject(space, { kind: 'route-rule', from: gatewayAddress, table: HOST_PORT_TABLE }, origin),
+    kernelObject(space, { kind: 'route', destination: 'default', via, link: ENDPOINT_GATEWAY_LINK, table: HOST_PORT_TABLE }, origin),
+  );
+  return objects;
 }
 
 /**

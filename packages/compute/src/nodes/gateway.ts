@@ -9,6 +9,11 @@ const placesOf = oncePer(({ gatewaySubnet }: ClusterSettings) => {
   return { bridge: formatIpv4(first + 1), sandbox: formatIpv4(first + 2), prefixLength };
 });
 
+/** Of the host in the gateway subnet: the way out of what is behind the bridge. */
+export function bridgeAddress(settings: ClusterSettings): Ipv4 {
+  return placesOf(settings).bridge;
+}
+
 /** Of the ingress sandbox in the gateway subnet: where published ports are forwarded to. */
 export function sandboxAddress(settings: ClusterSettings): Ipv4 {
   return placesOf(settings).sandbox;
