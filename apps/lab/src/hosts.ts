@@ -25,7 +25,7 @@ export interface AgentSettings {
 /** Told of each process on this machine as soon as it runs; never called for those of a guest. */
 export type OnStart = (name: string, pid: number) => void;
 
-const listensWithin = 20_000;
+const listensWithin = 60_000;
 
 /** Agents and containers of a lab: processes in namespaces, started the same way natively and in a guest. */
 export class LabProcesses {
