@@ -5,7 +5,7 @@ import { datagrams, type Sender, socketIn } from '@portolan/kernel/sockets';
 import { asItIs } from './exchange.js';
 import { framed, messageReader } from './wire.js';
 
-export const LISTENING_ADDRESS = '127.0.0.11';
+const LISTENING_ADDRESS = '127.0.0.11';
 /** A TCP connection without a byte for so long is closed, in milliseconds (RFC 7766 asks for seconds). */
 const IDLE = 10_000;
 /** TCP connections of one client; it can only harm itself. */

@@ -15,7 +15,7 @@ export function serversIn(text: string): readonly string[] {
   return withoutLoops(named);
 }
 
-export function withoutLoops(servers: readonly string[]): readonly string[] {
+function withoutLoops(servers: readonly string[]): readonly string[] {
   return [...new Set(servers)].filter((server) => server !== OWN).slice(0, MOST);
 }
 
