@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Snapshot } from '@portolan/model';
 import type { NodeState } from '@portolan/node-state';
 import { describe, expect, it } from 'vitest';
@@ -188,8 +189,18 @@ describe('the state', () => {
     const snapshot = snapshotOf(bjdt);
     const node1 = idOf('node1');
     const before = computeNodeState(snapshot, node1);
-    // The networks are the very objects of the first snapshot, as after an edit.
-    const after = computeNodeState({ ...changedSnapshot, networks: snapshot.networks }, node1);
+    // What is equal is the very object of the first snapshot, as after an edit.
+    const shared = <T>(was: ReadonlyMap<string, T>, is: ReadonlyMap<string, T>) =>
+      new Map([...is].map(([id, noun]) => [id, isDeepStrictEqual(noun, was.get(id)) ? (was.get(id) ?? noun) : noun]));
+    const next: Snapshot = {
+      ...changedSnapshot,
+      cluster: isDeepStrictEqual(changedSnapshot.cluster, snapshot.cluster) ? snapshot.cluster : changedSnapshot.cluster,
+      nodes: shared(snapshot.nodes, changedSnapshot.nodes),
+      networks: snapshot.networks,
+      services: shared(snapshot.services, changedSnapshot.services),
+      endpoints: shared(snapshot.endpoints, changedSnapshot.endpoints),
+    };
+    const after = computeNodeState(next, node1);
     expect(after.hash).not.toBe(before.hash);
     expect(after).toEqual(computeNodeState(changedSnapshot, node1));
   });

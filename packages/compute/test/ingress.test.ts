@@ -86,6 +86,18 @@ describe('policy local', () => {
     expect(keys(state, 'port-forward/host/tcp/8443')).toHaveLength(1);
   });
 
+  it('of one service has nothing to do with the endpoints of another', () => {
+    const other = {
+      name: 'api',
+      on: { ingress: ['10.255.0.8', 600, 601] as const },
+      ports: [{ published: 9443, target: 443, externalTrafficPolicy: 'local' as const }],
+    };
+    const endpoints = [...mesh.endpoints, { name: 'api1', service: 'api', node: 'node1', on: { ingress: '10.255.0.21' } }];
+    const state = stateOf(snapshotOf({ ...mesh, services: [...mesh.services, other], endpoints }), 'node1');
+    const servers = bodies(state, 'real-server', sandbox).map(({ mark, address }) => `${mark} ${address}`);
+    expect(servers.filter((server) => /^[56]01 /.test(server))).toEqual(['501 10.255.0.11', '601 10.255.0.21']);
+  });
+
   it('leads the answers back through the sandbox of the node', () => {
     const state = stateOf(snapshot, 'node1');
     expect(bodies(state, 'route-rule', web1)).toEqual([{ from: '10.255.0.11', table: 4096 }]);

@@ -25,13 +25,13 @@ function settled(manifest: Parameters<typeof applyManifest>[1]): Snapshot {
   return applyManifest(emptySnapshot(), manifest, seededIds(1), { now: 0 });
 }
 
-/** The snapshot with what agents have reported of its endpoints and nodes, as after edits. */
+/** The snapshot with what agents have reported of its endpoints and nodes, as after edits: what stays the same is shared. */
 function reported(snapshot: Snapshot, ofEndpoints: readonly Partial<Endpoint>[], ofNodes: readonly Partial<Node>[]): Snapshot {
-  return {
-    ...snapshot,
-    nodes: new Map([...snapshot.nodes].map(([id, node], i) => [id, { ...node, ...ofNodes[i] }])),
-    endpoints: new Map([...snapshot.endpoints].map(([id, endpoint], i) => [id, { ...endpoint, ...ofEndpoints[i] }])),
-  };
+  return { ...snapshot, nodes: merged(snapshot.nodes, ofNodes), endpoints: merged(snapshot.endpoints, ofEndpoints) };
+}
+
+function merged<T extends object>(nouns: ReadonlyMap<string, T>, changes: readonly Partial<T>[]): ReadonlyMap<string, T> {
+  return new Map([...nouns].map(([id, noun], i) => [id, changes[i] === undefined ? noun : { ...noun, ...changes[i] }]));
 }
 
 const snapshots = fc.tuple(manifestArbitrary(), lives, hosts).map(([manifest, ofEndpoints, ofNodes]) => reported(settled(manifest), ofEndpoints, ofNodes));
@@ -67,10 +67,12 @@ function reachable(state: NodeState): Set<string> {
 describe('the states of any cluster', () => {
   it('are of sound snapshots, the same when computed from nothing, and the same when what was known before is used', () => {
     fc.assert(
-      fc.property(manifestArbitrary(), lives, hosts, (manifest, ofEndpoints, ofNodes) => {
-        const first = settled(manifest);
+      fc.property(manifestArbitrary(), lives, hosts, fc.nat(12), lives, hosts, fc.nat(3), (manifest, ofEndpoints, ofNodes, i, others, otherHosts, j) => {
+        const first = reported(settled(manifest), ofEndpoints, ofNodes);
         states(first);
-        const next = reported(first, ofEndpoints, ofNodes);
+        // Of one endpoint or of one node something else is reported; the rest is shared.
+        const one = <T>(values: readonly T[], at: number): T[] => Object.assign([], { [at]: values[at] });
+        const next = i % 2 === 0 ? reported(first, one(others, i), []) : reported(first, [], one(otherHosts, j));
         expect(checkSnapshot(first).filter(({ severity }) => severity === 'block')).toEqual([]);
         expect(JSON.stringify(states(next))).toBe(JSON.stringify(states(uncached(next))));
       }),
@@ -137,11 +139,14 @@ describe('the states of any cluster', () => {
   it('send what is for a port of policy local to own endpoints only', () => {
     fc.assert(
       fc.property(snapshots, (snapshot) => {
-        const local = new Set([...snapshot.services.values()].flatMap(({ networks }) => networks.map(({ localMark }) => localMark)));
+        const local = new Map([...snapshot.services.values()].flatMap(({ id, networks }) => networks.map(({ localMark }) => [localMark, id] as const)));
         for (const state of states(snapshot)) {
-          const own = new Set(Object.keys(state.endpoints).flatMap((id) => snapshot.endpoints.get(id)?.addresses.map(({ address }) => address) ?? []));
+          const own = Object.keys(state.endpoints).flatMap((id) => {
+            const endpoint = snapshot.endpoints.get(id);
+            return endpoint?.addresses.map(({ address }) => `${endpoint.serviceId} ${address}`) ?? [];
+          });
           const servers = ofKind(state, 'real-server').filter(({ body }) => local.has(body.mark));
-          expect(servers.filter(({ body }) => !own.has(body.address))).toEqual([]);
+          expect(servers.map(({ body }) => `${local.get(body.mark)} ${body.address}`).filter((server) => !own.includes(server))).toEqual([]);
         }
       }),
       { numRuns: 60 },
