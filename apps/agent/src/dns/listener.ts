@@ -1,8 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { datagrams, type Sender, socketIn } from '@portolan/kernel/sockets';
+import { socketIn } from '@portolan/kernel/sockets';
 import { asItIs } from './exchange.js';
+import { forgetSocket, takeWaiting, type WaitingSocket } from './waiting.js';
 import { framed, messageReader } from './wire.js';
 
 const LISTENING_ADDRESS = '127.0.0.11';
@@ -10,12 +11,6 @@ const LISTENING_ADDRESS = '127.0.0.11';
 const IDLE = 10_000;
 /** TCP connections of one client; it can only harm itself. */
 const CONNECTIONS = 64;
-
-/** One for all listeners of the thread: it holds messages only while they are worked on. */
-const ROOM = { capacity: 64, size: 4096 } as const;
-const room = datagrams(ROOM.capacity, ROOM.size);
-/** So many times it is emptied before others get their turn. */
-const ROUNDS = 16;
 
 /** Gives a message back to whoever sent the one that it answers; to be called once for each, without a message when there is none. */
 export type Reply = (message?: Buffer) => void;
@@ -31,50 +26,12 @@ export interface Listener {
 export async function listenIn(path: string, port: number, onMessage: (message: Buffer, transport: 'udp' | 'tcp', reply: Reply) => void): Promise<Listener> {
   const bind = { address: LISTENING_ADDRESS, port };
   let closed = false;
-  let fd = -1;
+  let waiting: WaitingSocket | undefined;
   const connections = new Set<Socket>();
 
   const udp = createSocket({ type: 'udp4', lookup: asItIs });
   // A reply that cannot be sent, because rules of the container forbid it for example, is like one that was lost.
   udp.on('error', () => undefined);
-  udp.on('message', (message, sender) => {
-    take(message, sender);
-    takeWaiting();
-  });
-
-  function send(reply: Buffer | undefined, { address, port: to }: Sender): void {
-    if (!closed && reply !== undefined) udp.send(reply, 0, reply.length, to, address);
-  }
-
-  /** A message with its sender, or from the place in the room where both are until the next are taken. */
-  function take(message: Buffer, from: Sender | number): void {
-    let isNow = true;
-    let isOver = false;
-    let sender = typeof from === 'number' ? undefined : from;
-    onMessage(message, 'udp', (reply) => {
-      isOver = true;
-      if (isNow && reply !== undefined && reply.length <= ROOM.size) room.put(reply, from);
-      else send(reply, sender ?? room.sender(Number(from)));
-    });
-    isNow = false;
-    // Whoever replies later finds other messages in the room.
-    if (!isOver && typeof from === 'number') sender = room.sender(from);
-  }
-
-  /**
-   * Node reads one message at a time. What has come meanwhile is read and answered by two system calls for many; it is looked for until
-   * there is nothing, because asking costs a tenth of being woken again.
-   */
-  function takeWaiting(): void {
-    for (let rounds = ROUNDS; rounds > 0; rounds--) {
-      room.flush(fd);
-      const count = room.receive(fd);
-      if (count === 0) return;
-      for (let i = 0; i < count; i++) take(room.message(i), i);
-    }
-    room.flush(fd);
-  }
-
   const tcp = createServer({ allowHalfOpen: true }, (connection) => {
     connections.add(connection);
     connection.once('close', () => connections.delete(connection));
@@ -109,12 +66,22 @@ export async function listenIn(path: string, port: number, onMessage: (message: 
 
   const close = (): void => {
     closed = true;
+    if (waiting !== undefined) forgetSocket(waiting);
     udp.close();
     tcp.close();
     for (const connection of connections) connection.destroy();
   };
   try {
-    fd = socketIn(path, { kind: 'udp', bind });
+    const fd = socketIn(path, { kind: 'udp', bind });
+    const socket: WaitingSocket = {
+      fd,
+      onMessage: (message, reply) => onMessage(message, 'udp', reply),
+      send: (message, { address, port: to }) => {
+        if (!closed) udp.send(message, 0, message.length, to, address);
+      },
+    };
+    waiting = socket;
+    udp.on('message', (message, sender) => takeWaiting(socket, message, sender));
     udp.bind({ fd });
     tcp.listen({ fd: socketIn(path, { kind: 'tcp', bind }) });
     await once(tcp, 'listening');

@@ -93,14 +93,16 @@ export function nameService(settings: WorkerSettings, clock: Clock, random: (bel
     change: async (change) => {
       const fresh = new Map<string, Client>();
       const leftOut = new Set<string>();
-      for (const { key, body } of change.changes) {
+      // Of several changes of one object the last counts.
+      const changes = [...new Map(change.changes.map((one) => [one.key, one])).values()];
+      for (const { key, body } of changes) {
         if (body?.kind !== 'dns-client') continue;
         try {
           const client = await opened(key, body, change);
           if (client !== undefined) fresh.set(key, client);
         } catch (error) {
           // Anything but a socket that cannot be had ends this thread; it may be in a namespace that is not its own.
-          if (!(error instanceof PortolanError) && !(error instanceof Error && 'code' in error)) throw error;
+          if (!(error instanceof PortolanError) && !(error instanceof Error && 'syscall' in error)) throw error;
           if (change.lenient) {
             leftOut.add(key);
             continue;
@@ -109,7 +111,7 @@ export function nameService(settings: WorkerSettings, clock: Clock, random: (bel
           return { id: change.id, failure: error.message };
         }
       }
-      for (const one of change.changes) {
+      for (const one of changes) {
         const { key, body } = one;
         table.change(one);
         if (!key.startsWith('dns-client/')) continue;

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { kernelObject } from '@portolan/node-state';
+import { decode } from 'dns-packet';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { type AgentNameServer, openNameServer } from '../../src/dns/name-server.js';
@@ -229,6 +230,9 @@ describe('in the namespace of an endpoint', () => {
     await server.change(setLines([clientOf('a')]), { a: later });
     expect(addressesOf(await ask(a.path, query('web')))).toEqual(['10.0.1.2']);
     expect(server.observed({ a: later }).some(({ kind }) => kind === 'dns-client')).toBe(true);
+    // Away and back in one change is no change.
+    await server.change(`delete dns-client/endpoint:a\n${setLines([clientOf('a')])}`, { a: later });
+    expect(addressesOf(await ask(a.path, query('web')))).toEqual(['10.0.1.2']);
   });
 
   it('is restored from a state at once, without the clients that are not there, also when it runs from the sources', async () => {
@@ -258,6 +262,44 @@ describe('in the namespace of an endpoint', () => {
     expect(worker).not.toBe(first);
     expect(addressesOf(await ask(a.path, query('web')))).toEqual(['10.0.1.2']);
     expect(server.stats().answered).toBe(1);
+  });
+});
+
+describe('several endpoints at once', () => {
+  it('are served each by its own view, with many queries open', async () => {
+    const names = ['dns-a', 'dns-b', 'dns-c'];
+    const found = Object.fromEntries(names.map((name) => [name, placeOf(name)]));
+    const own = names.map((name, i) => ({ body: nameBody(name, 'web', [`10.0.7.${i}`]) }));
+    const elsewhere = fake('127.9.0.1', (packet) => [answerTo(packet, ['192.0.2.1'])]);
+    await server.change(
+      setLines([
+        { body: serverBody({ upstreams: ['127.9.0.1'] }) },
+        ...own,
+        ...names.map((name) => ({ space: `endpoint:${name}` as const, body: clientBody([name], { forwards: true }) })),
+      ]),
+      found,
+    );
+    const answers = await Promise.all(
+      names.map(async (name, i) => {
+        const socket = udpIn(stage.namespace(name));
+        const expected = new Map(Array.from({ length: 60 }, (_, j) => [j, j % 3 === 0 ? '192.0.2.1' : `10.0.7.${i}`]));
+        const wrong: string[] = [];
+        await new Promise<void>((resolve) => {
+          socket.on('message', (message) => {
+            const packet = decode(message);
+            const address = expected.get(packet.id ?? -1);
+            if (addressesOf(packet).join() !== address) wrong.push(`${name} ${packet.id}: ${addressesOf(packet).join()}`);
+            expected.delete(packet.id ?? -1);
+            if (expected.size === 0) resolve();
+          });
+          for (let j = 0; j < 60; j++) socket.send(query(j % 3 === 0 ? `n${j}.example` : 'web', 'A', { id: j }), 11053, '127.0.0.11');
+        });
+        socket.close();
+        return wrong;
+      }),
+    );
+    expect(answers.flat()).toEqual([]);
+    expect(elsewhere.seen.length).toBe(60);
   });
 });
 
