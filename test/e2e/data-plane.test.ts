@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +15,15 @@ import { until } from '../until.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const addresses = { node1: '172.16.130.140', node2: '172.16.130.164', node3: '172.16.130.170' } as const;
 const machine = '172.16.130.1';
+
+/** A name server of the outside, that knows no name. */
+const outside = createSocket('udp4');
+outside.on('message', (query, from) => {
+  const answer = Buffer.from(query);
+  // RFC 1035 §4.1.1: a response to a recursive query, NXDOMAIN.
+  answer.writeUInt16BE(0x8183, 2);
+  outside.send(answer, from.port, from.address);
+});
 
 let directory: string;
 let lab: Lab;
@@ -47,9 +57,12 @@ beforeAll(async () => {
   mkdirSync(join(root, '.portolan'), { recursive: true });
   directory = mkdtempSync(join(root, '.portolan/e2e-'));
   lab = await startLab({ directory, manifestPath: programs.dataPlaneExample });
+  await new Promise<void>((resolve) => outside.bind(53, machine, resolve));
+  await call('?wait=applied', 'PATCH', { settings: { dnsServers: [machine] } });
 });
 
 afterAll(async () => {
+  outside.close();
   await lab?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -137,7 +150,8 @@ describe('names', () => {
   it('are there as soon as the service is', async () => {
     await call('/services?wait=applied', 'POST', { name: 'soon', networks: [{ network: 'backend' }] });
     expect(await ask('api.1', 'soon')).toHaveLength(1);
-    expect(await ask('api.1', 'tasks.soon')).not.toContain('E');
+    // The name is known, and has no addresses yet.
+    expect(await ask('api.1', 'tasks.soon')).toBe('ENODATA');
     await call('/services/soon?wait=applied', 'DELETE');
     expect(await ask('api.1', 'soon')).toBe('ENOTFOUND');
   });

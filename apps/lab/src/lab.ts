@@ -1,7 +1,17 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commonSubnet, hostOf, type LabHost, type LabMachine, makeHosts, openLabMachines, type RunningServers, startServers } from '@portolan/harness';
+import {
+  commonSubnet,
+  hostOf,
+  type LabHost,
+  type LabMachine,
+  makeHosts,
+  openLabMachines,
+  type RunningServers,
+  startProcess,
+  startServers,
+} from '@portolan/harness';
 import { type Manifest, PortolanError, portolanError } from '@portolan/model';
 import { callApi } from './api.js';
 import { type ControlPlane, startControlPlane } from './control-plane.js';
@@ -47,7 +57,7 @@ export interface Lab {
   readonly appliedWithin: number;
   /** Requests a URL from `machine`, from the host of a node, or from the container of an endpoint, one connection each. */
   request(from: string, url: string, count: number): Promise<Answers>;
-  /** Requests a URL at a steady rate from the host of a node or the container of an endpoint until it is stopped. */
+  /** Requests a URL at a steady rate from `machine`, from the host of a node or the container of an endpoint until it is stopped. */
   load(from: string, url: string, perSecond: number): Promise<{ stop(): Promise<LoadAnswers> }>;
   /** A container at /run/netns/NAME, for an endpoint of that name, with ports such as `8080/tcp`; resolves with the path when it listens. */
   addContainer(endpoint: string, node: string, ...ports: string[]): Promise<string>;
@@ -244,15 +254,18 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         return JSON.parse(stdout) as Answers;
       },
       async load(from, url, perSecond) {
-        const { node, netns } = placeOf(from);
         loads += 1;
         const logFile = join(logs, `load-${loads}.log`);
-        const process = await own.startProgram(node, netns, `load ${url}`, [programs.loader, url, String(perSecond)], logFile);
+        const argv = [programs.loader, url, String(perSecond)];
+        const started =
+          from === 'machine'
+            ? await startProcess([process.execPath, ...argv], { logFile })
+            : await own.startProgram(placeOf(from).node, placeOf(from).netns, `load ${url}`, argv, logFile);
         while (!logTail(logFile, 1000).includes('started')) await sleep(20);
         return {
           async stop() {
-            await process.kill('SIGTERM');
-            await process.exited;
+            await started.kill('SIGTERM');
+            await started.exited;
             return JSON.parse(readFileSync(logFile, 'utf8').trim().split('\n').at(-1) ?? '') as LoadAnswers;
           },
         };
