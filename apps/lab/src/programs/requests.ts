@@ -72,7 +72,10 @@ function httpOnce(url: string): Promise<Answer> {
   });
 }
 
-/** From a port of its own each time, so that each is balanced anew. */
+/** Ports that udpOnce has not used yet; where it begins, two processes will rarely meet. */
+let nextPort = 20_000 + Math.floor(Math.random() * 30_000);
+
+/** From a port of its own each time: IPVS remembers for minutes where datagrams of a port went. */
 async function udpOnce({ hostname, port }: URL): Promise<Answer> {
   const [address = ''] = isIP(hostname) === 0 ? await resolver.resolve4(hostname) : [hostname];
   return new Promise((resolve, reject) => {
@@ -93,7 +96,8 @@ async function udpOnce({ hostname, port }: URL): Promise<Answer> {
         }
       }),
     );
-    socket.connect(Number(port), address, () => socket.send('?'));
+    nextPort += 1;
+    socket.bind(nextPort, () => socket.connect(Number(port), address, () => socket.send('?')));
   });
 }
 
