@@ -10,7 +10,7 @@ const ACTOR = 'drain';
  * Agents count connections every so often, so a zero that was counted before the last node acknowledged may hide a connection that
  * came by that node: it is believed only when it still holds after this many milliseconds.
  */
-export const SETTLE_MS = 1000;
+const SETTLE_MS = 1000;
 
 /**
  * Ends the drains that are done: acknowledged by every node that takes part, and without connections or past the deadline. Answers
