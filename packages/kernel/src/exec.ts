@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, writeSync } from 'node:fs';
-import { portolanError } from '@portolan/model';
-import { inNamespace } from './in-namespace.js';
-import { callFailure, libc, MFD_CLOEXEC } from './libc.js';
-import type { Exec, Executed, RunOptions } from './ports.js';
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Exec, Executed } from './ports.js';
+import { endOf, type StartedProcess, startProcess } from './start.js';
 
 export interface SpawnLimits {
   /** Kills the process after this many milliseconds; exit code 124 then, as `timeout` gives. */
@@ -34,25 +34,57 @@ export function commandLine(argv: readonly string[], namespace: string | undefin
   return (namespace === undefined ? argv : ['nsenter', `--net=${namespace}`, '--', ...argv]).join(' ');
 }
 
-/** Descriptor of a file in memory that holds the text. The child reads it without this process, which may be busy; and some tools open their input anew, which a socket does not allow. */
-function fileOf(text: string): number {
-  const fd = libc.memfd_create('portolan', MFD_CLOEXEC);
-  if (fd < 0) throw callFailure('memfd_create', 'standard input');
-  // At a position of its own, so that the child's reading starts at the beginning.
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
-  return fd;
+/** What a file in memory holds, from its beginning. */
+function contentOf(fd: number): string {
+  const bytes = Buffer.allocUnsafe(fstatSync(fd).size);
+  let read = 0;
+  for (let more = -1; read < bytes.length && more !== 0; read += more) more = readSync(fd, bytes, read, bytes.length - read, read);
+  return bytes.toString('utf8', 0, read);
 }
 
-function start([file, ...args]: readonly [string, ...string[]], { input = '', namespace }: RunOptions): ChildProcess {
-  const given = input === '' ? undefined : fileOf(input);
-  try {
-    // A process begins in the namespace of the thread that starts it, so none need be started for entering it first.
-    const begin = () => spawn(file, args, { stdio: [given ?? 'ignore', 'pipe', 'pipe'], env: toolEnvironment() });
-    return namespace === undefined ? begin() : inNamespace(namespace, begin);
-  } finally {
-    if (given !== undefined) closeSync(given);
+/** Why a process was stopped. */
+interface Stop {
+  readonly code: number;
+  readonly why: string;
+}
+
+interface Ended {
+  readonly exitCode: number;
+  readonly stderr: string;
+}
+
+/** Waits for a process to the end of its standard error, and then for its exit. */
+async function waitFor({ pid, stderr }: StartedProcess, timeLimit: number, outputLimit: number): Promise<Ended> {
+  const said: Buffer[] = [];
+  let stopped: Stop | undefined;
+  const stop = (reason: Stop): void => {
+    stopped ??= reason;
+    // Nobody else has the number before we have waited for it.
+    process.kill(pid, 'SIGKILL');
+  };
+  const tooMuch = (name: string): Stop => ({ code: TOO_MUCH_OUTPUT, why: `stopped: more than ${outputLimit} bytes on ${name}` });
+  const timer = setTimeout(() => stop({ code: TIMED_OUT, why: `stopped after ${timeLimit} ms` }), timeLimit);
+  await new Promise<void>((resolve) => {
+    const socket = new Socket({ fd: stderr, readable: true, writable: false });
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= outputLimit) said.push(chunk);
+      else stop(tooMuch('stderr'));
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve());
+  });
+  let end = endOf(pid);
+  for (let wait = 1; end === undefined; wait = Math.min(50, 2 * wait)) {
+    await sleep(wait);
+    end = endOf(pid);
   }
+  clearTimeout(timer);
+  if ('signal' in end && end.signal === constants.signals.SIGXFSZ) stopped ??= tooMuch('stdout');
+  const text = Buffer.concat(said).toString('utf8');
+  if (stopped !== undefined) return { exitCode: stopped.code, stderr: `${text}${stopped.why}\n` };
+  return { exitCode: 'code' in end ? end.code : SIGNAL_BASE + end.signal, stderr: text };
 }
 
 /**
@@ -68,45 +100,16 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
     get started() {
       return started;
     },
-    run: (argv, options = {}) =>
-      new Promise<Executed>((resolve, reject) => {
-        const begin = performance.now();
-        const child = start(argv, options);
-        started += 1;
-        const out = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-        let stopped: { readonly code: number; readonly why: string } | undefined;
-        const stop = (code: number, why: string): void => {
-          stopped ??= { code, why };
-          child.kill('SIGKILL');
-        };
-        const timer = setTimeout(() => stop(TIMED_OUT, `stopped after ${timeLimit} ms`), timeLimit);
-        for (const name of ['stdout', 'stderr'] as const) {
-          let bytes = 0;
-          child[name]?.on('data', (chunk: Buffer) => {
-            bytes += chunk.length;
-            if (bytes <= outputLimit) out[name].push(chunk);
-            else stop(TOO_MUCH_OUTPUT, `stopped: more than ${outputLimit} bytes on ${name}`);
-          });
-        }
-        child.on('error', (cause: NodeJS.ErrnoException) => {
-          clearTimeout(timer);
-          reject(
-            cause.code === 'ENOENT'
-              ? portolanError('tool-missing', '', `the program ${argv[0]} is not installed`, { cause })
-              : portolanError('internal', '', `cannot start ${argv[0]}: ${cause.message}`, { cause }),
-          );
-        });
-        child.on('close', (code, signal) => {
-          clearTimeout(timer);
-          const stderr = Buffer.concat(out.stderr).toString('utf8');
-          resolve({
-            command: commandLine(argv, options.namespace),
-            exitCode: stopped?.code ?? code ?? SIGNAL_BASE + (signal === 'SIGKILL' ? 9 : 15),
-            stdout: Buffer.concat(out.stdout).toString('utf8'),
-            stderr: stopped === undefined ? stderr : `${stderr}${stopped.why}\n`,
-            milliseconds: performance.now() - begin,
-          });
-        });
-      }),
+    run: async (argv, { input = '', namespace } = {}): Promise<Executed> => {
+      const begin = performance.now();
+      const child = startProcess({ argv, input, environment: toolEnvironment(), namespace, outputBytes: outputLimit });
+      started += 1;
+      try {
+        const ended = await waitFor(child, timeLimit, outputLimit);
+        return { command: commandLine(argv, namespace), ...ended, stdout: contentOf(child.stdout), milliseconds: performance.now() - begin };
+      } finally {
+        closeSync(child.stdout);
+      }
+    },
   };
 }

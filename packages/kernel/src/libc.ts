@@ -31,14 +31,46 @@ export const libc = {
     value: Uint8Array,
     length: Uint8Array,
   ) => number,
+  pipe2: library.func('int pipe2(_Out_ int *ends, int flags)') as (ends: number[], flags: number) => number,
+  waitpid: library.func('int waitpid(int pid, _Out_ int *status, int options)') as (pid: number, status: number[], options: number) => number,
+  prlimit: library.func('int prlimit(int pid, int resource, const uint64_t *limit, void *old)') as (
+    pid: number,
+    resource: number,
+    limit: BigUint64Array,
+    old: null,
+  ) => number,
+  /** Unlike the others, these answer with the number of the error. */
+  posix_spawn: library.func(
+    'int posix_spawn(_Out_ int *pid, const char *path, const void *actions, const void *attributes, const char **argv, const char **envp)',
+  ) as (pid: number[], path: string, actions: Uint8Array, attributes: Uint8Array, argv: readonly (string | null)[], envp: readonly (string | null)[]) => number,
+  posix_spawn_file_actions_init: library.func('int posix_spawn_file_actions_init(void *actions)') as (actions: Uint8Array) => number,
+  posix_spawn_file_actions_adddup2: library.func('int posix_spawn_file_actions_adddup2(void *actions, int from, int to)') as (
+    actions: Uint8Array,
+    from: number,
+    to: number,
+  ) => number,
+  posix_spawn_file_actions_destroy: library.func('int posix_spawn_file_actions_destroy(void *actions)') as (actions: Uint8Array) => number,
+  posix_spawnattr_init: library.func('int posix_spawnattr_init(void *attributes)') as (attributes: Uint8Array) => number,
+  posix_spawnattr_setflags: library.func('int posix_spawnattr_setflags(void *attributes, short flags)') as (attributes: Uint8Array, flags: number) => number,
+  posix_spawnattr_setsigdefault: library.func('int posix_spawnattr_setsigdefault(void *attributes, const void *signals)') as (
+    attributes: Uint8Array,
+    signals: Uint8Array,
+  ) => number,
+  posix_spawnattr_setsigmask: library.func('int posix_spawnattr_setsigmask(void *attributes, const void *signals)') as (
+    attributes: Uint8Array,
+    signals: Uint8Array,
+  ) => number,
   memfd_create: library.func('int memfd_create(const char *name, unsigned int flags)') as (name: string, flags: number) => number,
   ioctl: library.func('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)') as (fd: number, request: number, argument: Uint8Array) => number,
 };
 
-/** linux/sched.h, linux/mount.h, linux/memfd.h, socket.h, linux/sockios.h */
+/** linux/sched.h, linux/mount.h, linux/memfd.h, fcntl.h, sys/resource.h, sys/wait.h, socket.h, linux/sockios.h */
 export const CLONE_NEWNET = 0x40000000;
 export const MS_BIND = 4096;
 export const MFD_CLOEXEC = 1;
+export const O_CLOEXEC = 0o2000000;
+export const RLIMIT_FSIZE = 1;
+export const WNOHANG = 1;
 export const AF_INET = 2;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
@@ -50,9 +82,11 @@ export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SIOCGIFMTU = 0x8921;
 
+export function errnoName(code: number): string {
+  return Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? String(code);
+}
+
 /** The error of a call that failed just now: its number is that of the thread's last call. */
 export function callFailure(call: string, path: string): Error {
-  const code = koffi.errno();
-  const name = Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? String(code);
-  return portolanError('apply-failed', '', `${path}: ${call}: ${name}`);
+  return portolanError('apply-failed', '', `${path}: ${call}: ${errnoName(koffi.errno())}`);
 }
