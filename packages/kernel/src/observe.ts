@@ -35,7 +35,7 @@ function isSameList(a: readonly string[], b: readonly string[]): boolean {
 export type KernelObserver = (request: ObserveRequest, resolved: ResolvedEndpoints) => Promise<Observation>;
 
 /**
- * Reads namespaces, with at most four processes each (ip, bridge, ipvsadm, iptables-save). It remembers what it read, so
+ * Reads namespaces, with at most three processes each (ip, bridge, iptables-save). It remembers what it read, so
  * that after a write only the tables written are read again, and so that a pair of links is whole when one of its ends is.
  */
 export function kernelObserver({ exec, runDirectory, host }: Surroundings, names: NameServer, iptables: () => Promise<Iptables>): KernelObserver {

@@ -14,7 +14,7 @@ import {
   scanSysctls,
   type VethHalf,
 } from '@portolan/render';
-import { ipvsTimeouts } from './ipvs-timeouts.js';
+import { ipvsTable } from './ipvs.js';
 import type { Exec } from './ports.js';
 import { inSpace } from './spaces.js';
 import { readSysctls } from './sysctls.js';
@@ -108,10 +108,9 @@ const readers: Readonly<Record<ReadTable, (request: ReadRequest) => Promise<Read
             ),
           ],
   }),
-  servers: async (request) => {
-    const servers = scanIpvsadm(request.space, await output(request, ['ipvsadm', '-S', '-n']));
-    // By a system call: `ipvsadm` would be one more process.
-    return { scans: [servers, scanIpvsTimeouts(request.space, inSpace(request.path, ipvsTimeouts))] };
+  servers: async ({ space, path }) => {
+    const { text, timeouts } = inSpace(path, ipvsTable);
+    return { scans: [scanIpvsadm(space, text), scanIpvsTimeouts(space, timeouts)] };
   },
   rules: async (request) => ({ scans: [scanIptablesSave(request.space, await output(request, request.iptables.save))] }),
 };

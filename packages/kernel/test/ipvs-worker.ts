@@ -6,6 +6,7 @@ import { emptyNodeState, type NodeState, type ObservedState } from '@portolan/no
 import { diffNodeState } from '@portolan/plan';
 import { largeSnapshot } from '@portolan/testkit';
 import { inNamespace, type Kernel, openLinuxKernel } from '../src/index.js';
+import { ipvsTable } from '../src/ipvs.js';
 import { answerDatagrams, datagramClient } from './datagrams.js';
 import { observed, reach, toldSteps } from './reach.js';
 import { dataPlaneState, stateOf, variantState } from './states.js';
@@ -26,6 +27,8 @@ export interface IpvsFacts {
   readonly left: readonly string[];
   /** What a weight that changes takes. */
   readonly weight: { readonly applied: readonly string[]; readonly processes: number; readonly wrong: readonly string[] };
+  /** Lines that IPVS was given by `ipvsadm`, and those that are read of it. */
+  readonly ipvs: { readonly given: string; readonly read: string };
   readonly datagrams: Answers;
   /** The same, where neither the flows to what was removed are forgotten nor IPVS's own connections. */
   readonly datagramsThatStay: Answers;
@@ -124,5 +127,24 @@ function changes(): Promise<Pick<IpvsFacts, 'weight' | 'datagrams' | 'datagramsT
   });
 }
 
-const facts: IpvsFacts = { ...(await kindsOfObjects()), ...(await changes()) };
+/** Of every kind, ours and others. */
+const SERVICES = `-A -f 1 -s sh -b sh-fallback,sh-port
+-a -f 1 -r 10.0.0.2:0 -m -w 0
+-a -f 1 -r 10.0.0.3:0 -g -w 65535 -x 9 -y 7
+-A -f 4294967295 -s mh -p 300 -M 255.255.255.0 -b mh-port
+-a -f 4294967295 -r 10.0.0.4:0 -i -w 1
+-A -t 192.0.2.1:80 -s wrr -p 60
+-A -u 192.0.2.1:53 -s rr -o
+-a -u 192.0.2.1:53 -r 10.0.0.5:5353 -m -w 3
+`;
+
+function ipvsOfEveryKind(): Promise<IpvsFacts['ipvs']> {
+  return onHost(async ({ host, exec }) => {
+    const empty = inNamespace(host, ipvsTable).text;
+    const { stderr } = await exec.run(['ipvsadm', '-R'], { input: SERVICES, namespace: host });
+    return { given: SERVICES, read: `${stderr}${empty}${inNamespace(host, ipvsTable).text}` };
+  });
+}
+
+const facts: IpvsFacts = { ...(await kindsOfObjects()), ipvs: await ipvsOfEveryKind(), ...(await changes()) };
 console.log(JSON.stringify(facts));

@@ -56,7 +56,7 @@ describe('openLinuxKernel', () => {
     expect(host.run('ip -4 -o addr show', endpoint.attachment.netns)).toContain('10.0.0.');
   });
 
-  it('reads a namespace with at most four processes, and only those that are asked for', async () => {
+  it('reads a namespace with at most three processes, and only those that are asked for', async () => {
     await reach(kernel, state);
     const before = host.exec.started;
     await observed(kernel, state);

@@ -55,16 +55,17 @@ export function objectKey(space: Space, body: ObjectBody): string {
   return identity === '' ? `${body.kind}/${space}` : `${body.kind}/${space}/${identity}`;
 }
 
-/** JSON with sorted keys, so that equal bodies are equal as text whoever made them. */
+/** JSON with sorted keys, so that equal bodies are equal as text whoever made them. It runs for each object of each observation. */
 export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (value !== null && typeof value === 'object') {
-    const entries = Object.entries(value)
-      .filter(([, v]) => v !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`;
+  const fields = value as Readonly<Record<string, unknown>>;
+  let text = '';
+  for (const name of Object.keys(fields).sort()) {
+    const field = fields[name];
+    if (field !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(field)}`;
   }
-  return JSON.stringify(value);
+  return `{${text}}`;
 }
 
 export function bodyHash(body: ObjectBody): string {
