@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type Argv,
   type LabHost,
   type LabMachine,
   type MachineProcess,
@@ -38,8 +39,8 @@ export class LabProcesses {
     private readonly onStart: OnStart,
   ) {}
 
-  async #start(machine: LabMachine, name: string, netns: string, argv: readonly string[], options: StartOptions): Promise<MachineProcess> {
-    const started = await startIn(machine, netns, [process.execPath, ...argv], options);
+  async #start(machine: LabMachine, name: string, netns: string, argv: Argv, options: StartOptions): Promise<MachineProcess> {
+    const started = await startIn(machine, netns, argv, options);
     if (machine.kind === 'native') this.onStart(name, started.pid);
     return started;
   }
@@ -61,7 +62,9 @@ export class LabProcesses {
       // It goes with the lab: a ledger that outlives its cluster would refuse the generations of the next one.
       PORTOLAN_STATE_DIR: join(folder, 'state'),
     };
-    const agent = await this.#start(this.machineOf(host.name), `agent ${host.name}`, host.netns, [programs.agent], { logFile: this.agentLog(host.name), env });
+    // As in its unit on a real host: what mends the network must not starve behind what uses it.
+    const argv: Argv = ['nice', '-n', '-5', process.execPath, programs.agent];
+    const agent = await this.#start(this.machineOf(host.name), `agent ${host.name}`, host.netns, argv, { logFile: this.agentLog(host.name), env });
     this.#agents.set(host.name, agent);
     void agent.exited.then(() => {
       if (this.#agents.get(host.name) === agent) this.#agents.delete(host.name);
@@ -86,7 +89,7 @@ export class LabProcesses {
     const machine = this.machineOf(node);
     await makeContainerNamespace(machine, netns);
     const logFile = join(this.logs, `container-${endpoint}.log`);
-    const argv = [programs.container, endpoint, node, ...ports];
+    const argv: Argv = [process.execPath, programs.container, endpoint, node, ...ports];
     const started = await this.#start(machine, `container ${endpoint}`, netns, argv, { logFile });
     this.#containers.set(endpoint, { node, netns, process: started });
     let ended = false;
@@ -122,7 +125,7 @@ export class LabProcesses {
 
   /** A program in a namespace of a node; `logFile` takes what it prints. */
   startProgram(node: string, netns: string, name: string, argv: readonly string[], logFile: string): Promise<MachineProcess> {
-    return this.#start(this.machineOf(node), name, netns, argv, { logFile });
+    return this.#start(this.machineOf(node), name, netns, [process.execPath, ...argv], { logFile });
   }
 
   /** Where the container is; undefined when there is none of the name. */

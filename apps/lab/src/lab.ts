@@ -127,7 +127,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   let controlPlane: ControlPlane | undefined;
   let forwarder: Forwarder | undefined;
   let stopped: Promise<void> | undefined;
+  /** Programs on this machine itself; those in a guest go with it. */
+  const here: MachineProcess[] = [];
   const stopAll = async (): Promise<void> => {
+    await Promise.all(here.map((program) => program.kill('SIGKILL')));
     await processes?.stopAgents().catch(() => {});
     await Promise.all(machines.map((machine) => machine.stop()));
     await forwarder?.stop();
@@ -227,6 +230,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       return place;
     };
     let loads = 0;
+    const startHere = async (argv: Argv, logFile: string): Promise<MachineProcess> => {
+      const started = await startProcess(argv, { logFile });
+      here.push(started);
+      journal.addProcess('load', started.pid);
+      return started;
+    };
 
     return {
       apiUrl,
@@ -259,7 +268,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         const argv = [programs.loader, url, String(perSecond)];
         const started =
           from === 'machine'
-            ? await startProcess([process.execPath, ...argv], { logFile })
+            ? await startHere([process.execPath, ...argv], logFile)
             : await own.startProgram(placeOf(from).node, placeOf(from).netns, `load ${url}`, argv, logFile);
         while (!logTail(logFile, 1000).includes('started')) await sleep(20);
         return {
