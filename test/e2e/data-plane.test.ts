@@ -64,7 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   outside.close();
   await lab?.stop();
-  rmSync(directory, { recursive: true, force: true });
+  if (process.env.KEEP === undefined) rmSync(directory, { recursive: true, force: true });
 });
 
 describe('balancing', () => {

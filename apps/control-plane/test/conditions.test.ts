@@ -119,15 +119,15 @@ describe('who has to acknowledge a drain', () => {
   const [endpoint] = [...sampleSnapshot().endpoints.values()];
   if (endpoint === undefined) throw new Error('the sample has endpoints');
 
-  it('every node of its networks that is up, or that has reported and is not known to be down', () => {
+  it('every node of its networks that is up, or that has reported; a silent one by itself, as its host may go on sending', () => {
     const { snapshot, ids } = withConditions('up', 'unknown', 'silent');
     const rows = (...applied: readonly (number | null)[]) =>
       new Map(
         applied.flatMap((revision, at) => (revision === null ? [] : ([[ids[at] ?? '', progressOf(ids[at] ?? '', { appliedRevision: revision })]] as const))),
       );
-    expect(acknowledgementOf(snapshot, endpoint, 5, rows(5, 4, 0))).toEqual({ acknowledgedBy: ['node1'], pending: ['node2'] });
-    expect(acknowledgementOf(snapshot, endpoint, 5, rows(null, null, null))).toEqual({ acknowledgedBy: [], pending: ['node1'] });
-    expect(acknowledgementOf(snapshot, endpoint, 5, rows(6, 5, 0))).toEqual({ acknowledgedBy: ['node1', 'node2'], pending: [] });
+    expect(acknowledgementOf(snapshot, endpoint, 5, rows(5, 4, 0))).toEqual({ acknowledgedBy: ['node1'], pending: ['node2'], silent: ['node3'] });
+    expect(acknowledgementOf(snapshot, endpoint, 5, rows(null, null, null))).toEqual({ acknowledgedBy: [], pending: ['node1'], silent: ['node3'] });
+    expect(acknowledgementOf(snapshot, endpoint, 5, rows(6, 5, 0))).toEqual({ acknowledgedBy: ['node1', 'node2'], pending: [], silent: ['node3'] });
   });
 
   it('its own node counts its connections; nobody does where there can be none', () => {
@@ -138,6 +138,8 @@ describe('who has to acknowledge a drain', () => {
     expect(connectionsOf(snapshot, present, new Map())).toBeNull();
     expect(connectionsOf(snapshot, { ...present, presence: 'absent' }, counted)).toBe(0);
     expect(connectionsOf(snapshot, { ...present, presence: 'unknown' }, new Map())).toBe(0);
+    const { snapshot: silent } = withConditions('silent', 'silent', 'silent');
+    expect(connectionsOf(silent, present, counted)).toBeNull();
     const { snapshot: unreachable } = withConditions('unreachable', 'unreachable', 'unreachable');
     expect(connectionsOf(unreachable, present, counted)).toBe(0);
   });

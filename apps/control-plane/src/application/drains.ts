@@ -8,21 +8,23 @@ export interface Acknowledgement {
   /** Names, in order. */
   readonly acknowledgedBy: readonly string[];
   readonly pending: readonly string[];
+  /** Those of which the agent is gone and the host may go on sending: waited for until the deadline. */
+  readonly silent: readonly string[];
 }
 
 /**
- * Which nodes have applied `revision`, of those that take part in a network of the endpoint. Those that are silent or unreachable
- * are not waited for, nor those that never had an agent.
+ * Which nodes have applied `revision`, of those that take part in a network of the endpoint. Nobody waits for those that are
+ * unreachable, nor for those that never had an agent.
  */
 export function acknowledgementOf(snapshot: Snapshot, endpoint: Endpoint, revision: number, progress: ProgressByNode): Acknowledgement {
-  const [acknowledgedBy, pending]: [string[], string[]] = [[], []];
+  const [acknowledgedBy, pending, silent]: [string[], string[], string[]] = [[], [], []];
   for (const node of snapshot.nodes.values()) {
     const report = progress.get(node.id);
     if (!takesPart(node, endpoint) || !isWaitedFor(node, report)) continue;
     const applied = report !== undefined && report.appliedRevision >= revision;
-    (applied ? acknowledgedBy : pending).push(node.name);
+    (applied ? acknowledgedBy : node.condition === 'silent' ? silent : pending).push(node.name);
   }
-  return { acknowledgedBy: acknowledgedBy.sort(), pending: pending.sort() };
+  return { acknowledgedBy: acknowledgedBy.sort(), pending: pending.sort(), silent: silent.sort() };
 }
 
 function takesPart(node: Node, endpoint: Endpoint): boolean {
@@ -31,14 +33,15 @@ function takesPart(node: Node, endpoint: Endpoint): boolean {
 
 function isWaitedFor({ condition }: Node, report: NodeProgress | undefined): boolean {
   if (condition === 'unknown') return report !== undefined && report.lastReportAt !== null;
-  return condition === 'up';
+  return condition === 'up' || condition === 'silent';
 }
 
 /** Connections that the endpoint still has, as its own node last counted; null where that is not known. */
 export function connectionsOf(snapshot: Snapshot, endpoint: Endpoint, progress: ProgressByNode): number | null {
   const node = snapshot.nodes.get(endpoint.nodeId);
   if (endpoint.presence === 'absent' || node === undefined || node.condition === 'unreachable') return 0;
-  const counted = progress.get(node.id)?.signals.connections[endpoint.id];
+  // What a silent node counted last may have changed since.
+  const counted = node.condition === 'silent' ? undefined : progress.get(node.id)?.signals.connections[endpoint.id];
   return counted ?? (trafficTo(snapshot, endpoint) === 'nothing' ? 0 : null);
 }
 

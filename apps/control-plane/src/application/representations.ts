@@ -89,12 +89,14 @@ export function endpointStatus(snapshot: Snapshot, endpoint: Endpoint, progress:
 function drainStatus(snapshot: Snapshot, endpoint: Endpoint, progress: ProgressByNode): DrainStatus | null {
   if (endpoint.drain === null) return null;
   const { revision, deadline, removes, drained } = endpoint.drain;
+  const { acknowledgedBy, pending, silent } = acknowledgementOf(snapshot, endpoint, revision, progress);
   return {
     revision,
     deadline: new Date(deadline).toISOString(),
     removes,
     drained,
-    ...acknowledgementOf(snapshot, endpoint, revision, progress),
+    acknowledgedBy,
+    pending: [...pending, ...silent].sort(),
     connections: connectionsOf(snapshot, endpoint, progress),
   };
 }

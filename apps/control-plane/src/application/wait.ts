@@ -135,15 +135,15 @@ export async function waitDrained(
     if (current?.drain?.drained === true) return { done: snapshot };
     if (current !== undefined && current.drain === null) throw portolanError('not-drained', '', `the drain of ${endpoint.name} was cancelled`);
     const progress = progressByNode(await ctx.store.progress(snapshot.cluster.id));
-    const { pending } = acknowledgementOf(snapshot, endpoint, current?.drain?.revision ?? revision, progress);
+    const { pending, silent } = acknowledgementOf(snapshot, endpoint, current?.drain?.revision ?? revision, progress);
     if (current === undefined && pending.length === 0) return { done: snapshot };
     const connections = current === undefined ? 0 : connectionsOf(snapshot, current, progress);
-    return { late: () => notDrained(endpoint.name, pending, connections, timeoutSeconds) };
+    return { late: () => notDrained(endpoint.name, pending, silent, connections, timeoutSeconds) };
   });
 }
 
-function notDrained(name: string, pending: readonly string[], connections: number | null, seconds: number): PortolanError {
-  const nodes = pending.map((node) => `${node} has not acknowledged it`);
+function notDrained(name: string, pending: readonly string[], silent: readonly string[], connections: number | null, seconds: number): PortolanError {
+  const nodes = [...pending.map((node) => `${node} has not acknowledged it`), ...silent.map((node) => `${node} is silent and may still send to it`)];
   const left = connections === null ? ['its connections are not counted yet'] : connections === 0 ? [] : [`${connections} connections are left`];
   const more = nodes.length > MOST_NAMED ? [`and ${nodes.length - MOST_NAMED} more`] : [];
   const reasons = [...nodes.slice(0, MOST_NAMED), ...more, ...left];

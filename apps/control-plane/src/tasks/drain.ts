@@ -2,7 +2,7 @@ import { finishDrains } from '@portolan/intent';
 import type { Id, Snapshot } from '@portolan/model';
 import { commitEdit } from '../application/commit.js';
 import type { Context } from '../application/context.js';
-import { acknowledgementOf, connectionsOf, leavingEndpoints, type ProgressByNode, progressByNode } from '../application/drains.js';
+import { acknowledgementOf, connectionsOf, type Leaving, leavingEndpoints, type ProgressByNode, progressByNode } from '../application/drains.js';
 import { forEachCluster } from './each-cluster.js';
 
 const ACTOR = 'drain';
@@ -13,7 +13,8 @@ const ACTOR = 'drain';
 const SETTLE_MS = 1000;
 
 /**
- * Ends the drains that are done: acknowledged by every node that takes part, and without connections or past the deadline. Answers
+ * Ends the drains that are done: acknowledged by every node that takes part, and without connections or past the deadline (which also
+ * excuses hosts of which the agent is gone). Answers
  * with the milliseconds until the next one may be.
  *
  * ```
@@ -53,11 +54,19 @@ export function drainTask(ctx: Context): (signal: AbortSignal) => Promise<number
 function duesOf(snapshot: Snapshot, progress: ProgressByNode, acknowledgedAt: (key: string) => number) {
   return leavingEndpoints(snapshot).flatMap((endpoint) => {
     const { id, drain } = endpoint;
-    if (acknowledgementOf(snapshot, endpoint, drain.revision, progress).pending.length > 0) return [];
-    const settled = acknowledgedAt(`${id}/${drain.revision}`) + SETTLE_MS;
+    const { pending, silent } = acknowledgementOf(snapshot, endpoint, drain.revision, progress);
+    if (pending.length > 0) return [];
+    if (silent.length > 0) return [{ id, drain, due: drain.deadline }];
+    const settled = acknowledgedAt(`${id}/${drain.revision}`) + settlingMilliseconds(snapshot, endpoint);
     const due = connectionsOf(snapshot, endpoint, progress) === 0 ? Math.min(settled, drain.deadline) : drain.deadline;
     return [{ id, drain, due }];
   });
+}
+
+/** Without a VIP, clients may hold the address of the endpoint until the name's time to live is over. */
+function settlingMilliseconds({ cluster, services }: Snapshot, { serviceId }: Leaving): number {
+  const isNamed = serviceId === null || services.get(serviceId)?.endpointMode === 'dnsrr';
+  return isNamed ? Math.max(SETTLE_MS, cluster.settings.dnsTtl * 1000) : SETTLE_MS;
 }
 
 /** `done`: the revision of the drain by endpoint: one that was cancelled and begun again meanwhile goes on. */
