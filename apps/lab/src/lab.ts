@@ -2,10 +2,12 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type Argv,
   commonSubnet,
   hostOf,
   type LabHost,
   type LabMachine,
+  type MachineProcess,
   makeHosts,
   openLabMachines,
   type RunningServers,
