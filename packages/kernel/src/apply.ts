@@ -5,6 +5,7 @@ import { PortolanError } from '@portolan/model';
 import type { Batch, Layout, Tool } from '@portolan/render';
 import { commandLine } from './exec.js';
 import { mountNewNamespace, unmountNamespace } from './in-namespace.js';
+import { writeIpvs } from './ipvs-write.js';
 import type { AppliedBatch, Executed, FoundNamespace, NameServer } from './ports.js';
 import { inSpace, namespaceFile, ownPath, type Surroundings } from './spaces.js';
 import { writeSysctls } from './sysctls.js';
@@ -74,11 +75,6 @@ async function changeNamespaces(surroundings: Surroundings, text: string): Promi
   return '';
 }
 
-/** `ipvsadm -R` goes on after a bad line and answers with the exit code of the last one, so what it says is what counts. */
-function judgedByMessages(ran: Executed): Executed {
-  return ran.exitCode === 0 && ran.stderr.trim() !== '' ? { ...ran, exitCode: 1 } : ran;
-}
-
 function executorsOf(surroundings: Surroundings, { iptables, names, found }: Means): Readonly<Record<Tool, Executor>> {
   const { exec } = surroundings;
   return {
@@ -87,7 +83,7 @@ function executorsOf(surroundings: Surroundings, { iptables, names, found }: Mea
     bridge: (input, namespace) => exec.run(['bridge', '-batch', '-'], { input, namespace }),
     sysctl: (text, path) => told(commandLine(['sysctl', '-p', '-'], path), () => inSpace(path, () => writeSysctls(text))),
     'iptables-restore': async (input, namespace) => exec.run([...(await iptables()).restore, '--noflush', '--wait', IPTABLES_WAIT], { input, namespace }),
-    ipvsadm: async (input, namespace) => judgedByMessages(await exec.run(['ipvsadm', '-R'], { input, namespace })),
+    ipvsadm: (text, path) => told(commandLine(['ipvsadm', '-R'], path), () => writeIpvs(path, text)),
     // Unlike `conntrack -D` it answers with 0 where a line matched nothing.
     conntrack: (input, namespace) => exec.run(LOAD_FLOWS, { input, namespace }),
     dns: (text) =>

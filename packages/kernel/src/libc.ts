@@ -86,7 +86,11 @@ export function errnoName(code: number): string {
   return Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? String(code);
 }
 
-/** The error of a call that failed just now: its number is that of the thread's last call. */
+/** Name of the error of the call that failed just now: the number is that of the thread's last call. */
+export function lastErrno(): string {
+  return errnoName(koffi.errno());
+}
+
 export function callFailure(call: string, path: string): Error {
-  return portolanError('apply-failed', '', `${path}: ${call}: ${errnoName(koffi.errno())}`);
+  return portolanError('apply-failed', '', `${path}: ${call}: ${lastErrno()}`);
 }

@@ -14,7 +14,7 @@ import {
   scanSysctls,
   type VethHalf,
 } from '@portolan/render';
-import { ipvsTable } from './ipvs.js';
+import { ipvsTable } from './ipvs-read.js';
 import type { Exec } from './ports.js';
 import { inSpace } from './spaces.js';
 import { readSysctls } from './sysctls.js';

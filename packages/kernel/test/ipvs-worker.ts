@@ -6,8 +6,9 @@ import { emptyNodeState, type NodeState, type ObservedState } from '@portolan/no
 import { diffNodeState } from '@portolan/plan';
 import { largeSnapshot } from '@portolan/testkit';
 import { inNamespace, type Kernel, openLinuxKernel } from '../src/index.js';
-import { ipvsTable } from '../src/ipvs.js';
-import { answerDatagrams, datagramClient } from './datagrams.js';
+import { ipvsTable } from '../src/ipvs-read.js';
+import { writeIpvs } from '../src/ipvs-write.js';
+import { answerDatagrams, datagramClient } from './datagram-peers.js';
 import { observed, reach, toldSteps } from './reach.js';
 import { dataPlaneState, stateOf, variantState } from './states.js';
 import { makeThrowawayHost, type ThrowawayHost } from './throwaway-host.js';
@@ -28,7 +29,7 @@ export interface IpvsFacts {
   /** What a weight that changes takes. */
   readonly weight: { readonly applied: readonly string[]; readonly processes: number; readonly wrong: readonly string[] };
   /** Lines that IPVS was given by `ipvsadm`, and those that are read of it. */
-  readonly ipvs: { readonly given: string; readonly read: string };
+  readonly ipvs: { readonly given: string; readonly read: string; readonly refused: readonly string[] };
   readonly datagrams: Answers;
   /** The same, where neither the flows to what was removed are forgotten nor IPVS's own connections. */
   readonly datagramsThatStay: Answers;
@@ -142,7 +143,12 @@ function ipvsOfEveryKind(): Promise<IpvsFacts['ipvs']> {
   return onHost(async ({ host, exec }) => {
     const empty = inNamespace(host, ipvsTable).text;
     const { stderr } = await exec.run(['ipvsadm', '-R'], { input: SERVICES, namespace: host });
-    return { given: SERVICES, read: `${stderr}${empty}${inNamespace(host, ipvsTable).text}` };
+    const read = `${stderr}${empty}${inNamespace(host, ipvsTable).text}`;
+    const refused: string[] = [];
+    for (const line of ['-a -f 7 -r 10.0.0.2:0 -m -w 1', '-A -f 1 -s rr', '-A -f 8 -s nosuch', '-d -f 1 -r 10.0.0.9:0', '-A -t 192.0.2.1:80 -s rr']) {
+      refused.push((await writeIpvs(host, `--set 0 0 60\n${line}\n-A -f 9 -s rr\n`)).trim());
+    }
+    return { given: SERVICES, read, refused: [...refused, ...(inNamespace(host, ipvsTable).text.includes('-f 9') ? ['went on'] : [])] };
   });
 }
 

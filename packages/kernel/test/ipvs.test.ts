@@ -54,9 +54,19 @@ describe('on a kernel with IPVS', () => {
     expect(inOrder(facts.ipvs.read)).toEqual(inOrder(facts.ipvs.given));
   });
 
-  it('a changed weight takes one process to write and none to read', () => {
+  it('a line that IPVS refuses ends a batch, and its error is told', () => {
+    expect(facts.ipvs.refused).toEqual([
+      '-a -f 7 -r 10.0.0.2:0 -m -w 1: ESRCH',
+      '-A -f 1 -s rr: EEXIST',
+      '-A -f 8 -s nosuch: ENOENT',
+      '-d -f 1 -r 10.0.0.9:0: ENOENT',
+      '-A -t 192.0.2.1:80 -s rr: is no line that we write',
+    ]);
+  });
+
+  it('a changed weight takes no process', () => {
     expect(facts.weight.applied).toEqual([expect.stringMatching(/^ipvsadm -e -f \d+ -r [0-9.]+:0 -m -w 7$/)]);
-    expect(facts.weight.processes).toBe(1);
+    expect(facts.weight.processes).toBe(0);
     expect(facts.weight.wrong).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ function isWrite(argv: readonly string[]): boolean {
 /** Everything in the namespaces that is not ours, as text; ours is added to it and taken away again. */
 function dump(path?: string): string {
   return host.run(
-    'ip -o link show | cut -d" " -f2 | sort; ip -o addr show | sort; ip route show; iptables-save | grep -v "^#" | sed "s/\\[.*//" | grep -v "^:.*ACCEPT" | grep -v "^[*]" | grep -v COMMIT || true',
+    'ip -o link show | cut -d" " -f2 | sort; ip -o addr show | sed "s, tentative,," | sort; ip route show; iptables-save | grep -v "^#" | sed "s/\\[.*//" | grep -v "^:.*ACCEPT" | grep -v "^[*]" | grep -v COMMIT || true',
     path,
   );
 }

@@ -1,13 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { IpvsTimeouts } from '@portolan/model';
-import { AF_INET, callFailure, IPPROTO_RAW, libc, SOCK_CLOEXEC, SOCK_RAW, SOL_IP } from './libc.js';
-
-/** IP_VS_SO_GET_… of linux/ip_vs.h. */
-const BASE = 64 + 1024 + 64;
-const GET_INFO = BASE + 1;
-const GET_SERVICES = BASE + 2;
-const GET_DESTINATIONS = BASE + 4;
-const GET_TIMEOUT = BASE + 6;
+import { get, NO_NETMASK, namesOfFlags, ONE_PACKET, openIpvs, PERSISTENT, SCHEDULER_FLAGS } from './ipvs-abi.js';
+import { callFailure, libc, SOL_IP } from './libc.js';
 
 /** Sizes of its structures, in bytes: what is asked, and each entry of the answer. */
 const INFO_SIZE = 12;
@@ -17,12 +11,6 @@ const DESTINATIONS_HEAD = 24;
 const DESTINATION_SIZE = 96;
 const TIMEOUT_SIZE = 12;
 
-const NO_NETMASK = 0xffffffff;
-const PERSISTENT = 0x01;
-const ONE_PACKET = 0x04;
-const SCHEDULER_FLAGS = [0x08, 0x10, 0x20] as const;
-/** How `ipvsadm` names the flags of these schedulers; those of others it numbers. */
-const flagNames: Readonly<Partial<Record<string, readonly string[]>>> = { sh: ['sh-fallback', 'sh-port'], mh: ['mh-fallback', 'mh-port'] };
 const forwardings = ['-m', '-g', '-i', '-g'] as const;
 
 /** What IPVS holds in one namespace. */
@@ -59,7 +47,7 @@ function selectorOf(services: DataView, at: number): string {
 function serviceLine(services: DataView, at: number, selector: string): string {
   const scheduler = nameAt(services, at + 16);
   const [flags, timeout, netmask] = [services.getUint32(at + 32, true), services.getUint32(at + 36, true), services.getUint32(at + 40, true)];
-  const named = SCHEDULER_FLAGS.flatMap((flag, i) => ((flags & flag) === 0 ? [] : [flagNames[scheduler]?.[i] ?? `flag-${i + 1}`]));
+  const named = namesOfFlags(scheduler).filter((_name, i) => (flags & (SCHEDULER_FLAGS[i] ?? 0)) !== 0);
   const parts = [
     `-A ${selector} -s ${scheduler}`,
     ...((flags & PERSISTENT) === 0 ? [] : [`-p ${timeout}`]),
@@ -79,10 +67,10 @@ function destinationLine(destinations: DataView, at: number, selector: string): 
 }
 
 function tableOf(fd: number): string {
-  const count = asked(fd, GET_INFO, Buffer.alloc(INFO_SIZE)).getUint32(8, true);
+  const count = asked(fd, get.info, Buffer.alloc(INFO_SIZE)).getUint32(8, true);
   const request = Buffer.alloc(SERVICES_HEAD + count * SERVICE_SIZE);
   request.writeUInt32LE(count, 0);
-  const services = asked(fd, GET_SERVICES, request);
+  const services = asked(fd, get.services, request);
   const lines: string[] = [];
   for (let i = 0; i < services.getUint32(0, true); i++) {
     const at = SERVICES_HEAD + i * SERVICE_SIZE;
@@ -93,7 +81,7 @@ function tableOf(fd: number): string {
     // Protocol, address, port and mark are at the same places in both structures.
     Buffer.from(services.buffer, services.byteOffset + at, 16).copy(wanted);
     wanted.writeUInt32LE(size, 16);
-    const destinations = asked(fd, GET_DESTINATIONS, wanted);
+    const destinations = asked(fd, get.destinations, wanted);
     for (let j = 0; j < destinations.getUint32(16, true); j++) {
       lines.push(`${destinationLine(destinations, DESTINATIONS_HEAD + j * DESTINATION_SIZE, selector)}\n`);
     }
@@ -106,10 +94,9 @@ function tableOf(fd: number): string {
  * processes, and opens a socket for each service. Fails with `apply-failed`, also when the table changes meanwhile.
  */
 export function ipvsTable(): IpvsTable {
-  const fd = libc.socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-  if (fd < 0) throw callFailure('socket', 'ip_vs');
+  const fd = openIpvs();
   try {
-    const view = asked(fd, GET_TIMEOUT, Buffer.alloc(TIMEOUT_SIZE));
+    const view = asked(fd, get.timeout, Buffer.alloc(TIMEOUT_SIZE));
     return { text: tableOf(fd), timeouts: { tcp: view.getInt32(0, true), tcpFin: view.getInt32(4, true), udp: view.getInt32(8, true) } };
   } finally {
     closeSync(fd);
