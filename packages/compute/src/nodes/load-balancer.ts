@@ -4,7 +4,7 @@ import { BALANCER_LINK, loadBalancerSpace } from '../names.js';
 import { type Member, type NetworkRoster, type Offered, trafficTo } from '../roster.js';
 import { oncePer } from '../shared.js';
 
-export function balancerOrigin({ network }: NetworkRoster): Pick<Origin, 'computedBy' | 'network'> {
+function balancerOrigin({ network }: NetworkRoster): Pick<Origin, 'computedBy' | 'network'> {
   return { computedBy: network.ingress ? 'ingress' : 'load-balancer', network: network.name };
 }
 
