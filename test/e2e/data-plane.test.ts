@@ -100,6 +100,79 @@ describe('balancing', () => {
   });
 });
 
+describe('options of balancing', () => {
+  const url = `http://${addresses.node3}:8001/`;
+
+  it('are every scheduler of IPVS that is offered, and weights', async () => {
+    for (const scheduler of ['wrr', 'lc', 'wlc', 'sh', 'mh', 'rr']) {
+      await call('/services/shop?wait=applied', 'PATCH', { scheduler });
+      const { answers, failures } = await lab.request('machine', url, 6);
+      expect(failures).toEqual([]);
+      if (scheduler === 'sh' || scheduler === 'mh') expect(new Set(answers.map(({ endpoint: by }) => by)).size).toBe(1);
+    }
+    await call('/services/shop', 'PATCH', { scheduler: 'wrr' });
+    await call('/endpoints/shop.1?wait=applied', 'PATCH', { weight: 2 });
+    expect(shares(await lab.request('machine', url, 30))).toEqual({ 'shop.1': 20, 'shop.2': 10 });
+    await call('/endpoints/shop.1', 'PATCH', { weight: 1 });
+    await call('/services/shop?wait=applied', 'PATCH', { scheduler: 'rr' });
+  });
+
+  it('are the addresses and interfaces that a port is published on', async () => {
+    const { ports } = await call<{ ports: { target: number }[] }>('/services/shop');
+    const publish = (change: object): Promise<unknown> =>
+      call('/services/shop?wait=applied', 'PATCH', { ports: ports.map((port) => (port.target === 80 ? { ...port, ...change } : port)) });
+    await publish({ addresses: [addresses.node1] });
+    expect(shares(await lab.request('machine', `http://${addresses.node1}:8001/`, 2))).toEqual({ 'shop.1': 1, 'shop.2': 1 });
+    expect((await lab.request('machine', url, 1)).failures[0]).toContain('ECONNREFUSED');
+    await publish({ addresses: [], interfaces: ['eth1'] });
+    expect(shares(await lab.request('machine', url, 2))).toEqual({ 'shop.1': 1, 'shop.2': 1 });
+    expect((await lab.request('node3', 'http://127.0.0.1:8001/', 1)).failures[0]).toContain('ECONNREFUSED');
+    await publish({ interfaces: [] });
+    expect(shares(await lab.request('node3', 'http://127.0.0.1:8001/', 2))).toEqual({ 'shop.1': 1, 'shop.2': 1 });
+  });
+
+  it('are the timeouts of IPVS, by cluster and by network, with a warning where keep-alive comes later', async () => {
+    const timeouts = async (network: string): Promise<string> => {
+      const { id } = await call<{ id: string }>(`/networks/${network}`);
+      return (await inSpace('node1', `lb_${id.slice(0, 9)}`, 'ipvsadm', '-l', '--timeout')).trim();
+    };
+    expect(await timeouts('wide')).toBe('Timeout (tcp tcpfin udp): 900 120 300');
+    expect(await timeouts('backend')).toBe('Timeout (tcp tcpfin udp): 7800 120 300');
+    const { items } = await call<{ items: { message: string; subject: { name: string } }[] }>('/findings');
+    expect(items.filter(({ message }) => message.includes('7200') || message.includes('7,200')).map(({ subject }) => subject.name)).toEqual(['wide']);
+  });
+});
+
+describe('pools', () => {
+  it('tell what is used by whom, and refuse what does not fit', async () => {
+    const { items } = await call<{ items: { pool: string; name: string; size: number; used: number; free: number }[] }>('/pools');
+    expect(items.find(({ pool, name }) => pool === 'addresses' && name === 'wide')).toMatchObject({ size: 260 });
+    await call('/networks', 'POST', { name: 'tiny', subnet: '10.9.0.0/30' });
+    await call('/services', 'POST', { name: 'fits', networks: [{ network: 'tiny' }] });
+    await expect(call('/services', 'POST', { name: 'too-many', networks: [{ network: 'tiny' }] })).rejects.toThrow(/pool-exhausted.*tiny.*1 gateway, 1 VIP/);
+    await call('/services/fits', 'DELETE');
+    await call('/networks/tiny?wait=applied', 'DELETE');
+  });
+});
+
+describe('the MTU', () => {
+  it('follows the smallest underlay, in every overlay of every host', async () => {
+    const host = lab.hosts.get('node3');
+    const setMtu = (mtu: number) => lab.machineOf('node3').run(['nsenter', `--net=${host?.netns}`, '--', 'ip', 'link', 'set', 'eth1', 'mtu', String(mtu)]);
+    const { id } = await call<{ id: string }>('/networks/backend');
+    const effective = async (): Promise<number> => (await call<{ effectiveMtu: number }>('/networks/backend')).effectiveMtu;
+    expect(await effective()).toBe(1450);
+    await setMtu(1400);
+    await until('the network is narrower', 60, async () => (await effective()) === 1350);
+    const { intentRevision } = await call<{ intentRevision: number }>('/status');
+    await call(`/wait?revision=${intentRevision}&timeout=60`);
+    const shown = await inSpace('node1', `1-${id.slice(0, 10)}`, 'ip', '-o', 'link', 'show', 'br0');
+    expect(shown).toContain('mtu 1350');
+    await setMtu(1500);
+    await until('the network is as wide as before', 60, async () => (await effective()) === 1450);
+  });
+});
+
 describe('the address of the client', () => {
   it('is the load balancer of the host with policy cluster, and the client itself with policy local', async () => {
     const cluster = await lab.request('machine', `http://${addresses.node1}:8001/`, 10);

@@ -12,7 +12,7 @@ export interface Batch {
   readonly tool: Tool;
   /**
    * Standard input of the tool; for the others lines of our own. `netns`: `add NAME`, `delete NAME`. `sysctl`: `NAME = VALUE`.
-   * `conntrack`: the arguments of one `conntrack -D` each, of which none need match. `dns`: `set KEY BODY` with the body as JSON, `delete KEY`.
+   * `conntrack`: the arguments of one `conntrack` each, `-D …`, of which none need match. `dns`: `set KEY BODY` with the body as JSON, `delete KEY`.
    */
   readonly text: string;
   /** Keys of the objects that it makes, changes or removes. */
