@@ -59,5 +59,11 @@ function hasAddresses(draft: EndpointDraft): draft is Endpoint & EndpointDraft {
 /** What was retired before and stays so, and then what this change gives up. */
 function sealRetired({ base, retired, revived }: Work): readonly Retired[] {
   if (retired.size === 0 && revived.size === 0) return base.retired;
-  return [...(revived.size === 0 ? base.retired : base.retired.filter((entry) => !revived.has(entry))), ...retired];
+  return [...(revived.size === 0 ? base.retired : base.retired.filter((entry) => !revived.has(entry))), ...[...retired].sort(byValue)];
+}
+
+/** In an order of its own: snapshots that are equal may hold their nouns in different orders, and must stay equal. */
+function byValue(a: Retired, b: Retired): number {
+  const [x, y] = [a, b].map(({ pool, networkId, value }) => `${pool} ${networkId} ${value}`);
+  return x === y ? 0 : (x ?? '') < (y ?? '') ? -1 : 1;
 }

@@ -28,15 +28,15 @@ describe('retired values', () => {
       { pool: 'address', networkId: 'app', value: '10.0.0.5', revision: 2, holder: { kind: 'endpoint', name: 'web.1', serviceId: 'web' } },
     ]);
     const gone = committed(after, { service: ['api', 'web'], endpoint: ['web.2'] });
-    // Objects in the order of allocation: the node leaves the network with its last endpoint.
+    // By edit, then by value: the node leaves the network with its last endpoint.
     expect(values(gone)).toEqual([
       'address app 10.0.0.5 @2',
-      'address app 10.0.0.4 @3',
-      'address app 10.0.0.3 @3',
-      'mark - 65537 @3',
       'address app 10.0.0.2 @3',
-      'mark - 65536 @3',
+      'address app 10.0.0.3 @3',
+      'address app 10.0.0.4 @3',
       'address app 10.0.0.6 @3',
+      'mark - 65536 @3',
+      'mark - 65537 @3',
     ]);
     const created = diffSnapshots(after, gone).retired.created;
     expect(created).toEqual(gone.retired.slice(1));
@@ -45,7 +45,7 @@ describe('retired values', () => {
   it('are the VNI of a network that goes, not its addresses, and what was retired in it is forgotten', () => {
     const before = committed(cluster(), { endpoint: ['web.1'] });
     const empty = committed(before, { service: ['web', 'api'], endpoint: ['web.2'], network: ['app'] });
-    expect(values(empty)).toEqual(['vni - 4096 @3', 'mark - 65536 @3', 'mark - 65537 @3']);
+    expect(values(empty)).toEqual(['mark - 65536 @3', 'mark - 65537 @3', 'vni - 4096 @3']);
     expect(diffSnapshots(before, empty).retired.deleted).toEqual(before.retired);
   });
 
@@ -55,7 +55,7 @@ describe('retired values', () => {
     const wide = before.networks.get('wide');
     if (wide === undefined) throw new Error('no network');
     const after = committed(before, { network: [{ ...wide, extraSubnets: [] }] });
-    expect(values(after)).toEqual(['vni - 4097 @2', 'address wide 10.9.0.1 @2']);
+    expect(values(after)).toEqual(['address wide 10.9.0.1 @2', 'vni - 4097 @2']);
   });
 
   it('are never given to anybody, in the same edit neither, until they are released', () => {
