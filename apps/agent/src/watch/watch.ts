@@ -32,7 +32,7 @@ export interface NodeWatchOptions {
 export interface NodeWatch {
   /** Watches what this state asks for, and nothing else. */
   follow(watch: Watch): void;
-  /** Reads the MTU of the underlay. */
+  /** Reads the MTU of the underlay, now and every other second. */
   measure(address: NodeState['address']): void;
   /** Namespaces that went or were replaced. */
   lost(endpoints: readonly Id[]): void;
@@ -44,10 +44,19 @@ export interface NodeWatch {
 const HOSTS_EVERY = 1_000;
 const HOST_TIMEOUT = 900;
 const CONNECTIONS_EVERY = 250;
+const MTU_EVERY = 2_000;
 
 /** Everything that an agent sees besides its kernel, as signals. No process is started for any of it. */
 export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange }: NodeWatchOptions): NodeWatch {
   let mtu: number | undefined;
+  let cancelMeasure: () => void = () => undefined;
+  function measure(address: NodeState['address']): void {
+    cancelMeasure();
+    const before = mtu;
+    mtu = sight.underlayMtu(address);
+    if (mtu !== before) onChange(false);
+    cancelMeasure = clock.after(MTU_EVERY, () => measure(address));
+  }
   const probes = watchProbes({
     clock,
     ask: (probe) => probeOutcome(probe, (space) => (space === 'host' ? undefined : pathOf(space)), sight.dial, clock),
@@ -81,11 +90,7 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange 
       hosts.follow(watch.nodes);
       connections.follow(watch.draining);
     },
-    measure: (address) => {
-      const before = mtu;
-      mtu = sight.underlayMtu(address);
-      if (mtu !== before) onChange(false);
-    },
+    measure,
     lost: (endpoints) => {
       for (const id of endpoints) probes.lost(id);
     },
@@ -96,6 +101,7 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange 
       ...(mtu === undefined ? {} : { underlayMtu: mtu }),
     }),
     stop: () => {
+      cancelMeasure();
       probes.stop();
       hosts.stop();
       connections.stop();
