@@ -64,7 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   outside.close();
   await lab?.stop();
-  if (process.env.KEEP === undefined) rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 describe('balancing', () => {

@@ -14,6 +14,7 @@ import {
   type Snapshot,
   type Subnet,
   subnetsOf,
+  type Traffic,
   trafficOf,
   underlayMtu,
 } from '@portolan/model';
@@ -140,7 +141,7 @@ export function residentsOf(roster: ClusterRoster, node: Node): readonly Residen
 }
 
 /** What an endpoint is sent. */
-export function trafficTo({ endpoint, service, node }: Resident): ReturnType<typeof trafficOf> {
+export function trafficTo({ endpoint, service, node }: Resident): Traffic {
   return trafficOf(endpoint, service, node);
 }
 

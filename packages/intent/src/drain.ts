@@ -1,4 +1,4 @@
-import { type ClusterSettings, type Drain, type Endpoint, type Id, type Service, type Snapshot, trafficOf } from '@portolan/model';
+import { type ClusterSettings, type Drain, type Endpoint, type Id, type Service, type Snapshot, trafficTo } from '@portolan/model';
 import { Edit } from './edit.js';
 import { existingNoun } from './find.js';
 import { deleteNoun } from './nouns.js';
@@ -66,10 +66,8 @@ export function removeEndpoint(
 }
 
 /** True when the endpoint can go without a loss: it is sent nothing, or it is drained. */
-export function isIdle({ services, nodes }: Snapshot, endpoint: Endpoint): boolean {
-  const node = nodes.get(endpoint.nodeId);
-  const service = endpoint.serviceId === null ? null : (services.get(endpoint.serviceId) ?? null);
-  return endpoint.drain?.drained === true || node === undefined || trafficOf(endpoint, service, node) === 'nothing';
+export function isIdle(snapshot: Snapshot, endpoint: Endpoint): boolean {
+  return endpoint.drain?.drained === true || trafficTo(snapshot, endpoint) === 'nothing';
 }
 
 /** The drain after another wish, the same object when it says the same. Without seconds a drain that goes on keeps its deadline. */

@@ -110,8 +110,10 @@ export function openFakeKernel({ names }: { readonly names?: NameServer } = {}):
     observe: async ({ endpoints, sysctls, written }) => {
       if (written === undefined) counts.observed += 1;
       else counts.partlyObserved += 1;
-      const isRead = ({ space, kind }: ObservedObject): boolean =>
-        written === undefined || tableOfKind[kind] === 'names' || written.get(space)?.has(tableOfKind[kind]) === true;
+      const isRead = ({ space, kind }: ObservedObject): boolean => {
+        const table = tableOfKind[kind];
+        return written === undefined || table === null || written.get(space)?.has(table) === true;
+      };
       const isAsked = ({ space, kind, body }: ObservedObject): boolean =>
         kind !== 'sysctl' || (body?.kind === 'sysctl' && sysctls.get(space)?.includes(body.name) === true);
       remembered = [...remembered.filter((object) => !isRead(object)), ...[...objects.values()].filter(isRead)];

@@ -40,13 +40,8 @@ export function hasTable(space: Space, table: KernelTable, hasIpvs: boolean): bo
       return !overlay.test(space);
     case 'servers':
       return hasIpvs && own && !overlay.test(space);
-    case 'names':
-      return false;
   }
 }
-
-/** A table that is read from a kernel; names are asked of the name server. */
-type ReadTable = Exclude<KernelTable, 'names'>;
 
 export interface Reading {
   readonly scans: readonly Scan[];
@@ -77,7 +72,7 @@ function answersOf(stdout: string, count: number): readonly string[] {
 }
 
 /** One process each at most. */
-const readers: Readonly<Record<ReadTable, (request: ReadRequest) => Promise<Reading>>> = {
+const readers: Readonly<Record<KernelTable, (request: ReadRequest) => Promise<Reading>>> = {
   links: async (request) => {
     const { space } = request;
     // Where all routes are somebody's there may be hundreds of thousands; in a namespace of our own the foreign ones are told.
@@ -117,5 +112,5 @@ const readers: Readonly<Record<ReadTable, (request: ReadRequest) => Promise<Read
 
 /** What one table holds that is recognisably ours, and what in a namespace of our own is not. Fails with `apply-failed`. */
 export function readTable(table: KernelTable, request: ReadRequest): Promise<Reading> {
-  return table === 'names' ? Promise.resolve({ scans: [] }) : readers[table](request);
+  return readers[table](request);
 }

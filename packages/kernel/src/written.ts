@@ -2,14 +2,15 @@ import type { ObjectKind, Space } from '@portolan/node-state';
 import type { Step } from '@portolan/plan';
 
 /** What is read at once in one namespace, by one process at most. */
-export type KernelTable = 'links' | 'peers' | 'sysctls' | 'servers' | 'rules' | 'names';
+export type KernelTable = 'links' | 'peers' | 'sysctls' | 'servers' | 'rules';
 
 /** What was written since an observation, by namespace. */
 export type Written = ReadonlyMap<Space, ReadonlySet<KernelTable>>;
 
-export const kernelTables: readonly KernelTable[] = ['links', 'peers', 'sysctls', 'servers', 'rules', 'names'];
+export const kernelTables: readonly KernelTable[] = ['links', 'peers', 'sysctls', 'servers', 'rules'];
 
-export const tableOfKind: Readonly<Record<ObjectKind, KernelTable>> = {
+/** null: names are in no kernel; the name server is asked for them each time. */
+export const tableOfKind: Readonly<Record<ObjectKind, KernelTable | null>> = {
   namespace: 'links',
   bridge: 'links',
   vxlan: 'links',
@@ -32,9 +33,9 @@ export const tableOfKind: Readonly<Record<ObjectKind, KernelTable>> = {
   'gateway-policy': 'rules',
   'port-forward': 'rules',
   'dns-redirect': 'rules',
-  'dns-server': 'names',
-  'dns-name': 'names',
-  'dns-client': 'names',
+  'dns-server': null,
+  'dns-name': null,
+  'dns-client': null,
 };
 
 /** They come and go with entries in other tables, such as the FDB of a VTEP and the sysctls of a link. */
@@ -46,7 +47,7 @@ export function writtenBy(steps: readonly Step[]): Written {
   const add = (space: Space, kind: ObjectKind): void => {
     const tables = written.get(space) ?? new Set();
     written.set(space, tables);
-    for (const table of structural.has(kind) ? kernelTables : [tableOfKind[kind]]) tables.add(table);
+    for (const table of structural.has(kind) ? kernelTables : [tableOfKind[kind]]) if (table !== null) tables.add(table);
   };
   for (const step of steps) {
     for (const object of step.action === 'create' ? [step.object] : step.action === 'delete' ? [step.observed] : [step.object, step.observed]) {

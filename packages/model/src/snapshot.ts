@@ -170,6 +170,11 @@ export interface Drain {
   readonly drained: boolean;
 }
 
+/** A cluster in which there is nothing. */
+export function emptySnapshotOf(cluster: Cluster): Snapshot {
+  return { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [] };
+}
+
 /** The map of a snapshot that holds a kind of object. */
 export const nounCollections = { node: 'nodes', network: 'networks', service: 'services', endpoint: 'endpoints' } as const satisfies Record<
   NounKind,

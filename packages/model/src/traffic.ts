@@ -20,6 +20,9 @@ export function subnetsOf({ vni, subnet, gateway, extraSubnets }: Network): read
   return [{ vni, subnet, gateway }, ...extraSubnets];
 }
 
+export const traffics = ['all', 'established', 'nothing'] as const;
+export type Traffic = (typeof traffics)[number];
+
 /**
  * What an endpoint is sent: `all` new connections by its weight; `established`: only packets of connections that it has
  * (it or its node is drained); `nothing`: its namespace, its health or its node is not there.
@@ -28,8 +31,15 @@ export function trafficOf(
   endpoint: Pick<Endpoint, 'presence' | 'health' | 'drain'>,
   service: Pick<Service, 'healthCheck'> | null,
   node: Pick<Node, 'availability' | 'condition'>,
-): 'all' | 'established' | 'nothing' {
+): Traffic {
   if (endpoint.presence !== 'present' || node.condition === 'unreachable') return 'nothing';
   if (service !== null && service.healthCheck !== null && endpoint.health !== 'healthy') return 'nothing';
   return endpoint.drain !== null || node.availability === 'drain' ? 'established' : 'all';
+}
+
+/** The same for an endpoint of a snapshot; `nothing` where its node is not there. */
+export function trafficTo({ nodes, services }: Pick<Snapshot, 'nodes' | 'services'>, endpoint: Endpoint): Traffic {
+  const node = nodes.get(endpoint.nodeId);
+  const service = endpoint.serviceId === null ? undefined : services.get(endpoint.serviceId);
+  return node === undefined ? 'nothing' : trafficOf(endpoint, service ?? null, node);
 }

@@ -1,5 +1,5 @@
 import { applyManifest, createNoun, deleteNoun, findNoun, type Nouns, parseManifest, parseSpec, patchNoun, patchSettings, replaceNoun } from '@portolan/intent';
-import { type Cluster, ClusterSpecSchema, defaultClusterSettings, type NounKind, portolanError, type Snapshot } from '@portolan/model';
+import { type Cluster, ClusterSpecSchema, defaultClusterSettings, emptySnapshotOf, type NounKind, portolanError, type Snapshot } from '@portolan/model';
 import { Type } from 'typebox';
 import { type Actor, commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
@@ -14,10 +14,9 @@ export interface NounOutcome<K extends NounKind> extends Outcome {
 export async function createCluster(ctx: Context, actor: Actor, spec: unknown): Promise<Cluster> {
   const { name, settings } = parsed(ClusterSpecSchema, spec);
   const cluster: Cluster = { id: ctx.newId(), name, settings: defaultClusterSettings, revision: 0 };
-  const empty: Snapshot = { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [] };
   const wanted = withPaths(
     (path) => `/settings${path}`,
-    () => patchSettings(empty, settings ?? {}),
+    () => patchSettings(emptySnapshotOf(cluster), settings ?? {}),
   );
   const created = await ctx.store.createCluster({ id: cluster.id, name, settings: wanted.cluster.settings });
   ctx.log.info({ cluster: name, actor }, 'create cluster');

@@ -1,6 +1,5 @@
-import type { Endpoint, Id, Node, Snapshot } from '@portolan/model';
+import { type Endpoint, type Id, type Node, type Snapshot, trafficTo } from '@portolan/model';
 import type { NodeProgress } from '@portolan/store';
-import { trafficTo } from './traffic.js';
 
 export type ProgressByNode = ReadonlyMap<Id, NodeProgress>;
 

@@ -3,17 +3,17 @@ import type { Id, Snapshot } from '@portolan/model';
 import type { Context } from './context.js';
 import { settledRevisionOf } from './status.js';
 
-const usages = new WeakMap<Snapshot, readonly PoolUsage[]>();
+/** The last count of each snapshot, with the revision up to which values had been released for it. */
+const counts = new WeakMap<Snapshot, { readonly settled: number; readonly usages: readonly PoolUsage[] }>();
 
 /** How much of each pool is used, and by what; what no node holds any more is free. */
 export async function poolsOf(ctx: Context, snapshot: Snapshot): Promise<readonly PoolUsage[]> {
   const settled = snapshot.retired.length === 0 ? 0 : settledRevisionOf(snapshot, await ctx.store.progress(snapshot.cluster.id));
-  const released = releaseRetired(snapshot, settled);
-  const known = usages.get(released);
-  if (known !== undefined) return known;
-  const made = poolUsage(released);
-  usages.set(released, made);
-  return made;
+  const known = counts.get(snapshot);
+  if (known?.settled === settled) return known.usages;
+  const usages = poolUsage(releaseRetired(snapshot, settled));
+  counts.set(snapshot, { settled, usages });
+  return usages;
 }
 
 /** The addresses of each network, by its id. */

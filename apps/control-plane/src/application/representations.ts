@@ -1,10 +1,21 @@
 import { type NounSpecs, type Nouns, specOf } from '@portolan/intent';
 import type { PoolUsage } from '@portolan/ipam';
-import { type Endpoint, effectiveMtu, type Id, type Ipv4, type Network, type Node, type NounKind, portolanError, type Snapshot } from '@portolan/model';
+import {
+  type Endpoint,
+  effectiveMtu,
+  type Id,
+  type Ipv4,
+  type Network,
+  type Node,
+  type NounKind,
+  portolanError,
+  type Snapshot,
+  type Traffic,
+  trafficTo,
+} from '@portolan/model';
 import type { Context } from './context.js';
 import { acknowledgementOf, connectionsOf, type ProgressByNode, progressByNode } from './drains.js';
 import { networkUsages } from './pools.js';
-import { type Traffic, trafficTo } from './traffic.js';
 
 /** What an object shows beyond its spec, its identity and its version. Sent back, it is ignored. */
 export interface Shown {

@@ -1,9 +1,8 @@
 import { specOf } from '@portolan/intent';
-import { effectiveMtu } from '@portolan/model';
+import { effectiveMtu, traffics, trafficTo } from '@portolan/model';
 import { listJobs } from '../application/history.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
-import { traffics, trafficTo } from '../application/traffic.js';
 import type { Builder } from './builder.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';

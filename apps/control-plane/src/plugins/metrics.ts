@@ -1,10 +1,10 @@
+import { traffics, trafficTo } from '@portolan/model';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Context, Counters } from '../application/context.js';
 import { leavingEndpoints } from '../application/drains.js';
 import { poolsOf } from '../application/pools.js';
 import { statusOf } from '../application/status.js';
-import { traffics, trafficTo } from '../application/traffic.js';
 
 export interface Metrics {
   readonly registry: Registry;

@@ -11,10 +11,10 @@ import {
   type NounKind,
   nounKinds,
   ServiceSpecSchema,
+  traffics,
 } from '@portolan/model';
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { jobStatuses } from '../application/history.js';
-import { traffics } from '../application/traffic.js';
 import { refTo } from './operation.js';
 
 const closed = { additionalProperties: false } as const;

@@ -1,4 +1,4 @@
-import { changesOf, diffSnapshots, type Id, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
+import { changesOf, diffSnapshots, emptySnapshotOf, type Id, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
 import type { IntentStore, JobRow, OutboxMessage, RevisionRow } from '../ports.js';
 import { refuseConflicts } from './conflicts.js';
 import { addGeneration, addReport, moveRevision, type NodeHistory, newNodeHistory } from './node-history.js';
@@ -60,10 +60,7 @@ export function openMemoryStore(): IntentStore {
       if (clusters.has(name)) throw portolanError('duplicate-name', '', 'a cluster of this name exists');
       if (withId(id) !== undefined) throw portolanError('duplicate-id', '', 'a cluster with this id exists');
       const cluster = { id, name, settings, revision: 0 };
-      clusters.set(name, {
-        snapshot: { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [] },
-        revisions: [],
-      });
+      clusters.set(name, { snapshot: emptySnapshotOf(cluster), revisions: [] });
       return cluster;
     },
     async deleteCluster(name) {
