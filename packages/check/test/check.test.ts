@@ -11,7 +11,7 @@ import {
   type ServiceNetwork,
   type Snapshot,
 } from '@portolan/model';
-import { dataPlaneSnapshot, largeSnapshot, sampleSnapshot } from '@portolan/testkit';
+import { dataPlaneSnapshot, largeSnapshot, portDefaults, sampleSnapshot } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 
 const sample = sampleSnapshot();
@@ -62,16 +62,7 @@ function gatewayAddressOf(endpoint: string): string | null {
   return [...plane.endpoints.values()].find(({ name }) => name === endpoint)?.gatewayAddress ?? null;
 }
 
-const port = (own: Partial<PublishedPort>): PublishedPort => ({
-  protocol: 'tcp',
-  published: 80,
-  target: 80,
-  mode: 'ingress',
-  externalTrafficPolicy: 'cluster',
-  addresses: [],
-  interfaces: [],
-  ...own,
-});
+const port = (own: Partial<PublishedPort>): PublishedPort => ({ ...portDefaults, published: 80, target: 80, ...own });
 
 function wide(change: (extra: Network['extraSubnets'][number]) => Network['extraSubnets'][number]): Snapshot {
   return edited('networks', 'wide', ({ extraSubnets }) => ({ extraSubnets: extraSubnets.map(change) }), plane);

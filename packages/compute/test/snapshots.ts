@@ -9,6 +9,7 @@ import {
   type Service,
   type Snapshot,
 } from '@portolan/model';
+import { endpointDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from '@portolan/testkit';
 
 /** A published port as a test says it; mode ingress, policy cluster, everywhere unless told. */
 type PortSketch = Pick<PublishedPort, 'published' | 'target'> & Partial<PublishedPort>;
@@ -44,7 +45,6 @@ export function idOf(name: string): string {
 
 export function snapshotOf(sketch: ClusterSketch): Snapshot {
   const cluster: Cluster = { id: idOf('cluster'), name: 'lab', settings: { ...defaultClusterSettings, ...sketch.settings }, revision: 1 };
-  const stored = (name: string) => ({ id: idOf(name), name, version: 1, labels: {} });
   const networkIds = new Map(sketch.networks.map(({ name, id }) => [name, id ?? idOf(name)]));
   const networkId = (name: string) => networkIds.get(name) ?? idOf(name);
   const addresses = (on: Readonly<Record<string, string>>) => Object.entries(on).map(([name, address]) => ({ networkId: networkId(name), address }));
@@ -52,36 +52,18 @@ export function snapshotOf(sketch: ClusterSketch): Snapshot {
     cluster,
     nodes: byId(
       sketch.nodes.map(({ on, ...node }) => ({
-        ...stored(node.name),
-        role: 'worker',
-        availability: 'active',
+        ...nodeDefaults,
+        id: idOf(node.name),
         condition: 'up',
-        underlayMtu: null,
         loadBalancers: addresses(on),
         ...node,
       })),
     ),
-    networks: byId(
-      sketch.networks.map((network) => ({
-        ...stored(network.name),
-        ingress: false,
-        extraSubnets: [],
-        mtu: null,
-        internal: false,
-        attachable: false,
-        dsr: false,
-        ipvsTimeouts: null,
-        ...network,
-      })),
-    ),
+    networks: byId(sketch.networks.map((network) => ({ ...networkDefaults, id: idOf(network.name), ...network }))),
     services: byId(
       sketch.services.map(({ on, aliases = {}, ports = [], ...service }) => ({
-        ...stored(service.name),
-        endpointMode: 'vip',
-        scheduler: 'rr',
-        persistence: 0,
-        healthCheck: null,
-        drainSeconds: null,
+        ...serviceDefaults,
+        id: idOf(service.name),
         networks: Object.entries(on).map(([name, [address = null, mark = null, localMark = null]]) => ({
           networkId: networkId(name),
           address,
@@ -89,23 +71,19 @@ export function snapshotOf(sketch: ClusterSketch): Snapshot {
           localMark,
           aliases: aliases[name] ?? [],
         })),
-        ports: ports.map((port) => ({ protocol: 'tcp', mode: 'ingress', externalTrafficPolicy: 'cluster', addresses: [], interfaces: [], ...port })),
+        ports: ports.map((port) => ({ ...portDefaults, ...port })),
         ...service,
       })),
     ),
     endpoints: byId(
       sketch.endpoints.map(({ on, service, node, ...endpoint }) => ({
-        ...stored(endpoint.name),
+        ...endpointDefaults,
+        id: idOf(endpoint.name),
         serviceId: service === null ? null : idOf(service),
         nodeId: idOf(node),
         attachment: { netns: `/run/netns/${endpoint.name}` },
-        weight: 1,
         addresses: addresses(on),
-        aliases: [],
-        gatewayAddress: null,
         presence: 'present',
-        health: 'unknown',
-        drain: null,
         ...endpoint,
       })),
     ),

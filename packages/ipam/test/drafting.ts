@@ -10,32 +10,19 @@ import {
   type ServiceDraft,
 } from '@portolan/ipam';
 import type { ClusterSettings, Id, Node, ServiceNetwork, Snapshot } from '@portolan/model';
+import { endpointDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from '@portolan/testkit';
 import { expect } from 'vitest';
 
-const stored = (id: Id) => ({ id, name: id, version: 1, labels: {} });
+const identity = (id: Id) => ({ id, name: id });
 
-export const node = (id: Id, address: string): Node => ({
-  ...stored(id),
-  role: 'worker',
-  availability: 'active',
-  address,
-  loadBalancers: [],
-  underlayMtu: null,
-  condition: 'unknown',
-});
+export const node = (id: Id, address: string): Node => ({ ...nodeDefaults, ...identity(id), address });
 
 export const network = (id: Id, own: Partial<NetworkDraft> = {}): NetworkDraft => ({
-  ...stored(id),
-  ingress: false,
+  ...networkDefaults,
+  ...identity(id),
   vni: null,
   subnet: null,
   gateway: null,
-  extraSubnets: [],
-  mtu: null,
-  internal: false,
-  attachable: false,
-  dsr: false,
-  ipvsTimeouts: null,
   ...own,
 });
 
@@ -49,41 +36,22 @@ export const joined = (networkId: Id, own: Partial<ServiceNetwork> = {}): Servic
 });
 
 export const service = (id: Id, networks: readonly Id[], own: Partial<ServiceDraft> = {}): ServiceDraft => ({
-  ...stored(id),
-  endpointMode: 'vip',
-  scheduler: 'rr',
-  persistence: 0,
+  ...serviceDefaults,
+  ...identity(id),
   networks: networks.map((networkId) => joined(networkId)),
-  ports: [],
-  healthCheck: null,
-  drainSeconds: null,
   ...own,
 });
 
-export const port = (own: Partial<PublishedPortDraft> = {}): PublishedPortDraft => ({
-  protocol: 'tcp',
-  published: null,
-  target: 80,
-  mode: 'ingress',
-  externalTrafficPolicy: 'cluster',
-  addresses: [],
-  interfaces: [],
-  ...own,
-});
+export const port = (own: Partial<PublishedPortDraft> = {}): PublishedPortDraft => ({ ...portDefaults, published: null, target: 80, ...own });
 
 /** `networks`: of an endpoint without a service. */
 export const endpoint = (id: Id, serviceId: Id | null, nodeId: Id, networks: readonly Id[] = [], own: Partial<EndpointDraft> = {}): EndpointDraft => ({
-  ...stored(id),
+  ...endpointDefaults,
+  ...identity(id),
   serviceId,
   nodeId,
   attachment: { netns: `/run/netns/${id}` },
-  weight: 1,
   addresses: networks.map((networkId) => ({ networkId, address: null })),
-  aliases: [],
-  gatewayAddress: null,
-  presence: 'unknown',
-  health: 'unknown',
-  drain: null,
   ...own,
 });
 

@@ -1,7 +1,11 @@
 import { openMemoryStore } from '../src/memory/index.js';
-import { describeIntentStore } from './intent.contract.js';
+import { describeIntentStore, type StoreUnderTest } from './intent.contract.js';
+import { describeNodeProgress } from './progress.contract.js';
 
-describeIntentStore('memory', async () => {
+async function subject(): Promise<StoreUnderTest> {
   const store = openMemoryStore();
   return { store, reopen: async () => store };
-});
+}
+
+describeIntentStore('memory', subject);
+describeNodeProgress('memory', subject);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll } from 'vitest';
 import type { IntentStore } from '../src/ports.js';
 import { openPostgresStore } from '../src/postgres/index.js';
 import { startDatabases, type TestDatabases } from './fixtures/database.js';
-import { describeIntentStore } from './intent.contract.js';
+import { describeIntentStore, type StoreUnderTest } from './intent.contract.js';
+import { describeNodeProgress } from './progress.contract.js';
 
 let databases: TestDatabases;
 let url: string;
@@ -24,7 +25,10 @@ function openStore(): IntentStore {
   return store;
 }
 
-describeIntentStore('postgres', async () => {
+async function subject(): Promise<StoreUnderTest> {
   await databases.query(url, 'DELETE FROM clusters');
   return { store: openStore(), reopen: async () => openStore() };
-});
+}
+
+describeIntentStore('postgres', subject);
+describeNodeProgress('postgres', subject);

@@ -1,0 +1,212 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { IntentStore, OutboxMessage } from '../src/ports.js';
+import { idOf, newCluster, note, planTo, remove, reportOn, stateOf } from './fixtures/intent.js';
+import { all, n1, n2, web1 } from './fixtures/small-cluster.js';
+import type { StoreUnderTest } from './intent.contract.js';
+
+/** What every IntentStore promises of what is computed from the intent and reported of it. `subject` gives a store without any cluster. */
+export function describeNodeProgress(name: string, subject: () => Promise<StoreUnderTest>): void {
+  describe(`intent store: ${name}`, () => {
+    let store: IntentStore;
+    let reopen: StoreUnderTest['reopen'];
+    beforeEach(async () => {
+      ({ store, reopen } = await subject());
+    });
+
+    describe('computed states, jobs and reports', () => {
+      let cluster: string;
+      const first = stateOf('n1', '10.0.1.1');
+      const second = stateOf('n1', '10.0.1.1', '10.0.1.2');
+      beforeEach(async () => {
+        cluster = await newCluster(store, 'a');
+        await store.commit('a', note, all);
+      });
+      const save = (revision: number, state: typeof first | undefined, nodeId = n1.id): Promise<void> =>
+        store.saveComputed(cluster, revision, [{ nodeId, ...(state === undefined ? {} : { changed: { state, plan: planTo(state) } }) }]);
+      const progress = async (): Promise<readonly number[]> =>
+        (await store.progress(cluster, n1.id)).flatMap(({ generation, computedRevision, appliedRevision }) => [generation, computedRevision, appliedRevision]);
+
+      it('a state starts a generation with its job and its message', async () => {
+        await save(1, first);
+        expect(await progress()).toEqual([1, 1, 0]);
+        expect(await store.nodeState(n1.id)).toMatchObject({ nodeId: n1.id, generation: 1, revision: 1, state: first });
+        const [job] = await store.jobs(cluster, { limit: 10 });
+        expect(job).toMatchObject({ nodeId: n1.id, generation: 1, revision: 1, status: 'queued', plan: planTo(first), finishedAt: null, report: null });
+        expect(await store.job(job?.id ?? '')).toEqual(job);
+        const published: OutboxMessage[] = [];
+        expect(await store.drainOutbox(10, async (messages) => void published.push(...messages))).toBe(1);
+        expect(published).toMatchObject([{ cluster: 'a', node: 'n1', hint: { jobId: job?.id, generation: 1, revision: 1 } }]);
+        expect(await store.drainOutbox(10, async () => expect.unreachable())).toBe(0);
+      });
+
+      it('an equal state moves only the revision, whoever computed it', async () => {
+        await save(1, first);
+        await save(2, first);
+        await save(3, undefined);
+        expect(await progress()).toEqual([1, 3, 0]);
+        expect(await store.jobs(cluster, { limit: 10 })).toHaveLength(1);
+      });
+
+      it('an older revision is ignored', async () => {
+        await save(2, first);
+        await save(1, second);
+        expect(await progress()).toEqual([1, 2, 0]);
+        expect((await store.nodeState(n1.id))?.state).toEqual(first);
+      });
+
+      it('nodes that are gone, or of another cluster, are ignored', async () => {
+        await save(1, first, idOf('gone'));
+        await newCluster(store, 'b');
+        await store.saveComputed(idOf('clusterb'), 1, [{ nodeId: n1.id, changed: { state: first, plan: planTo(first) } }]);
+        expect(await store.progress(cluster)).toEqual([]);
+        expect(await store.counts()).toMatchObject({ outbox: 0, jobs: { queued: 0 } });
+      });
+
+      it('control planes that save at once agree on the generations', async () => {
+        const peer = await reopen();
+        const states = [first, second].map(
+          (state) =>
+            [
+              { nodeId: n1.id, changed: { state, plan: planTo(state) } },
+              { nodeId: n2.id, changed: { state, plan: planTo(state) } },
+            ] as const,
+        );
+        await Promise.all(states.flatMap((both) => [store.saveComputed(cluster, 1, [...both]), peer.saveComputed(cluster, 1, [...both].reverse())]));
+        const rows = await store.jobs(cluster, { limit: 100 });
+        for (const { id } of [n1, n2]) {
+          const generations = rows.filter(({ nodeId }) => nodeId === id).map(({ generation }) => generation);
+          expect(generations).toEqual([...generations.keys()].map((i) => generations.length - i));
+        }
+      });
+
+      it('a report that was applied moves the applied revision and closes the job', async () => {
+        await save(1, first);
+        const [job] = await store.jobs(cluster, { limit: 1 });
+        const objects = first.objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind, body }));
+        const report = reportOn(first, 1, {
+          jobId: job?.id ?? '',
+          waiting: ['veth/host/a'],
+          signals: { health: { [web1.id]: 'healthy' }, reachable: {}, connections: {}, underlayMtu: 1500 },
+          observed: { hash: first.hash, objects, foreign: [{ space: 'host', text: '-A X' }] },
+        });
+        const answer = await store.saveReport(n1.id, report);
+        expect(answer).toMatchObject({
+          generation: 1,
+          appliedRevision: 1,
+          lastStatus: 'applied',
+          lastErrors: [],
+          lastWaiting: ['veth/host/a'],
+          facts: { kernel: '6.1' },
+          signals: { health: { [web1.id]: 'healthy' }, reachable: {}, connections: {}, underlayMtu: 1500 },
+        });
+        expect(await store.progress(cluster)).toEqual([answer]);
+        expect(await store.observed(n1.id)).toMatchObject({ hash: first.hash, objects, foreign: report.observed.foreign });
+        const closed = await store.job(job?.id ?? '');
+        expect(closed).toMatchObject({ status: 'applied', finishedAt: expect.any(String) });
+        const { objects: _objects, ...kept } = report.observed;
+        expect(closed?.report).toEqual({ ...report, observed: kept });
+      });
+
+      it('applied stays applied while revisions come that change nothing for the node', async () => {
+        await save(1, first);
+        await store.saveReport(n1.id, reportOn(first, 1));
+        await save(2, undefined);
+        expect(await progress()).toEqual([1, 2, 2]);
+        await store.saveReport(n1.id, reportOn(first, 1, { status: 'failed' }));
+        await save(3, first);
+        expect(await progress()).toEqual([1, 3, 2]);
+        await store.saveReport(n1.id, reportOn(first, 1));
+        expect(await progress()).toEqual([1, 3, 3]);
+      });
+
+      it('an older state counts for its own revision, and never takes the newer back', async () => {
+        await save(3, first);
+        await save(5, second);
+        expect((await store.saveReport(n1.id, reportOn(first, 1))).appliedRevision).toBe(3);
+        await store.saveReport(n1.id, reportOn(second, 2));
+        await store.saveReport(n1.id, reportOn(first, 1));
+        await store.saveReport(n1.id, reportOn(stateOf('n1', '10.9.9.9'), 2));
+        expect(await progress()).toEqual([2, 5, 5]);
+      });
+
+      it('a failed report leaves the applied revision, and the job can still succeed', async () => {
+        await save(1, first);
+        const errors = [{ code: 'apply-failed', message: 'exit status 2: \u0000', fix: 'read it' }];
+        const failed = await store.saveReport(n1.id, reportOn(first, 1, { status: 'failed', errors }));
+        expect(failed).toMatchObject({ appliedRevision: 0, lastStatus: 'failed', lastErrors: errors });
+        expect((await store.jobs(cluster, { limit: 1 }))[0]).toMatchObject({ status: 'failed', report: { status: 'failed', errors } });
+        await store.saveReport(n1.id, reportOn(first, 1));
+        expect((await store.jobs(cluster, { limit: 1 }))[0]).toMatchObject({ status: 'applied', report: { status: 'applied' } });
+      });
+
+      it('a newer generation supersedes the jobs before it, and what was applied keeps its report', async () => {
+        await save(1, first);
+        await save(2, second);
+        const steps = [{ action: 'create', key: 'k', reason: 'it is new' }];
+        await store.saveReport(n1.id, reportOn(second, 2, { steps }));
+        await store.saveReport(n1.id, reportOn(second, 2));
+        expect((await store.jobs(cluster, { limit: 10 })).map(({ status, report }) => [status, report?.steps])).toEqual([
+          ['applied', steps],
+          ['superseded', undefined],
+        ]);
+      });
+
+      it('observed objects that were left out are those of the report before, or unknown', async () => {
+        await save(1, first);
+        const observed = (hash: string, objects?: []) => ({ observed: { hash, foreign: [], ...(objects === undefined ? {} : { objects }) } });
+        await store.saveReport(n1.id, reportOn(first, 1, observed('one')));
+        expect(await store.observed(n1.id)).toBeNull();
+        await store.saveReport(n1.id, reportOn(first, 1, observed('one', [])));
+        await store.saveReport(n1.id, reportOn(first, 1, { observed: { hash: 'one', foreign: [{ space: 'host', text: 'x' }] } }));
+        expect(await store.observed(n1.id)).toMatchObject({ hash: 'one', foreign: [{ text: 'x' }] });
+        await store.saveReport(n1.id, reportOn(first, 1, observed('two')));
+        expect(await store.observed(n1.id)).toMatchObject({ hash: 'one' });
+      });
+
+      it('a report of an unknown node is refused', async () => {
+        await expect(store.saveReport(idOf('gone'), reportOn(first, 1))).rejects.toMatchObject({ code: 'not-found' });
+      });
+
+      it('jobs are filtered and come in pages', async () => {
+        for (let i = 1; i <= 3; i++) for (const nodeId of [n1.id, n2.id]) await save(i, stateOf('n', `10.0.1.${i}`), nodeId);
+        await store.saveReport(n1.id, reportOn(stateOf('n', '10.0.1.3'), 3));
+        expect(await store.jobs(cluster, { limit: 100 })).toHaveLength(6);
+        expect((await store.jobs(cluster, { limit: 100, nodeId: n2.id })).map(({ generation }) => generation)).toEqual([3, 2, 1]);
+        expect((await store.jobs(cluster, { limit: 100, status: 'superseded' })).map(({ generation }) => generation)).toEqual([2, 1]);
+        const page = await store.jobs(cluster, { limit: 4 });
+        const rest = await store.jobs(cluster, { limit: 4, before: page.at(-1)?.id ?? '' });
+        expect([...page, ...rest].map(({ generation }) => generation)).toEqual([3, 3, 2, 2, 1, 1]);
+        expect(await store.jobs(cluster, { limit: 4, before: 'no' })).toEqual([]);
+        expect(await store.job('no')).toBeNull();
+        expect(await store.counts()).toEqual({ outbox: 6, jobs: { queued: 3, applied: 1, failed: 0, superseded: 2 } });
+      });
+
+      it('keeps the last 20 states and the last 200 jobs of a node', async () => {
+        for (let i = 1; i <= 205; i++) await save(i, stateOf('n1', `10.0.${i}.1`));
+        expect(await store.nodeState(n1.id, 185)).toBeNull();
+        expect(await store.nodeState(n1.id, 186)).toMatchObject({ generation: 186, revision: 186 });
+        const rows = await store.jobs(cluster, { limit: 1000 });
+        expect([rows.length, rows.at(-1)?.generation]).toEqual([200, 6]);
+        expect((await store.counts()).outbox).toBe(200);
+      });
+
+      it('messages that could not be published stay, in order', async () => {
+        await save(1, first);
+        await save(2, second);
+        const fault = new Error('no Redis');
+        await expect(store.drainOutbox(10, () => Promise.reject(fault))).rejects.toBe(fault);
+        const generations: number[] = [];
+        expect(await store.drainOutbox(1, async (messages) => void generations.push(...messages.map(({ hint }) => hint.generation)))).toBe(1);
+        expect(await store.drainOutbox(10, async (messages) => void generations.push(...messages.map(({ hint }) => hint.generation)))).toBe(1);
+        expect(generations).toEqual([1, 2]);
+      });
+
+      it('a node takes its history with it', async () => {
+        await save(1, first);
+        await store.commit('a', note, remove(n1.id, web1.id));
+        expect(await store.progress(cluster)).toEqual([]);
+        expect(await store.counts()).toMatchObject({ outbox: 0, jobs: { queued: 0 } });
+      });
+    });
+  });
+}

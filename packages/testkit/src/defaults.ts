@@ -1,0 +1,42 @@
+/**
+ * What a noun has that a test says nothing of: every field but its identity, what it refers to, and what is allocated. A new field of
+ * the model is added here once. Nothing has been seen or probed.
+ */
+const stored = { version: 1, labels: {} } as const;
+
+export const nodeDefaults = { ...stored, role: 'worker', availability: 'active', loadBalancers: [], underlayMtu: null, condition: 'unknown' } as const;
+
+export const networkDefaults = {
+  ...stored,
+  ingress: false,
+  extraSubnets: [],
+  mtu: null,
+  internal: false,
+  attachable: false,
+  dsr: false,
+  ipvsTimeouts: null,
+} as const;
+
+export const serviceDefaults = {
+  ...stored,
+  endpointMode: 'vip',
+  scheduler: 'rr',
+  persistence: 0,
+  networks: [],
+  ports: [],
+  healthCheck: null,
+  drainSeconds: null,
+} as const;
+
+export const portDefaults = { protocol: 'tcp', mode: 'ingress', externalTrafficPolicy: 'cluster', addresses: [], interfaces: [] } as const;
+
+export const endpointDefaults = {
+  ...stored,
+  weight: 1,
+  addresses: [],
+  aliases: [],
+  gatewayAddress: null,
+  presence: 'unknown',
+  health: 'unknown',
+  drain: null,
+} as const;
