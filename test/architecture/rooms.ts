@@ -4,26 +4,27 @@
  */
 export const rooms: Readonly<Record<string, readonly string[]>> = {
   model: [],
-  ipam: ['model'],
+  ipam: ['model', 'flannel'],
   'node-state': ['model'],
-  check: ['model'],
-  intent: ['model', 'ipam', 'check'],
-  compute: ['model', 'node-state'],
+  flannel: ['model', 'node-state'],
+  check: ['model', 'flannel'],
+  intent: ['model', 'flannel', 'ipam', 'check'],
+  compute: ['model', 'flannel', 'node-state'],
   plan: ['model', 'node-state'],
   render: ['model', 'node-state', 'plan'],
   protocol: ['model', 'node-state', 'plan'],
-  store: ['model', 'node-state', 'plan', 'protocol'],
+  store: ['model', 'flannel', 'node-state', 'plan', 'protocol'],
   kernel: ['model', 'node-state', 'plan', 'render'],
   testkit: ['model', 'ipam', 'check', 'intent', 'node-state', 'compute', 'plan'],
   harness: ['model'],
-  'control-plane': ['model', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'protocol', 'store'],
+  'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'protocol', 'store'],
   agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
   cli: ['model'],
   lab: ['model', 'harness'],
 };
 
 /** Pure rooms: nothing of Node, no clock, no randomness. */
-export const pureRooms: readonly string[] = ['model', 'ipam', 'node-state', 'check', 'intent', 'compute', 'plan', 'render', 'protocol', 'testkit'];
+export const pureRooms: readonly string[] = ['model', 'flannel', 'ipam', 'node-state', 'check', 'intent', 'compute', 'plan', 'render', 'protocol', 'testkit'];
 
 /** Ports that a room opens beside its front door; an agent must not load the database client with its queue. */
 export const doors: Readonly<Record<string, readonly string[]>> = { store: ['postgres', 'queue', 'etcd', 'memory'], kernel: ['sockets'] };

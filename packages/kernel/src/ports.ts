@@ -55,10 +55,20 @@ export interface NameServer {
   observed(found: ResolvedEndpoints['found']): readonly ObservedObject[];
 }
 
+/** The relay of flannel's udp backend, as far as a plan is carried out by it. */
+export interface UdpRelay {
+  /** Carries out lines as `Batch` has them, in order. Fails with `apply-failed`. */
+  change(text: string): Promise<void>;
+  /** The TUN device and the peers that it has, as objects of the kinds `udp-relay` and `udp-relay-peer`; none where no relay runs. */
+  observed(): Promise<readonly ObservedObject[]>;
+}
+
 export interface ObserveRequest {
   readonly endpoints: NodeState['endpoints'];
   /** The sysctls to read. */
   readonly sysctls: SysctlNames;
+  /** Paths of the files to read, beside those that were written by us and are still there; none unless given. */
+  readonly files?: readonly string[];
   /** Only these tables are read, and those of namespaces that are new; the rest of the answer is that of the last observation by this object. */
   readonly written?: Written;
 }
@@ -71,8 +81,11 @@ export interface Observation extends ObservedState {
 /** A host's kernel, or a fake of one. */
 export interface Kernel {
   readonly layout: Layout;
-  /** What the host has: kernel release, versions of tools. Throws `tool-missing` or `kernel-feature-missing`, naming it and the package to install. */
-  probe(): Promise<Readonly<Record<string, string>>>;
+  /**
+   * What the host has: kernel release, versions of tools. Throws `tool-missing` or `kernel-feature-missing`, naming it and the package to
+   * install. What only balancing needs (IPVS, ipvsadm) is asked for where `balances` is true.
+   */
+  probe(needs: { readonly balances: boolean }): Promise<Readonly<Record<string, string>>>;
   /** Finds the namespaces of endpoints. Of two endpoints in one namespace the first is found and the other refused. */
   resolve(endpoints: Attachments): Promise<ResolvedEndpoints>;
   /** Reads back everything that is recognisably ours, after resolving the endpoints. Fails with `apply-failed` when a namespace cannot be read. */

@@ -25,6 +25,7 @@ export const errorCatalogue = {
   'in-use': { status: 409, fix: 'Delete or move what still uses it first.' },
   'immutable-field': { status: 409, fix: 'Delete the object and create it again with the new value.' },
   'node-paused': { status: 409, fix: 'Set the availability of the node to "active", or place the endpoint on another node.' },
+  'flannel-missing': { status: 422, fix: 'Set the flannel network of the cluster first (portolan flannel set).' },
   'pool-exhausted': { status: 409, fix: 'Free something in the pool that is named, or configure a larger one.' },
   'not-found': { status: 404, fix: 'List the collection to see what exists.' },
   'precondition-failed': { status: 412, fix: 'Read the object again and repeat the change on its new version (ETag).' },

@@ -1,4 +1,5 @@
 export * from './errors.js';
+export * from './flannel.js';
 export * from './ipv4.js';
 export * from './nouns.js';
 export * from './snapshot.js';

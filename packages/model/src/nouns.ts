@@ -292,11 +292,84 @@ export const EndpointSpecSchema = Type.Object(
     weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 1, description: 'IPVS weight; 0 takes no new connections.' })),
     addresses: Type.Optional(Type.Array(Type.Object({ network: NameSchema, address: Ipv4Schema }, closed), { maxItems: 64 })),
     aliases: Type.Optional(AliasesSchema),
+    flannel: Type.Optional(
+      Type.Object(
+        { address: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'In the subnet of its node; allocated there unless given.' })) },
+        { additionalProperties: false, description: 'It joins the flannel network, on the bridge of its node.' },
+      ),
+    ),
     labels: Type.Optional(LabelsSchema),
   },
   closed,
 );
 export type EndpointSpec = Static<typeof EndpointSpecSchema>;
+
+// ── flannel ────────────────────────────────────────────────────────────────────────────────────────────────────────
+/**
+ * How packets cross between hosts, with the options that flannel has. What is left out is left out of the registry, too, so
+ * that flanneld takes its own defaults; these are the same as ours.
+ */
+export const FlannelBackendSchema = Type.Union([
+  Type.Object(
+    {
+      type: Type.Literal('vxlan'),
+      vni: Type.Optional(Type.Integer({ minimum: 1, maximum: 0xffffff, default: 1 })),
+      port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: 8472, description: 'UDP port of the VXLAN packets.' })),
+      gbp: Type.Optional(Type.Boolean({ default: false, description: 'VXLAN Group Based Policy.' })),
+      learning: Type.Optional(Type.Boolean({ default: false })),
+      directRouting: Type.Optional(
+        Type.Boolean({ default: false, description: 'Peers in a subnet of the host are reached by a route, without encapsulation; the others by VXLAN.' }),
+      ),
+      mtu: Type.Optional(
+        Type.Integer({ minimum: 626, maximum: 9216, description: 'MTU outside, in bytes; that of the interface unless given. Inside it is 50 less.' }),
+      ),
+    },
+    closed,
+  ),
+  Type.Object({ type: Type.Literal('host-gw') }, closed),
+  Type.Object({ type: Type.Literal('udp'), port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: 8285 })) }, closed),
+]);
+export type FlannelBackend = Static<typeof FlannelBackendSchema>;
+
+/** The flannel network of a cluster: one at most. Names are those of flannel's own configuration. */
+export const FlannelSpecSchema = Type.Object(
+  {
+    prefix: Type.Optional(
+      Type.String({
+        pattern: '^/[!-~]{1,254}$',
+        default: '/coreos.com/network',
+        description: 'Prefix of the registry in etcd, as flanneld has it in -etcd-prefix. It cannot be changed while the network is there.',
+      }),
+    ),
+    network: CidrSchema,
+    subnetLen: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 30, description: 'Length of the subnet of a node; 24, or two more than that of a network smaller than /22.' }),
+    ),
+    subnetMin: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'First subnet to give; the second of the network unless given.' })),
+    subnetMax: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'Last subnet to give; the last of the network unless given.' })),
+    backend: FlannelBackendSchema,
+    masquerade: Type.Optional(Type.Boolean({ default: true, description: 'What leaves the network gets the address of the host, as with flanneld -ip-masq.' })),
+    cni: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'Writes a CNI configuration on each node. CNI gives the addresses of the lower half of the subnet, Portolan those of the upper half.',
+      }),
+    ),
+    reservations: Type.Optional(
+      Type.Array(Type.Object({ node: NameSchema, subnet: CidrSchema }, closed), {
+        maxItems: 10000,
+        description: 'Subnets that are kept for a node, without a TTL.',
+      }),
+    ),
+    registry: Type.Optional(
+      Type.Record(Type.String({ maxLength: 64 }), Type.Any(), {
+        description: 'Further fields of the configuration in etcd, kept as they are: EnableIPv6, IPv6Network, IPv6SubnetLen, EnableNFTables …',
+      }),
+    ),
+  },
+  closed,
+);
+export type FlannelSpec = Static<typeof FlannelSpecSchema>;
 
 // ── manifest ───────────────────────────────────────────────────────────────────────────────────────────────────────
 /**
@@ -310,6 +383,7 @@ export const ManifestSchema = Type.Object(
     networks: Type.Optional(Type.Array(NetworkSpecSchema)),
     services: Type.Optional(Type.Array(ServiceSpecSchema)),
     endpoints: Type.Optional(Type.Array(EndpointSpecSchema)),
+    flannel: Type.Optional(Type.Union([FlannelSpecSchema, Type.Null()], { description: 'null removes the network and gives its subnets back.' })),
   },
   closed,
 );

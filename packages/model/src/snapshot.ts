@@ -1,3 +1,4 @@
+import type { Flannel, FlannelLease } from './flannel.js';
 import type { Cidr, Ipv4 } from './ipv4.js';
 import type { Attachment, ClusterSettings, Id, IpvsTimeouts, NounKind, Protocol } from './nouns.js';
 
@@ -13,6 +14,10 @@ export interface Snapshot {
   readonly endpoints: ReadonlyMap<Id, Endpoint>;
   /** Values that were given up and that a node may still hold, in the order in which they were. */
   readonly retired: readonly Retired[];
+  /** The flannel network, null when the cluster has none. */
+  readonly flannel: Flannel | null;
+  /** What the registry in etcd held when it was last read, by the name of the key; empty without a flannel network. */
+  readonly flannelLeases: ReadonlyMap<string, FlannelLease>;
 }
 
 /**
@@ -55,6 +60,10 @@ export interface Node extends Stored {
   readonly loadBalancers: readonly NetworkAddress[];
   /** MTU of the interface with `address`, in bytes, by the last report; null before. */
   readonly underlayMtu: number | null;
+  /** Name of that interface, such as eth1, by the last report; null before. */
+  readonly underlayLink: string | null;
+  /** Subnets that the host reaches by its interfaces without a gateway, in ascending order, by the last report. */
+  readonly onLink: readonly Cidr[];
   /**
    * What is known of the host. `silent`: its agent's lease is gone, and other nodes look whether the host still answers;
    * the data path of a host outlives its agent, so nothing changes yet. `unreachable`: it does not, and its endpoints are sent nothing.
@@ -154,6 +163,14 @@ export interface Endpoint extends Stored {
   /** By the health check of its service; only `healthy` endpoints of such a service are sent traffic. */
   readonly health: 'unknown' | 'healthy' | 'unhealthy';
   readonly drain: Drain | null;
+  /** Its place in the flannel network; null when it has none. */
+  readonly flannel: EndpointFlannel | null;
+}
+
+/** `address` is null until the node has a subnet. One that a person chose (`fixed`) stays even where the subnet of the node is another: `check` tells. */
+export interface EndpointFlannel {
+  readonly address: Ipv4 | null;
+  readonly fixed: boolean;
 }
 
 /**
@@ -172,7 +189,7 @@ export interface Drain {
 
 /** A cluster in which there is nothing. */
 export function emptySnapshotOf(cluster: Cluster): Snapshot {
-  return { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [] };
+  return { cluster, nodes: new Map(), networks: new Map(), services: new Map(), endpoints: new Map(), retired: [], flannel: null, flannelLeases: new Map() };
 }
 
 /** The map of a snapshot that holds a kind of object. */
@@ -189,6 +206,8 @@ export interface SnapshotDifference {
   readonly services: NounDifference<Service>;
   readonly endpoints: NounDifference<Endpoint>;
   readonly retired: { readonly created: readonly Retired[]; readonly deleted: readonly Retired[] };
+  readonly flannel: boolean;
+  readonly flannelLeases: NounDifference<FlannelLease>;
 }
 
 export interface NounDifference<T> {
@@ -205,6 +224,8 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotDiffer
     services: diffNouns(before.services, after.services),
     endpoints: diffNouns(before.endpoints, after.endpoints),
     retired: diffRetired(before.retired, after.retired),
+    flannel: before.flannel !== after.flannel,
+    flannelLeases: diffNouns(before.flannelLeases, after.flannelLeases),
   };
 }
 
@@ -230,9 +251,10 @@ function diffNouns<T>(before: ReadonlyMap<Id, T>, after: ReadonlyMap<Id, T>): No
 
 /** True when the two snapshots hold the same intent. */
 export function isEmptyDifference(difference: SnapshotDifference): boolean {
-  const { cluster, retired, ...nouns } = difference;
+  const { cluster, flannel, retired, ...nouns } = difference;
   return (
     !cluster &&
+    !flannel &&
     retired.created.length + retired.deleted.length === 0 &&
     Object.values(nouns).every((noun) => noun.created.length + noun.changed.length + noun.deleted.length === 0)
   );
@@ -241,17 +263,24 @@ export function isEmptyDifference(difference: SnapshotDifference): boolean {
 /** One line of an audit trail or of a dry run. */
 export interface Change {
   readonly action: 'create' | 'change' | 'delete';
-  readonly kind: 'cluster' | 'node' | 'network' | 'service' | 'endpoint';
+  readonly kind: 'cluster' | NounKind | 'flannel' | 'lease';
   readonly name: string;
 }
 
 /** The difference as lines, by kind and then by name; the cluster itself counts only when its settings changed. */
 export function changesOf(before: Snapshot, after: Snapshot, difference: SnapshotDifference = diffSnapshots(before, after)): readonly Change[] {
+  const { created, changed, deleted } = difference.flannelLeases;
+  const leases = {
+    created: created.map(named),
+    changed: changed.map(({ before: was, after: now }) => ({ before: named(was), after: named(now) })),
+    deleted: deleted.map(named),
+  };
   const nouns = [
     ['node', difference.nodes],
     ['network', difference.networks],
     ['service', difference.services],
     ['endpoint', difference.endpoints],
+    ['lease', leases],
   ] as const;
   const changes = nouns.flatMap(([kind, noun]) =>
     [
@@ -260,6 +289,21 @@ export function changesOf(before: Snapshot, after: Snapshot, difference: Snapsho
       ...noun.deleted.map(({ name }) => ({ action: 'delete' as const, kind, name })),
     ].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
   );
-  const settings = before.cluster.settings !== after.cluster.settings;
-  return settings ? [{ action: 'change', kind: 'cluster', name: after.cluster.name }, ...changes] : changes;
+  const { name } = after.cluster;
+  return [
+    ...(before.cluster.settings === after.cluster.settings ? [] : [{ action: 'change' as const, kind: 'cluster' as const, name }]),
+    ...(difference.flannel
+      ? [{ action: flannelAction(before, after), kind: 'flannel' as const, name: (after.flannel ?? before.flannel)?.network ?? name }]
+      : []),
+    ...changes,
+  ];
+}
+
+function named({ key }: FlannelLease): { readonly name: string } {
+  return { name: key };
+}
+
+function flannelAction(before: Snapshot, after: Snapshot): Change['action'] {
+  if (before.flannel === null) return 'create';
+  return after.flannel === null ? 'delete' : 'change';
 }

@@ -9,7 +9,9 @@ export type Space = 'host' | `own:${string}` | `endpoint:${Id}`;
 /** What made an object: shown as the reason in plans, in jobs and by `explain`. */
 export interface Origin {
   /** The part of compute that made it. */
-  readonly computedBy: 'overlay' | 'load-balancer' | 'ingress' | 'endpoint' | 'gateway' | 'dns';
+  readonly computedBy: 'overlay' | 'load-balancer' | 'ingress' | 'endpoint' | 'gateway' | 'dns' | 'flannel';
+  /** Of flannel: the key of the peer's lease in the registry. */
+  readonly lease?: string;
   readonly network?: string;
   readonly service?: string;
   readonly endpoint?: string;
@@ -20,13 +22,16 @@ export const objectKinds = [
   'namespace',
   'bridge',
   'vxlan',
+  'flannel-vtep',
+  'udp-relay',
   'veth',
   'address',
   'sysctl',
-  'route',
-  'route-rule',
   'neighbour',
   'fdb',
+  'udp-relay-peer',
+  'route',
+  'route-rule',
   'ipvs-timeouts',
   'virtual-server',
   'real-server',
@@ -38,6 +43,9 @@ export const objectKinds = [
   'endpoint-filter',
   'gateway-policy',
   'port-forward',
+  'pod-forward',
+  'pod-masquerade',
+  'file',
   'dns-redirect',
   'dns-server',
   'dns-name',
@@ -67,6 +75,47 @@ export interface VxlanBody {
   readonly port: number;
   readonly mtu: number;
   readonly master: string;
+}
+
+/**
+ * flannel's VTEP on the host, made as flanneld makes it: UDP packets from `local` by the interface `underlay`, nothing learnt
+ * unless `learning`, IPv6 router advertisements ignored. Peers are neighbours and forwarding entries.
+ */
+export interface FlannelVtepBody {
+  readonly kind: 'flannel-vtep';
+  /** flannel.VNI */
+  readonly name: string;
+  readonly vni: number;
+  readonly port: number;
+  readonly mtu: number;
+  readonly mac: Mac;
+  readonly local: Ipv4;
+  readonly underlay: string;
+  readonly learning: boolean;
+  readonly gbp: boolean;
+}
+
+/**
+ * The relay of flannel's udp backend on the host: a TUN device and a process that carries its packets in UDP, from and to
+ * `local`:`port`. It is a program of ours beside the agent, and is observed and changed like what is in the kernel.
+ */
+export interface UdpRelayBody {
+  readonly kind: 'udp-relay';
+  /** Of the TUN device: flannel0 */
+  readonly name: string;
+  readonly mtu: number;
+  readonly local: Ipv4;
+  readonly port: number;
+  /** The host's address in the network, from which it answers packets that nobody takes (ICMP). */
+  readonly address: Ipv4;
+}
+
+/** Packets to `subnet` go to the relay at `host`. */
+export interface UdpRelayPeerBody {
+  readonly kind: 'udp-relay-peer';
+  readonly relay: string;
+  readonly subnet: Cidr;
+  readonly host: Ipv4;
 }
 
 /** A pair; `space` of the object is the side that is named first, `peer` the other. */
@@ -104,6 +153,10 @@ export interface RouteBody {
   readonly table?: number;
   /** Among routes to the same destination the least counts; 0 unless given. */
   readonly metric?: number;
+  /** `via` is taken for a neighbour on the link, whatever addresses that has. */
+  readonly onlink?: true;
+  /** Valid everywhere although it has no `via`, as flannel's route to its TUN device; else such a route is valid on the link. */
+  readonly scope?: 'global';
 }
 
 /** Packets with that source address are routed by a table of their own; with our own protocol number. */
@@ -224,6 +277,31 @@ export interface PortForwardBody {
   readonly interfaces?: readonly string[];
 }
 
+/** On the host: packets from and to flannel's network are let through. */
+export interface PodForwardBody {
+  readonly kind: 'pod-forward';
+  readonly network: Cidr;
+}
+
+/**
+ * On the host: what leaves flannel's network, and what enters it from elsewhere to other nodes, gets the address of the host;
+ * packets within it, and those that kube-proxy marks, keep theirs.
+ */
+export interface PodMasqueradeBody {
+  readonly kind: 'pod-masquerade';
+  readonly network: Cidr;
+  /** The node's own. */
+  readonly subnet: Cidr;
+}
+
+/** A file on the host, below the agent's root for files; mode 0644, replaced at once (rename). */
+export interface FileBody {
+  readonly kind: 'file';
+  /** Absolute. */
+  readonly path: string;
+  readonly content: string;
+}
+
 /** In an endpoint's namespace: what is asked of 127.0.0.11:53 goes to the port at which our name server listens there. */
 export interface DnsRedirectBody {
   readonly kind: 'dns-redirect';
@@ -267,6 +345,9 @@ export type ObjectBody =
   | NamespaceBody
   | BridgeBody
   | VxlanBody
+  | FlannelVtepBody
+  | UdpRelayBody
+  | UdpRelayPeerBody
   | VethBody
   | AddressBody
   | SysctlBody
@@ -285,6 +366,9 @@ export type ObjectBody =
   | EndpointFilterBody
   | GatewayPolicyBody
   | PortForwardBody
+  | PodForwardBody
+  | PodMasqueradeBody
+  | FileBody
   | DnsRedirectBody
   | DnsServerBody
   | DnsNameBody
@@ -309,6 +393,8 @@ export interface Watch {
   readonly nodes: Readonly<Record<Id, Ipv4>>;
   /** Endpoints of this node that leave: how many connections has each? */
   readonly draining: readonly Id[];
+  /** The kernel is looked at every so many seconds; left out: as the agent is set. */
+  readonly everySeconds?: number;
 }
 
 export interface HealthProbe extends HealthCheck {

@@ -2,7 +2,7 @@ import type { NodeState } from '@portolan/node-state';
 import { type Static, Type } from 'typebox';
 
 /** Version of everything in this package; an agent sends it with each request, a control plane refuses what it cannot read. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Paths of the agents' API below the base URL of a control plane. */
 export const agentPaths = {
@@ -90,6 +90,24 @@ export const SignalsSchema = Type.Object({
   connections: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
   /** Of the interface with the node's address, in bytes; left out when there is none. */
   underlayMtu: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Name of that interface. */
+  underlayLink: Type.Optional(Type.String({ maxLength: 15 })),
+  /** Subnets that the host reaches without a gateway, those of our own links left out, in ascending order. */
+  onLink: Type.Optional(Type.Array(Type.String(), { maxItems: 64 })),
+  /** Counters of the relay of flannel's udp backend since it began; left out where there is none. It does not make a report by itself more often than every 10 s. */
+  relay: Type.Optional(
+    Type.Object({
+      /** Packets from containers that were sent to peers, and the reverse. */
+      sent: Type.Integer({ minimum: 0 }),
+      received: Type.Integer({ minimum: 0 }),
+      sentBytes: Type.Integer({ minimum: 0 }),
+      receivedBytes: Type.Integer({ minimum: 0 }),
+      /** By reason: noRoute (answered with ICMP), ttl, malformed, tooLong, refused (the kernel did not take it). */
+      dropped: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+      /** Bytes that wait in the receive buffer of the UDP socket. */
+      queued: Type.Integer({ minimum: 0 }),
+    }),
+  ),
 });
 export type Signals = Static<typeof SignalsSchema>;
 

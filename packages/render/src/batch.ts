@@ -4,7 +4,7 @@ import type { Space } from '@portolan/node-state';
  * The tools that a node needs. Each reads a whole batch from standard input, so one process does one namespace; `netns`
  * and `sysctl` are system calls, and `dns` is the name server of the agent: they take no process for each line.
  */
-export type Tool = 'netns' | 'ip' | 'bridge' | 'sysctl' | 'iptables-restore' | 'ipvsadm' | 'conntrack' | 'dns';
+export type Tool = 'netns' | 'ip' | 'bridge' | 'sysctl' | 'iptables-restore' | 'ipvsadm' | 'conntrack' | 'relay' | 'file' | 'dns';
 
 /** Text for one tool in one namespace. */
 export interface Batch {
@@ -12,7 +12,8 @@ export interface Batch {
   readonly tool: Tool;
   /**
    * Standard input of the tool; for the others lines of our own. `netns`: `add NAME`, `delete NAME`. `sysctl`: `NAME = VALUE`.
-   * `conntrack`: the arguments of one `conntrack` each, `-D …`, of which none need match. `dns`: `set KEY BODY` with the body as JSON, `delete KEY`.
+   * `conntrack`: the arguments of one `conntrack` each, `-D …`, of which none need match. `dns`, `relay` (of flannel's udp backend)
+   * and `file`: `set KEY BODY` with the body as JSON, `delete KEY`.
    */
   readonly text: string;
   /** Keys of the objects that it makes, changes or removes. */

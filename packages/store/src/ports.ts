@@ -1,3 +1,4 @@
+import type { RegistryEntry, RegistryView } from '@portolan/flannel';
 import type { Change, Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
 import type { NodeState, ObservedObject } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
@@ -196,5 +197,32 @@ export interface Coordination {
   /** Calls `onChange` with all live nodes, first with the present ones; survives restarts and compaction of etcd. */
   watchAlive(cluster: string, onChange: (alive: ReadonlyMap<string, Liveness>) => void): Promise<() => Promise<void>>;
   ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Seconds that a subnet is held unless it is renewed, as flannel has it. */
+export const FLANNEL_TTL_SECONDS = 86_400;
+
+/**
+ * flannel's registry in etcd. All but `watch` have a deadline of 3 s and fail with `store-unavailable`. Writes are compare-and-set: they
+ * answer false, and have changed nothing and left no lease behind, where the entry is no longer as `seen` says.
+ */
+export interface FlannelRegistry {
+  read(prefix: string): Promise<RegistryView>;
+  /**
+   * Calls `onView` with the present state and with each newer one; undefined while etcd does not answer. It goes on by itself
+   * after an outage or a compaction, from a new list. Resolves after the first attempt with what ends it.
+   */
+  watch(prefix: string, onView: (view: RegistryView | undefined) => void): Promise<() => Promise<void>>;
+  /** `value` null removes it; `seen` is its modRevision, null: it must not be there. */
+  writeConfig(prefix: string, value: string | null, seen: string | null): Promise<boolean>;
+  /** Writes an entry: with a new lease of `FLANNEL_TTL_SECONDS`, or for good. The lease that it had is revoked when nothing else goes with it. */
+  write(prefix: string, entry: { readonly key: string; readonly value: string; readonly reserved: boolean }, seen: RegistryEntry | null): Promise<boolean>;
+  /** Removes an entry, and revokes its lease when nothing else goes with it. */
+  remove(prefix: string, seen: RegistryEntry): Promise<boolean>;
+  /** Renews leases for another TTL without writing the entries. Answers with the leases that are gone. */
+  renew(leaseIds: readonly string[]): Promise<readonly string[]>;
+  /** Seconds that each lease has left; those that are gone are missing. */
+  remaining(leaseIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   close(): Promise<void>;
 }

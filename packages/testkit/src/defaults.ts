@@ -4,7 +4,16 @@
  */
 const stored = { version: 1, labels: {} } as const;
 
-export const nodeDefaults = { ...stored, role: 'worker', availability: 'active', loadBalancers: [], underlayMtu: null, condition: 'unknown' } as const;
+export const nodeDefaults = {
+  ...stored,
+  role: 'worker',
+  availability: 'active',
+  loadBalancers: [],
+  underlayMtu: null,
+  underlayLink: null,
+  onLink: [],
+  condition: 'unknown',
+} as const;
 
 export const networkDefaults = {
   ...stored,
@@ -39,4 +48,5 @@ export const endpointDefaults = {
   presence: 'unknown',
   health: 'unknown',
   drain: null,
+  flannel: null,
 } as const;
