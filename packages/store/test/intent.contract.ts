@@ -2,7 +2,7 @@ import type { Snapshot } from '@portolan/model';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { IntentStore } from '../src/ports.js';
 import { endpoint, idOf, network, newCluster, node, note, planTo, port, put, remove, reportOn, service, stateOf, vip } from './fixtures/intent.js';
-import { all, api, n1, n2, net, other, web, web1 } from './fixtures/small-cluster.js';
+import { all, api, flannel, lease, n1, n2, net, other, unreadable, web, web1 } from './fixtures/small-cluster.js';
 
 /** A store, and how to open another that has nothing in memory. */
 export interface StoreUnderTest {
@@ -64,7 +64,16 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         await newCluster(store, 'a');
         const rich = put({
           nodes: [
-            node('n1', 1, { role: 'manager', availability: 'drain', underlayMtu: 1400, condition: 'silent', labels: { zone: 'é\n"x"', b: '' }, version: 7 }),
+            node('n1', 1, {
+              role: 'manager',
+              availability: 'drain',
+              underlayMtu: 1400,
+              underlayLink: 'eth1',
+              onLink: ['172.16.130.0/24'],
+              condition: 'silent',
+              labels: { zone: 'é\n"x"', b: '' },
+              version: 7,
+            }),
             node('n2', 2, { loadBalancers: [other, net].map(({ id }, i) => ({ networkId: id, address: `10.0.${2 - i}.2` })) }),
           ],
           networks: [
@@ -99,7 +108,11 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
             }),
           ],
           endpoints: [
-            endpoint('alone', service('web'), n1, { serviceId: null, addresses: [{ networkId: other.id, address: '10.0.9.4' }] }),
+            endpoint('alone', service('web'), n1, {
+              serviceId: null,
+              addresses: [{ networkId: other.id, address: '10.0.9.4' }],
+              flannel: { address: null, fixed: false },
+            }),
             endpoint('web.1', service('web'), n1, {
               attachment: { pid: 4711 },
               weight: 0,
@@ -113,12 +126,18 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
                 { networkId: other.id, address: '10.0.2.4' },
               ],
             }),
-            endpoint('web.2', service('web'), n2, { gatewayAddress: '192.168.240.3' }),
+            endpoint('web.2', service('web'), n2, { gatewayAddress: '192.168.240.3', flannel: { address: '10.244.2.194', fixed: true } }),
           ],
           retired: [
             { pool: 'vni', networkId: null, value: '5000', revision: 4, holder: { kind: 'network', name: 'gone', serviceId: null } },
             { pool: 'address', networkId: net.id, value: '10.0.1.77', revision: 2, holder: { kind: 'endpoint', name: 'web.0', serviceId: idOf('serviceweb') } },
             { pool: 'mark', networkId: null, value: '300', revision: 4, holder: { kind: 'service', name: 'old', serviceId: null } },
+          ],
+          flannel,
+          leases: [
+            lease('10.244.2.0-24', { nodeId: n2.id, vni: 1, vtepMac: '02:00:00:00:00:02' }),
+            lease('10.244.1.0-24', { reserved: true, backendType: 'host-gw' }),
+            unreadable,
           ],
         });
         const { snapshot, changed } = await store.commit('a', note, rich);
@@ -145,6 +164,39 @@ export function describeIntentStore(name: string, subject: () => Promise<StoreUn
         };
         await expect(store.commit('a', note, throwing)).rejects.toBe(fault);
         expect((await store.snapshot('a')).cluster.revision).toBe(0);
+      });
+
+      it('writes leases and the flannel network that differ, and tells of them', async () => {
+        await newCluster(store, 'a');
+        const first = lease('10.244.1.0-24', { vtepMac: '02:00:00:00:00:01' });
+        await store.commit('a', note, put({ flannel, leases: [first, unreadable] }));
+        const moved = { ...first, vtepMac: '02:00:00:00:00:09' };
+        const { snapshot } = await store.commit('a', note, put({ flannel: { ...flannel, masquerade: false, version: 2 }, leases: [moved] }));
+        expect(await (await reopen()).snapshot('a')).toEqual(snapshot);
+        await store.commit('a', note, put({ flannel: null, leases: [] }));
+        const gone = await (await reopen()).snapshot('a');
+        expect([gone.flannel, gone.flannelLeases.size]).toEqual([null, 0]);
+        expect((await store.revisions('a', { limit: 3 })).map(({ changes }) => changes.map(({ action, kind, name: of }) => `${action} ${kind} ${of}`))).toEqual(
+          [
+            ['delete flannel 10.244.0.0/16', 'delete lease 10.244.1.0-24'],
+            ['change flannel 10.244.0.0/16', 'change lease 10.244.1.0-24', 'delete lease nonsense'],
+            ['create flannel 10.244.0.0/16', 'create lease 10.244.1.0-24', 'create lease nonsense'],
+          ],
+        );
+      });
+
+      it('keeps the order of the fields that go into the registry', async () => {
+        await newCluster(store, 'a');
+        await store.commit('a', note, put({ flannel }));
+        expect(Object.keys((await (await reopen()).snapshot('a')).flannel?.registry ?? {})).toEqual(['IPv6Network', 'EnableIPv6']);
+      });
+
+      it('gives no address of the flannel network twice', async () => {
+        await newCluster(store, 'a');
+        await store.commit('a', note, all);
+        const pod = { flannel: { address: '10.244.1.96', fixed: true } } as const;
+        const twice = put({ endpoints: [endpoint('p1', web, n1, pod), endpoint('p2', web, n2, pod)] });
+        await expect(store.commit('a', note, twice)).rejects.toMatchObject({ code: 'address-taken' });
       });
 
       it('serialises edits that come at once', async () => {

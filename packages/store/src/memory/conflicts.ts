@@ -54,6 +54,7 @@ export function refuseConflicts({ nodes, networks, services, endpoints }: Snapsh
       throw portolanError('unknown-reference', '', `the endpoint ${endpoint.name} is of a service or on a node that is not there`);
     }
     endpoint.addresses.forEach(inNetwork);
+    if (endpoint.flannel !== null && endpoint.flannel.address !== null) address(`${endpoint.flannel.address} in the flannel network`);
     if (endpoint.gatewayAddress !== null) address(`${endpoint.gatewayAddress} on ${endpoint.nodeId}`);
   }
 }

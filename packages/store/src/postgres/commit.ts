@@ -29,7 +29,7 @@ const lockSql = 'SELECT id, revision FROM clusters WHERE name = $1 FOR UPDATE';
 const settledSql = 'SELECT min(applied_revision) AS settled FROM node_progress WHERE cluster_id = $1 AND last_report_at IS NOT NULL';
 
 /** The revision with its changes, in one statement. */
-const noteSql = `WITH moved AS (UPDATE clusters SET revision = $2, settings = coalesce($3::jsonb, settings) WHERE id = $1),
+const noteSql = `WITH moved AS (UPDATE clusters SET revision = $2, settings = coalesce($3::jsonb, settings), flannel = CASE WHEN $8 THEN $9::json ELSE flannel END WHERE id = $1),
   noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary, commit_id) VALUES ($1, $2, $4, $5, $7::uuid))
   INSERT INTO audit (cluster_id, revision, position, action, kind, name)
   SELECT $1, $2, r.position, r.action, r.kind, r.name FROM jsonb_populate_recordset(null::audit, $6::jsonb) r`;
@@ -44,8 +44,10 @@ async function writeRevision(
 ): Promise<void> {
   const { id, settings, revision } = after.cluster;
   const newSettings = settings === before.cluster.settings ? null : JSON.stringify(settings);
+  const isNewFlannel = after.flannel !== before.flannel;
+  const flannel = after.flannel === null ? null : JSON.stringify(after.flannel);
   const rows = JSON.stringify(changes.map((change, position) => ({ position, ...change })));
-  await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows, commitId);
+  await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows, commitId, isNewFlannel, flannel);
 }
 
 /** One run of the edit under the lock of its cluster, not yet committed. */

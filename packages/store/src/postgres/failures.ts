@@ -17,6 +17,7 @@ const constraints: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   addresses_key: ['address-taken', 'an address is given already in its network'],
   marks_key: ['mark-taken', 'a mark is given already in the cluster'],
   endpoints_gateway_key: ['address-taken', 'another endpoint of the node has this address on the gateway bridge'],
+  endpoints_pod_key: ['address-taken', 'another endpoint of the cluster has this address in the flannel network'],
   network_subnets_vni_key: ['vni-taken', 'another network of the cluster has this VNI'],
   network_subnets_subnet_excl: ['subnet-overlap', 'two subnets of the cluster overlap'],
   networks_ingress_excl: ['ingress-exists', 'the cluster has an ingress network already'],

@@ -2,7 +2,10 @@ import type {
   Cluster,
   ClusterSettings,
   Endpoint,
+  Flannel,
+  FlannelLease,
   Id,
+  Ipv4,
   Network,
   NetworkAddress,
   Node,
@@ -18,7 +21,10 @@ import type { AddressRow, MarkRow, PortRow, RetiredRow, ServiceNetworkRow, Subne
 type NodeRow = Omit<Node, 'loadBalancers'>;
 type NetworkRow = Omit<Network, 'vni' | 'subnet' | 'gateway' | 'extraSubnets'>;
 type ServiceRow = Omit<Service, 'networks' | 'ports'>;
-type EndpointRow = Omit<Endpoint, 'addresses'>;
+interface EndpointRow extends Omit<Endpoint, 'addresses' | 'flannel'> {
+  readonly podAddress: Ipv4 | null;
+  readonly podFixed: boolean | null;
+}
 
 interface SnapshotTexts {
   readonly id: Id;
@@ -35,6 +41,8 @@ interface SnapshotTexts {
   readonly marks: string;
   readonly ports: string;
   readonly retired: string;
+  readonly flannel: string | null;
+  readonly leases: string;
 }
 
 function rowsSql(table: string, columns: string, order: string): string {
@@ -45,8 +53,8 @@ function rowsSql(table: string, columns: string, order: string): string {
  * The whole cluster in one statement, hence of one moment, whatever commits beside it. Text that JSON.parse reads is
  * several times faster than rows.
  */
-const snapshotSql = `SELECT c.id, c.name, c.revision, c.settings::text AS settings,
-  ${rowsSql('nodes', 'id, name, role, availability, host(address) AS address, underlay_mtu AS "underlayMtu", condition, labels, version', 'name COLLATE "C"')} AS nodes,
+const snapshotSql = `SELECT c.id, c.name, c.revision, c.settings::text AS settings, c.flannel::text AS flannel,
+  ${rowsSql('nodes', 'id, name, role, availability, host(address) AS address, underlay_mtu AS "underlayMtu", underlay_link AS "underlayLink", on_link AS "onLink", condition, labels, version', 'name COLLATE "C"')} AS nodes,
   ${rowsSql('networks', 'id, name, ingress, mtu, internal, attachable, dsr, ipvs_timeouts AS "ipvsTimeouts", labels, version', 'name COLLATE "C"')} AS networks,
   ${rowsSql(
     'services',
@@ -55,7 +63,7 @@ const snapshotSql = `SELECT c.id, c.name, c.revision, c.settings::text AS settin
   )} AS services,
   ${rowsSql(
     'endpoints',
-    'id, name, service_id AS "serviceId", node_id AS "nodeId", attachment, weight, aliases, host(gateway_address) AS "gatewayAddress", presence, health, drain, labels, version',
+    'id, name, service_id AS "serviceId", node_id AS "nodeId", attachment, weight, aliases, host(gateway_address) AS "gatewayAddress", presence, health, drain, host(pod_address) AS "podAddress", pod_fixed AS "podFixed", labels, version',
     'name COLLATE "C"',
   )} AS endpoints,
   ${rowsSql('network_subnets', 'network_id, position, vni, text(subnet) AS subnet', 'position')} AS subnets,
@@ -63,7 +71,12 @@ const snapshotSql = `SELECT c.id, c.name, c.revision, c.settings::text AS settin
   ${rowsSql('service_networks', 'service_id, network_id, aliases, position', 'position')} AS placings,
   ${rowsSql('marks', 'mark, service_id, network_id, local', 'mark')} AS marks,
   ${rowsSql('published_ports', 'protocol, published, target, mode, external_traffic_policy, addresses, interfaces, service_id, position', 'position')} AS ports,
-  ${rowsSql('retired', 'pool, network_id, value, revision, holder', 'sequence')} AS retired
+  ${rowsSql('retired', 'pool, network_id, value, revision, holder', 'sequence')} AS retired,
+  ${rowsSql(
+    'flannel_leases',
+    'key, text(subnet) AS subnet, host(public_address) AS "publicAddress", backend_type AS "backendType", vni, vtep_mac AS "vtepMac", node_id AS "nodeId", reserved, fault',
+    'key COLLATE "C"',
+  )} AS leases
   FROM clusters c WHERE c.name = $1`;
 
 function parseRows<Row>(text: string): readonly Row[] {
@@ -154,8 +167,18 @@ function snapshotOf(texts: SnapshotTexts): Snapshot {
     nodes: byId(parseRows<NodeRow>(texts.nodes).map((row): Node => ({ ...row, loadBalancers: loadBalancers(row.id) }))),
     networks: byId(parseRows<NetworkRow>(texts.networks).map((row): Network => ({ ...row, ...subnets(row) }))),
     services: byId(parseRows<ServiceRow>(texts.services).map((row): Service => ({ ...row, networks: networks(row.id), ports: ports(row.id) }))),
-    endpoints: byId(parseRows<EndpointRow>(texts.endpoints).map((row): Endpoint => ({ ...row, addresses: ofEndpoints(row.id) }))),
+    endpoints: byId(
+      parseRows<EndpointRow>(texts.endpoints).map(
+        ({ podAddress, podFixed, ...row }): Endpoint => ({
+          ...row,
+          addresses: ofEndpoints(row.id),
+          flannel: podFixed === null ? null : { address: podAddress, fixed: podFixed },
+        }),
+      ),
+    ),
     retired: parseRows<RetiredRow>(texts.retired).map(({ network_id, ...row }): Retired => ({ ...row, networkId: network_id === '' ? null : network_id })),
+    flannel: texts.flannel === null ? null : (JSON.parse(texts.flannel) as Flannel),
+    flannelLeases: new Map(parseRows<FlannelLease>(texts.leases).map((lease) => [lease.key, lease])),
   };
 }
 

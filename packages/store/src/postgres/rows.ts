@@ -1,5 +1,6 @@
 import {
   type Endpoint,
+  type FlannelLease,
   type Id,
   type Network,
   type Node,
@@ -9,7 +10,7 @@ import {
   type SnapshotDifference,
   subnetsOf,
 } from '@portolan/model';
-import type { AddressRow, ChildRows, ChildTable, MarkRow, NounTable, PortRow, RetiredRow, ServiceNetworkRow, SubnetRow } from './tables.js';
+import type { AddressRow, ChildRows, ChildTable, LeaseRow, MarkRow, NounTable, PortRow, RetiredRow, ServiceNetworkRow, SubnetRow } from './tables.js';
 
 export interface RowChanges<Row> {
   readonly inserted: readonly Row[];
@@ -28,7 +29,12 @@ export interface NounRows {
   readonly inserted: readonly object[];
 }
 
-const nodeRow = ({ loadBalancers: _loadBalancers, underlayMtu, ...node }: Node): object => ({ ...node, underlay_mtu: underlayMtu });
+const nodeRow = ({ loadBalancers: _loadBalancers, underlayMtu, underlayLink, onLink, ...node }: Node): object => ({
+  ...node,
+  underlay_mtu: underlayMtu,
+  underlay_link: underlayLink,
+  on_link: onLink,
+});
 const networkRow = ({ vni: _vni, subnet: _subnet, gateway: _gateway, extraSubnets: _extraSubnets, ipvsTimeouts, ...network }: Network): object => ({
   ...network,
   ipvs_timeouts: ipvsTimeouts,
@@ -39,11 +45,13 @@ const serviceRow = ({ networks: _networks, ports: _ports, endpointMode, healthCh
   health_check: healthCheck,
   drain_seconds: drainSeconds,
 });
-const endpointRow = ({ addresses: _addresses, serviceId, nodeId, gatewayAddress, ...endpoint }: Endpoint): object => ({
+const endpointRow = ({ addresses: _addresses, serviceId, nodeId, gatewayAddress, flannel, ...endpoint }: Endpoint): object => ({
   ...endpoint,
   service_id: serviceId,
   node_id: nodeId,
   gateway_address: gatewayAddress,
+  pod_address: flannel?.address ?? null,
+  pod_fixed: flannel?.fixed ?? null,
 });
 
 const unowned = { node_id: null, service_id: null, endpoint_id: null } as const;
@@ -71,6 +79,13 @@ const portsOfService = ({ id, ports }: Service): PortRow[] =>
   ports.map(({ externalTrafficPolicy, ...port }, position) => ({ ...port, external_traffic_policy: externalTrafficPolicy, service_id: id, position }));
 const addressesOfEndpoint = ({ id, addresses }: Endpoint): AddressRow[] =>
   addresses.map(({ networkId, address }, position) => ({ ...unowned, network_id: networkId, address, position, purpose: 'endpoint', endpoint_id: id }));
+const leaseRow = ({ publicAddress, backendType, vtepMac, nodeId, ...lease }: FlannelLease): LeaseRow => ({
+  ...lease,
+  public_address: publicAddress,
+  backend_type: backendType,
+  vtep_mac: vtepMac,
+  node_id: nodeId,
+});
 const retiredRow = ({ networkId, ...rest }: Retired): RetiredRow => ({ ...rest, network_id: networkId ?? '' });
 
 function nounRows<T extends { readonly id: Id }>({ created, changed, deleted }: NounDifference<T>, row: (noun: T) => object): NounRows {
@@ -96,7 +111,7 @@ function together<Row>(...changes: readonly RowChanges<Row>[]): RowChanges<Row> 
   return { inserted: changes.flatMap(({ inserted }) => inserted), deleted: changes.flatMap(({ deleted }) => deleted) };
 }
 
-export function snapshotRows({ nodes, networks, services, endpoints, retired }: SnapshotDifference): SnapshotRows {
+export function snapshotRows({ nodes, networks, services, endpoints, retired, flannelLeases }: SnapshotDifference): SnapshotRows {
   return {
     nouns: {
       nodes: nounRows(nodes, nodeRow),
@@ -116,6 +131,7 @@ export function snapshotRows({ nodes, networks, services, endpoints, retired }: 
       marks: childRows(services, marksOfService),
       published_ports: childRows(services, portsOfService),
       retired: { inserted: retired.created.map(retiredRow), deleted: retired.deleted.map(retiredRow) },
+      flannel_leases: childRows(flannelLeases, (lease) => [leaseRow(lease)], false),
     },
   };
 }

@@ -1,9 +1,9 @@
-import type { NetworkAddress, PublishedPort, Retired } from '@portolan/model';
+import type { FlannelLease, NetworkAddress, PublishedPort, Retired } from '@portolan/model';
 import type { AddressPurpose } from '../generated/prisma/client.js';
 
 /** The tables of intent that a commit writes, and their columns. */
 export const tables = {
-  nodes: ['id', 'cluster_id', 'name', 'role', 'availability', 'address', 'underlay_mtu', 'condition', 'labels', 'version'],
+  nodes: ['id', 'cluster_id', 'name', 'role', 'availability', 'address', 'underlay_mtu', 'underlay_link', 'on_link', 'condition', 'labels', 'version'],
   networks: ['id', 'cluster_id', 'name', 'ingress', 'mtu', 'internal', 'attachable', 'dsr', 'ipvs_timeouts', 'labels', 'version'],
   services: ['id', 'cluster_id', 'name', 'endpoint_mode', 'scheduler', 'persistence', 'health_check', 'drain_seconds', 'labels', 'version'],
   endpoints: [
@@ -19,6 +19,8 @@ export const tables = {
     'presence',
     'health',
     'drain',
+    'pod_address',
+    'pod_fixed',
     'labels',
     'version',
   ],
@@ -28,6 +30,7 @@ export const tables = {
   marks: ['cluster_id', 'mark', 'service_id', 'network_id', 'local'],
   published_ports: ['service_id', 'protocol', 'published', 'cluster_id', 'target', 'mode', 'external_traffic_policy', 'addresses', 'interfaces', 'position'],
   retired: ['cluster_id', 'pool', 'network_id', 'value', 'revision', 'holder'],
+  flannel_leases: ['cluster_id', 'key', 'subnet', 'public_address', 'backend_type', 'vni', 'vtep_mac', 'node_id', 'reserved', 'fault'],
 } as const;
 
 export type Table = keyof typeof tables;
@@ -44,6 +47,7 @@ export const childKeys = {
   marks: ['mark'],
   published_ports: ['service_id', 'protocol', 'published'],
   retired: ['pool', 'network_id', 'value'],
+  flannel_leases: ['key'],
 } as const satisfies Record<ChildTable, readonly string[]>;
 
 export interface AddressRow {
@@ -86,6 +90,13 @@ export interface RetiredRow extends Omit<Retired, 'networkId'> {
   readonly network_id: string;
 }
 
+export interface LeaseRow extends Pick<FlannelLease, 'key' | 'subnet' | 'vni' | 'reserved' | 'fault'> {
+  readonly public_address: FlannelLease['publicAddress'];
+  readonly backend_type: FlannelLease['backendType'];
+  readonly vtep_mac: FlannelLease['vtepMac'];
+  readonly node_id: FlannelLease['nodeId'];
+}
+
 export interface ChildRows {
   readonly network_subnets: SubnetRow;
   readonly addresses: AddressRow;
@@ -93,4 +104,5 @@ export interface ChildRows {
   readonly marks: MarkRow;
   readonly published_ports: PortRow;
   readonly retired: RetiredRow;
+  readonly flannel_leases: LeaseRow;
 }
