@@ -117,6 +117,8 @@ function missingPackages() {
     // For packages/harness/shim, which linux.uml needs on processors with AMX.
     ['tcc', guest, () => ['tcc', 'cc', 'gcc', 'clang'].some(hasProgram)],
     ['redis-tools', forTests, () => hasProgram('redis-cli')],
+    ['tcpdump', forTests, () => hasProgram('tcpdump')],
+    ['iputils-ping', forTests, () => hasProgram('ping')],
   ];
   return needed.filter(([, applies, isThere]) => applies && !isThere()).map(([name]) => name);
 }

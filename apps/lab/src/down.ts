@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findLeftServers, hostPrefix, removeUnderlay, runProcess, stopLeftovers } from '@portolan/harness';
-import { findRecord, isAlive, type LabRecord, type RecordedProcess, recordedProcess, removeRecord, runFolder } from './record.js';
+import { findRecord, hostsIn, isAlive, type LabRecord, type RecordedProcess, recordedProcess, removeRecord, runFolder } from './record.js';
 
 /** Bridge or tap of the lab on this machine. */
 export const labLink = 'plab0';
@@ -45,24 +45,39 @@ async function killProcesses(processes: readonly RecordedProcess[]): Promise<str
   return living.map(({ name, pid }) => `${name}, process ${pid}`);
 }
 
-/**
- * Processes of guests whose files lie in the directory, by their command line: those that linux.uml keeps outlive it
- * when it is killed alone, and a lab that is killed while a guest boots has not yet recorded it.
- */
-function guestProcesses(directory: string): readonly number[] {
-  const mark = `init=${join(directory, 'guest')}/`;
+/** Processes with an argument that starts so: those that no record knows, because they were started behind the lab's back. */
+function processesWith(start: string): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
       try {
         return readFileSync(`/proc/${name}/cmdline`, 'utf8')
           .split('\0')
-          .some((argument) => argument.startsWith(mark));
+          .some((argument) => argument.startsWith(start));
       } catch {
         return false;
       }
     })
     .map(Number);
+}
+
+/**
+ * Processes of guests whose files lie in the directory: those that linux.uml keeps outlive it when it is killed alone,
+ * and a lab that is killed while a guest boots has not yet recorded it.
+ */
+function guestProcesses(directory: string): readonly number[] {
+  return processesWith(`init=${join(directory, 'guest')}/`);
+}
+
+/** What an agent starts and leaves running when it ends, such as the relay of flannel's udp backend: it is told its place in the agent's folder. */
+function relayProcesses(): readonly number[] {
+  return processesWith(`${runFolder}/`);
+}
+
+async function killByPid(name: string, pids: readonly number[]): Promise<void> {
+  const processes = pids.map((pid) => recordedProcess(name, pid));
+  for (const { pid } of processes) signal(pid, 'SIGKILL');
+  for (const recorded of processes) await isGoneWithin(recorded, 5_000);
 }
 
 /** Namespaces on this machine that belong to the lab, by record and by name. */
@@ -79,7 +94,7 @@ export async function namespacesHere(): Promise<readonly string[]> {
 async function removeNamespaces(names: readonly string[]): Promise<string[]> {
   for (const name of names) {
     const { stdout } = await runProcess(['ip', 'netns', 'pids', name]);
-    for (const pid of stdout.split('\n').filter(Boolean)) signal(Number(pid), 'SIGKILL');
+    await killByPid(`in ${name}`, stdout.split('\n').filter(Boolean).map(Number));
     await runProcess(['ip', 'netns', 'delete', name]);
   }
   return names.map((name) => `namespace ${name}`);
@@ -111,10 +126,20 @@ export async function removeNetwork(record: LabRecord | undefined): Promise<read
   for (const port of (await linksHere()).filter((name) => name.startsWith(hostPrefix))) {
     if ((await runProcess(['ip', 'link', 'delete', port])).exitCode === 0) removed.push(`device ${port}`);
   }
-  removed.push(...(await removeNamespaces(await labNamespaces(record))), ...(await removeAgentFolders()));
+  removed.push(...(await removeNamespaces(await labNamespaces(record))));
+  // Those whose namespace has lost its name.
+  const relays = relayProcesses();
+  await killByPid('relay', relays);
+  removed.push(...relays.map((pid) => `relay, process ${pid}`), ...(await removeAgentFolders()));
   const link = record?.link ?? labLink;
   if (await removeUnderlay(link)) removed.push(`device ${link}`);
   return removed;
+}
+
+/** Removes the files of the hosts and the record: the last that goes. */
+export function removeFiles(directory: string): void {
+  rmSync(hostsIn(directory), { recursive: true, force: true });
+  removeRecord(directory);
 }
 
 /**
@@ -128,14 +153,13 @@ export async function takeDown(directory: string): Promise<readonly string[]> {
     removed.push(...(await stopOwner(record.owner)), ...(await killProcesses(record.processes)));
   }
   for (const folder of new Set([directory, record?.directory ?? directory])) {
-    const guests = guestProcesses(folder).map((pid) => recordedProcess('User-Mode Linux', pid));
-    for (const { pid } of guests) signal(pid, 'SIGKILL');
-    for (const guest of guests) await isGoneWithin(guest, 5_000);
+    const guests = guestProcesses(folder);
+    await killByPid('User-Mode Linux', guests);
     if (guests.length > 0) removed.push('User-Mode Linux');
     removed.push(...(await stopLeftovers(join(folder, 'servers'))));
   }
   removed.push(...(await removeNetwork(record)));
-  for (const folder of new Set([directory, record?.directory ?? directory])) removeRecord(folder);
+  for (const folder of new Set([directory, record?.directory ?? directory])) removeFiles(folder);
   return removed;
 }
 
@@ -161,6 +185,7 @@ export async function leftovers(directory: string, record: LabRecord | undefined
   return [
     ...processes.map(({ name, pid }) => `${name}, process ${pid}`),
     ...guestProcesses(record?.directory ?? directory).map((pid) => `User-Mode Linux, process ${pid}`),
+    ...relayProcesses().map((pid) => `relay, process ${pid}`),
     ...findLeftServers(join(record?.directory ?? directory, 'servers')).map(({ name, pid }) => `${name}, process ${pid}`),
     ...(await labNamespaces(record)).map((name) => `namespace ${name}`),
     ...agentMounts().map((point) => `namespace ${point}`),

@@ -13,7 +13,7 @@ import {
 import { portolanError } from '@portolan/model';
 import { logTail } from './log-tail.js';
 import { programs } from './programs/paths.js';
-import { runFolder } from './record.js';
+import { fileRootOf, runFolder } from './record.js';
 
 export interface AgentSettings {
   readonly cluster: string;
@@ -35,6 +35,7 @@ export class LabProcesses {
 
   constructor(
     private readonly machineOf: (node: string) => LabMachine,
+    private readonly directory: string,
     private readonly logs: string,
     private readonly onStart: OnStart,
   ) {}
@@ -61,6 +62,8 @@ export class LabProcesses {
       PORTOLAN_RUN_DIR: folder,
       // It goes with the lab: a ledger that outlives its cluster would refuse the generations of the next one.
       PORTOLAN_STATE_DIR: join(folder, 'state'),
+      // Hosts here share one file system.
+      PORTOLAN_FILE_ROOT: fileRootOf(this.directory, host.name),
     };
     // As in its unit on a real host: what mends the network must not starve behind what uses it.
     const argv: Argv = ['nice', '-n', '-5', process.execPath, programs.agent];

@@ -17,15 +17,15 @@ import {
 import { type Manifest, PortolanError, portolanError } from '@portolan/model';
 import { callApi } from './api.js';
 import { type ControlPlane, startControlPlane } from './control-plane.js';
-import { labLink, namespacesHere, removeNetwork, takeDown } from './down.js';
+import { labLink, namespacesHere, removeFiles, removeNetwork, takeDown } from './down.js';
 import { type Forwarder, forward, urlAt } from './forward.js';
 import { LabProcesses, namespaceName } from './hosts.js';
 import { logTail } from './log-tail.js';
-import { listeningPorts, readManifest, withHosts } from './manifest.js';
+import { balances, listeningPorts, readManifest, withHosts } from './manifest.js';
 import type { LoadAnswers } from './programs/load.js';
 import { programs } from './programs/paths.js';
 import { type Answers, requestTimes } from './programs/requests.js';
-import { findRecord, isAlive, LabJournal, readRecord, recordedProcess, removeRecord } from './record.js';
+import { fileRootOf, findRecord, hostsIn, isAlive, LabJournal, readRecord, recordedProcess } from './record.js';
 
 export interface LabOptions {
   /** Absolute path: data, logs and the record of the lab. */
@@ -34,6 +34,7 @@ export interface LabOptions {
   readonly manifestPath?: string;
   /** As many as the manifest has nodes when left out; further ones join without endpoints. */
   readonly hosts?: number;
+  /** When left out: this machine where its kernel has IPVS or the manifest balances nothing, else guests. */
   readonly kind?: LabMachine['kind'];
   /** Servers that exist already. Their cluster of the lab's name is kept, and made what the manifest says. */
   readonly use?: { readonly databaseUrl?: string; readonly redisUrl?: string; readonly etcdEndpoints?: readonly string[] };
@@ -47,6 +48,7 @@ export interface Lab {
   /** On loopback of this machine. */
   readonly apiUrl: string;
   readonly cluster: string;
+  readonly manifestPath: string;
   readonly manifest: Manifest;
   readonly kind: LabMachine['kind'];
   /** The machine that a host is made on: natively the same for all, else one of the guests. */
@@ -54,6 +56,8 @@ export interface Lab {
   /** Resolves when a machine is gone without `stop`, with the reason. */
   readonly lost: Promise<string>;
   readonly hosts: ReadonlyMap<string, LabHost>;
+  /** Folder that stands for / of a host, as far as its agent writes files. */
+  fileRootOf(node: string): string;
   readonly servers: RunningServers;
   /** From sending the manifest to the answer that every node has applied it, in milliseconds. */
   readonly appliedWithin: number;
@@ -103,7 +107,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const directory = resolve(options.directory);
   const logs = join(directory, 'logs');
   const log = options.log ?? (() => {});
-  const manifest = withHosts(readManifest(options.manifestPath ?? programs.example), options.hosts);
+  const manifestPath = options.manifestPath ?? programs.example;
+  const manifest = withHosts(readManifest(manifestPath), options.hosts);
   const nodes = manifest.nodes ?? [];
   const subnet = commonSubnet(nodes.map(({ address }) => address));
   const hosts = new Map(nodes.map(({ name, address }) => [name, hostOf(name, address)]));
@@ -112,7 +117,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   );
 
   await makeRoom(directory, log);
-  rmSync(logs, { recursive: true, force: true });
+  for (const folder of [logs, hostsIn(directory)]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(logs, { recursive: true });
   const journal = new LabJournal({
     owner: recordedProcess('npm run lab', process.pid),
@@ -139,7 +144,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     await controlPlane?.stop();
     await servers?.stop();
     await removeNetwork(readRecord(directory));
-    removeRecord(directory);
+    removeFiles(directory);
   };
   const stop = (): Promise<void> => {
     stopped ??= stopAll();
@@ -164,7 +169,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       return { servers: running, controlPlane };
     })();
     const booting = stage('the machine for the hosts is up', async () => {
-      machines = await openLabMachines({ directory, link: labLink, subnet, ...(options.kind && { kind: options.kind }) }, hosts.size);
+      machines = await openLabMachines(
+        { directory, link: labLink, subnet, balances: balances(manifest), ...(options.kind && { kind: options.kind }) },
+        hosts.size,
+      );
       for (const { guestPid } of machines) if (guestPid !== undefined) journal.addProcess('User-Mode Linux', guestPid);
     });
     // Both must have settled before anything is stopped again: what starts late would be left.
@@ -184,7 +192,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       redisUrl: urlAt(redisUrl, gateway),
       etcdEndpoints: etcdEndpoints.map((endpoint) => urlAt(endpoint, gateway)),
     };
-    const own = new LabProcesses(machineOf, logs, (name, pid) => journal.addProcess(name, pid));
+    const own = new LabProcesses(machineOf, directory, logs, (name, pid) => journal.addProcess(name, pid));
     processes = own;
 
     const addContainer = async (name: string, node: string, ports: readonly string[], netns: string): Promise<void> => {
@@ -242,11 +250,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     return {
       apiUrl,
       cluster: labCluster,
+      manifestPath,
       manifest,
       kind: first.kind,
       machineOf,
       lost: Promise.race(machines.map(({ lost }) => lost)),
       hosts,
+      fileRootOf: (node) => fileRootOf(directory, node),
       servers: up.servers,
       appliedWithin,
       async request(from, url, count) {

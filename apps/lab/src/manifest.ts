@@ -60,6 +60,11 @@ export function withHosts(manifest: Manifest, hosts: number | undefined): Manife
   return { ...manifest, nodes: [...nodes, ...extra] };
 }
 
+/** True when hosts of the manifest need IPVS: a service has a VIP, or there is a routing mesh. */
+export function balances({ services, networks }: Manifest): boolean {
+  return services?.some(({ endpointMode }) => endpointMode !== 'dnsrr') === true || networks?.some(({ ingress }) => ingress === true) === true;
+}
+
 /** Ports that a container of the service listens on, such as `8080/tcp`: what is published, and what is probed. */
 export function listeningPorts(manifest: Manifest, service: string | undefined): readonly string[] {
   const spec = manifest.services?.find(({ name }) => name === service);

@@ -1,5 +1,7 @@
+import type { Manifest } from '@portolan/model';
 import { callApi } from './api.js';
 import type { Lab } from './lab.js';
+import { listeningPorts } from './manifest.js';
 import type { Answers } from './programs/requests.js';
 
 /** A series of requests that must be shared out by one service. */
@@ -56,6 +58,12 @@ interface Network {
   readonly name: string;
   readonly ingress: boolean;
 }
+interface Endpoint {
+  readonly name: string;
+  readonly node: string;
+  readonly service?: string | null;
+  readonly flannel?: { readonly address?: string | null } | null;
+}
 
 function urlOf(protocol: string, host: string, port: number): string {
   return protocol === 'udp' ? `udp://${host}:${port}` : `http://${host}:${port}/`;
@@ -110,21 +118,45 @@ export function proofTables(
   });
 }
 
+/** What to request to see the flannel network at work: each container on it from the one before, so that every node is left and entered. */
+export function flannelProof(manifest: Manifest, endpoints: readonly Endpoint[], count: number): readonly ProofTable[] {
+  const pods = endpoints.flatMap(({ name, node, service, flannel }) =>
+    typeof flannel?.address === 'string' ? [{ name, node, service, address: flannel.address }] : [],
+  );
+  // Neighbours in this order are on different nodes as far as that is possible.
+  const seen = new Map<string, number>();
+  const turns = pods.map((pod) => {
+    const turn = seen.get(pod.node) ?? 0;
+    seen.set(pod.node, turn + 1);
+    return { ...pod, turn };
+  });
+  turns.sort((one, other) => one.turn - other.turn);
+  const rows = turns.flatMap(({ name, node, service, address }, index) => {
+    const from = turns.at(index - 1);
+    if (from === undefined || from.name === name) return [];
+    const [port = '', protocol = ''] = (listeningPorts(manifest, service ?? undefined)[0] ?? '').split('/');
+    const label = `${from.name} ${from.address} on ${from.node} to ${address} on ${node}`;
+    return [{ label, series: { from: from.name, url: urlOf(protocol, address, Number(port)), endpoints: [name], even: true } }];
+  });
+  return rows.length === 0 ? [] : [{ title: `${count} requests from each container of the flannel network to the next`, rows }];
+}
+
 export interface ProvedTable {
   readonly title: string;
   readonly endpoints: readonly string[];
   readonly rows: readonly (JudgedSeries & { readonly label: string })[];
 }
 
-/** Sends `count` requests to each published port of each host and to each VIP, and says who answered. */
+/** Sends `count` requests to each published port of each host, to each VIP and to each container of the flannel network, and says who answered. */
 export async function proveLab(lab: Lab, count = 30): Promise<readonly ProvedTable[]> {
   const base = `${lab.apiUrl}/v1/clusters/${lab.cluster}`;
-  const [services, networks] = await Promise.all([
+  const [services, networks, endpoints] = await Promise.all([
     callApi<{ items: readonly Service[] }>(`${base}/services?limit=500`),
     callApi<{ items: readonly Network[] }>(`${base}/networks?limit=500`),
+    callApi<{ items: readonly Endpoint[] }>(`${base}/endpoints?limit=500`),
   ]);
   const proved: ProvedTable[] = [];
-  for (const { title, rows } of proofTables(lab, services.items, networks.items, count)) {
+  for (const { title, rows } of [...proofTables(lab, services.items, networks.items, count), ...flannelProof(lab.manifest, endpoints.items, count)]) {
     const judged: (JudgedSeries & { label: string })[] = [];
     for (const { label, series } of rows) judged.push({ label, ...judgeSeries(series, await lab.request(series.from, series.url, count)) });
     proved.push({ title, endpoints: [...new Set(rows.flatMap(({ series }) => series.endpoints))].sort(), rows: judged });

@@ -33,6 +33,16 @@ const pointer = '/run/portolan-lab/directory';
 /** Run directories of native agents; in a guest the same path on its own tmpfs. */
 export const runFolder = '/run/portolan-lab';
 
+/** The root of the files that the agent of a host writes, such as /run/flannel/subnet.env: below it they are the host's own. */
+export function fileRootOf(directory: string, host: string): string {
+  return join(hostsIn(directory), host);
+}
+
+/** Folder of the hosts' files. */
+export function hostsIn(directory: string): string {
+  return join(directory, 'hosts');
+}
+
 export function recordedProcess(name: string, pid: number): RecordedProcess {
   return { name, pid, startTicks: processStartTicks(pid) ?? 0 };
 }

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { Lab } from './lab.js';
 import type { ProvedTable } from './proof.js';
 
@@ -31,14 +32,15 @@ export function renderNextSteps(lab: Lab): string {
     [`${apiUrl}/docs`, 'API documentation'],
     [`${apiUrl}/graphiql`, 'GraphiQL'],
     ['npx portolan status', 'three numbers tell how far everything is'],
-    ['npx portolan get services', 'VIPs, marks and ports'],
     [`npx portolan node state ${host?.name ?? 'node1'}`, 'what Portolan wants in the kernel of a node, and why'],
     ['npx portolan jobs', 'what was done, with every command'],
   ];
+  if (services.length > 0) lines.push(['npx portolan get services', 'VIPs, marks and ports']);
+  if (manifest.flannel) lines.push(['npx portolan flannel status', 'who has which subnet, and how it is reached']);
   if (host !== undefined && port !== undefined)
     lines.push([`for i in 1 2 3 4; do curl -s http://${host.address}:${port}; done`, 'through the mesh, from this shell']);
   if (endpoint !== undefined) lines.push([`npx portolan delete endpoint ${endpoint.name} --wait`, 'it gets no request from then on']);
-  lines.push(['npx portolan apply -f examples/bjdt.yaml --wait', 'and it is back']);
+  if (endpoint !== undefined) lines.push([`npx portolan apply -f ${relative(process.cwd(), lab.manifestPath)} --wait`, 'and it is back']);
   const width = Math.max(...lines.map(([what]) => what.length));
   return `What to try next\n${lines.map(([what, why]) => `  ${what.padEnd(width)}  ${why}`).join('\n')}`;
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { listeningPorts, readManifest, withHosts } from '../src/manifest.js';
+import { balances, listeningPorts, readManifest, withHosts } from '../src/manifest.js';
 import { programs } from '../src/programs/paths.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'portolan-lab-'));
@@ -26,6 +26,13 @@ describe('the manifest of a lab', () => {
   it('listens on a port even for a service that publishes none', () => {
     expect(listeningPorts({ services: [{ name: 'quiet' }, { name: 'udp', ports: [{ target: 53, protocol: 'udp' }] }] }, 'quiet')).toEqual(['8080/tcp']);
     expect(listeningPorts({ services: [{ name: 'twice', ports: [{ target: 80 }, { published: 81, target: 80 }] }] }, 'twice')).toEqual(['80/tcp']);
+  });
+
+  it('needs IPVS for VIPs and the routing mesh only', () => {
+    expect(balances(example)).toBe(true);
+    expect(balances({ networks: [{ name: 'ingress', ingress: true }] })).toBe(true);
+    expect(balances({ services: [{ name: 'named', endpointMode: 'dnsrr' }], networks: [{ name: 'plain' }] })).toBe(false);
+    expect(balances(readManifest(programs.flannelExample))).toBe(false);
   });
 
   it('gets further nodes from .171 on, with free names and addresses', () => {

@@ -2,7 +2,7 @@ import { hostOf } from '@portolan/harness';
 import { describe, expect, it } from 'vitest';
 import { readManifest } from '../src/manifest.js';
 import { programs } from '../src/programs/paths.js';
-import { judgeSeries, proofTables } from '../src/proof.js';
+import { flannelProof, judgeSeries, proofTables } from '../src/proof.js';
 import { renderProof } from '../src/report.js';
 
 const series = { from: 'machine', url: 'http://x/', endpoints: ['a', 'b', 'c'], even: true };
@@ -86,5 +86,25 @@ describe('a proof', () => {
         node22     0  0  0       1      1.0
         ✘ node22: 1 of 1 requests failed: refused"
     `);
+  });
+});
+
+describe('the proof of a flannel network', () => {
+  const pod = (name: string, node: string, address: string | null) => ({ name, node, flannel: { address } });
+
+  it('is requests from each container to the next, on another node where there is one', () => {
+    const endpoints = [pod('a.1', 'node-a', '10.244.1.96'), pod('a.2', 'node-a', '10.244.1.97'), pod('b.1', 'node-b', '10.244.2.194')];
+    const [table] = flannelProof({}, [...endpoints, { name: 'other', node: 'node-a', flannel: null }, pod('late', 'node-b', null)], 30);
+    expect(table?.rows.map(({ series: { from, url } }) => `${from} ${url}`)).toEqual([
+      'a.2 http://10.244.1.96:8080/',
+      'a.1 http://10.244.2.194:8080/',
+      'b.1 http://10.244.1.97:8080/',
+    ]);
+    expect(table?.rows[1]?.label).toBe('a.1 10.244.1.96 on node-a to 10.244.2.194 on node-b');
+  });
+
+  it('is nothing where nobody is on it, or one alone', () => {
+    expect(flannelProof({}, [{ name: 'other', node: 'node-a' }], 30)).toEqual([]);
+    expect(flannelProof({}, [pod('a.1', 'node-a', '10.244.1.96')], 30)).toEqual([]);
   });
 });

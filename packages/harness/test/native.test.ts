@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { requireFreeSubnet } from '../src/hosts/underlay.js';
 import { commonSubnet, hostOf, type LabHost, makeHosts, openLabMachine, removeUnderlay, runProcess, startIn } from '../src/index.js';
 
@@ -36,6 +36,16 @@ describe('this machine as a lab machine', () => {
     await machine.stop();
     expect(await server.exited).toEqual({ exitCode: null, signal: 'SIGKILL' });
     expect((await runProcess(['ip', 'link', 'show', bridge])).exitCode).not.toBe(0);
+  });
+});
+
+describe('the choice of a machine', () => {
+  it('is this one, IPVS or not, where no host balances', async () => {
+    vi.stubEnv('PORTOLAN_LAB_MACHINE', '');
+    cleanups.push(async () => vi.unstubAllEnvs());
+    const machine = await openLabMachine({ directory, balances: false });
+    cleanups.push(() => machine.stop());
+    expect(machine.kind).toBe('native');
   });
 });
 

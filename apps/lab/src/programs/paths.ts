@@ -13,4 +13,5 @@ export const programs = {
   controlPlane: built('../../../control-plane/dist/main.js'),
   example: built('../../../../examples/bjdt.yaml'),
   dataPlaneExample: built('../../../../examples/data-plane.yaml'),
+  flannelExample: built('../../../../examples/flannel.yaml'),
 } as const;

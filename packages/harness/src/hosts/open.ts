@@ -10,8 +10,10 @@ import { requireFreeSubnet, subnetworkOf } from './underlay.js';
 export interface LabMachineOptions {
   /** Absolute path; a guest's console, init and compiled library lie in `guest` in it. */
   readonly directory: string;
-  /** By probing when left out: native where the kernel has IPVS. */
+  /** When left out: native where the kernel has what the hosts need, else uml. */
   readonly kind?: LabMachine['kind'];
+  /** False where no host balances: then IPVS is not asked for, and this machine's kernel does. True unless given. */
+  readonly balances?: boolean;
   /** Bridge or tap of the lab on this machine, at most 15 characters. By the process id when left out, so that several can live side by side. */
   readonly link?: string;
   /** Network of the underlay. When left out a /24 of 172.31.0.0/16 that goes with the process id. */
@@ -41,7 +43,7 @@ function kindFromEnvironment(): LabMachine['kind'] | undefined {
  */
 export async function openLabMachines(options: LabMachineOptions, most: number): Promise<readonly LabMachine[]> {
   opened += 1;
-  const kind = options.kind ?? kindFromEnvironment() ?? ((await hasIpvs()) ? 'native' : 'uml');
+  const kind = options.kind ?? kindFromEnvironment() ?? (options.balances === false || (await hasIpvs()) ? 'native' : 'uml');
   const link = options.link ?? `pl${process.pid}x${opened}`;
   const subnet = options.subnet ?? `172.31.${(process.pid + opened) % 256}.0/24`;
   await requireFreeSubnet(subnet, link);
