@@ -1,1 +1,7 @@
+export { configFault, encodeConfig, specOfConfig } from './config.js';
+export { type FlannelLayout, flannelLayout, isOwnSubnet } from './layout.js';
+export { encodeLease, type LeaseValue, leaseKey, readLease } from './lease.js';
+export { vtepMacOf } from './mac.js';
+export { leasesOf } from './mirror.js';
+export { type RegistryPlan, type RegistryWrite, registryPlan } from './plan.js';
 export * from './registry.js';
