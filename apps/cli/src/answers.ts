@@ -1,4 +1,4 @@
-import type { Attachment, Change } from '@portolan/model';
+import type { Attachment, Change, FlannelSpec } from '@portolan/model';
 
 /** What the REST API answers with, as far as a command reads it; /docs of a control plane has every field. */
 
@@ -80,6 +80,37 @@ export interface DrainAnswer {
   readonly pending: readonly string[];
   /** null: not counted yet. */
   readonly connections: number | null;
+}
+
+export type FlannelAnswer = FlannelSpec;
+
+export interface FlannelStatusAnswer {
+  readonly phase: 'active' | 'switching' | 'leaving';
+  /** Of phase switching: what keeps the earlier backends. */
+  readonly waitsFor: { readonly nodes: readonly string[]; readonly foreign: readonly string[] };
+  /** Whether etcd answers. */
+  readonly etcd: boolean;
+  readonly spec: FlannelSpec;
+  readonly leases: readonly FlannelLeaseAnswer[];
+}
+
+export interface FlannelLeaseAnswer {
+  /** null: a node without a lease, see `reason`. */
+  readonly key: string | null;
+  readonly subnet: string | null;
+  /** null: not a node of ours. */
+  readonly node: string | null;
+  readonly foreign: boolean;
+  readonly publicAddress: string | null;
+  readonly backendType: string | null;
+  readonly vni: number | null;
+  readonly vtepMac: string | null;
+  readonly reserved: boolean;
+  readonly secondsLeft: number | null;
+  readonly fault: string | null;
+  readonly reason: string | null;
+  /** Of our own nodes. */
+  readonly kernel: { readonly inSync: boolean; readonly wanted: number; readonly found: number; readonly differing: readonly string[] } | null;
 }
 
 export interface ClusterAnswer extends Named {

@@ -4,6 +4,7 @@ import { addCluster } from './commands/cluster.js';
 import type { AddCommand } from './commands/command.js';
 import { addDrain } from './commands/drain.js';
 import { addEndpoint } from './commands/endpoint.js';
+import { addFlannel } from './commands/flannel.js';
 import { addDelete, addDescribe, addGet } from './commands/get.js';
 import { addJobs } from './commands/jobs.js';
 import { addLab, runLab } from './commands/lab.js';
@@ -31,6 +32,7 @@ const commands: readonly AddCommand[] = [
   addJobs,
   addRevisions,
   addEndpoint,
+  addFlannel,
   addCluster,
   addLab,
 ];
