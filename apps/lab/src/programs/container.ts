@@ -1,7 +1,7 @@
 /**
  * container.js NAME NODE PORT…: what runs in a container of the lab; a port is `8080/tcp` or `5353/udp`. Answers every
- * request with its own name and the address that it came from; `?hold=MS` lets the answer take so long. On SIGTERM it
- * ends at once, as a server does that knows nothing of draining. One light process each, so it imports nothing but Node.
+ * request with its own name and the address that it came from; `?hold=MS` lets the answer take so long, `?size=BYTES` makes it so
+ * large at least. On SIGTERM it ends at once, as a server does that knows nothing of draining. One light process each, so it imports nothing but Node.
  */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
@@ -19,11 +19,14 @@ function fail(error: Error): never {
 
 function serveHttp(port: number, listening: () => void): void {
   const server = createServer((request, response) => {
-    const hold = Number(new URL(request.url ?? '/', 'http://container').searchParams.get('hold') ?? 0);
-    setTimeout(() => {
-      response.setHeader('content-type', 'application/json');
-      response.end(answer(request.socket.remoteAddress));
-    }, hold);
+    const { searchParams } = new URL(request.url ?? '/', 'http://container');
+    setTimeout(
+      () => {
+        response.setHeader('content-type', 'application/json');
+        response.end(answer(request.socket.remoteAddress).padEnd(Number(searchParams.get('size') ?? 0)));
+      },
+      Number(searchParams.get('hold') ?? 0),
+    );
   });
   server.once('error', fail);
   server.listen(port, '0.0.0.0', listening);
