@@ -1,6 +1,6 @@
 import { createServer, type Server, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { establishedConnections, inNamespace, socketIn, underlayMtu } from '../src/index.js';
+import { establishedConnections, inNamespace, socketIn } from '../src/index.js';
 import { makeThrowawayHost, type ThrowawayHost } from './throwaway-host.js';
 
 let host: ThrowawayHost;
@@ -59,14 +59,5 @@ describe('establishedConnections', () => {
 
   it('says that the namespace is gone', () => {
     expect(() => establishedConnections('/nowhere/at/all')).toThrow('the namespace is gone');
-  });
-});
-
-describe('underlayMtu', () => {
-  it('is that of the interface with the address, in the namespace it is asked in', () => {
-    host.run('ip link add eth0 mtu 1437 type bridge; ip link set eth0 up; ip addr add 192.0.2.7/24 dev eth0; ip addr add 192.0.2.8/24 dev eth0 label eth0:1');
-    expect(inNamespace(host.host, () => [underlayMtu('192.0.2.7'), underlayMtu('192.0.2.8'), underlayMtu('192.0.2.9')])).toEqual([1437, 1437, undefined]);
-    expect(underlayMtu('127.0.0.1')).toBe(65536);
-    expect(underlayMtu('192.0.2.7')).toBeUndefined();
   });
 });
