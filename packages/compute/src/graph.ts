@@ -1,13 +1,19 @@
 import { type Id, portolanError, type Snapshot } from '@portolan/model';
 import { type KernelObject, type NodeState, nodeState } from '@portolan/node-state';
+import { flannelHost } from './flannel-roster.js';
 import { nameServerObjects, networkNames } from './nodes/dns.js';
 import { hostPortObjects, memberObjects, residentObjects } from './nodes/endpoint.js';
-import { gatewayObjects } from './nodes/gateway.js';
+import { flannelObjects } from './nodes/flannel.js';
+import { forwardingObjects, gatewayObjects } from './nodes/gateway.js';
 import { ingressObjects } from './nodes/ingress.js';
 import { loadBalancerObjects } from './nodes/load-balancer.js';
 import { overlayObjects } from './nodes/overlay.js';
+import { podObjects } from './nodes/pods.js';
 import { clusterRoster, residentsOf } from './roster.js';
 import { nodeWatch } from './watch.js';
+
+/** Other programs of a host touch its routes more often than namespaces of ours. */
+const FLANNEL_SECONDS = 5;
 
 /**
  * What Portolan wants in the kernel of one node: the whole flow from intent to node state. It remembers nothing and
@@ -23,6 +29,8 @@ import { nodeWatch } from './watch.js';
  *            each is sent ├─► gateway ────────► host, endpoint:…   the bridge by which they reach out
  *                         ├─► dns ────────────► host, endpoint:…   names, name server, its clients
  *                         └─► watch                                health, silent nodes, draining endpoints
+ * Snapshot ─► flannel ────┬─► flannel ────────► host               VTEP or relay, ways to peers, cni0, files
+ *            roster       └─► pods ───────────► endpoint:…         containers on cni0
  * ```
  */
 export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
@@ -67,9 +75,22 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
   //   endpoint:B ptl_gw ──┼── ptl_gwbridge ── host ─┴─◄ host:9100 ─ port-forward of mode host ─► endpoint:A :9100
   //   own:ingress_sbox ───┘   (ports isolated from each other)
   const reachesHost = roster.networks.some(({ network, balancers }) => network.ingress && balancers.has(nodeId));
-  if (reachesHost || residents.some(({ endpoint }) => endpoint.gatewayAddress !== null)) collect(gatewayObjects(roster));
+  const usesBridge = reachesHost || residents.some(({ endpoint }) => endpoint.gatewayAddress !== null);
+  if (usesBridge) collect(gatewayObjects(roster));
   for (const resident of residents) collect(residentObjects(roster, resident));
   collect(hostPortObjects(residents));
+
+  //   endpoint:C pod0 ── cni0 ── host ─┬─► route onlink ─► flannel.1 ── neighbour, FDB ─► UDP 8472 ─► peer's flannel.1     vxlan
+  //                                    ├─► route ─► eth0 ─► peer                                                         host-gw, direct
+  //                                    └─► network's route ─► flannel0 ─► udp-relay-peer ─► UDP 8285 ─► peer's relay     udp
+  //   each peer by the path of its own lease; what leaves the network is masqueraded
+  const host = flannelHost(snapshot, node);
+  if (host !== undefined) {
+    collect(flannelObjects(host));
+    collect(podObjects(host, residents));
+    // The gateway bridge has these already.
+    if (!usesBridge) collect(forwardingObjects);
+  }
 
   //   endpoint:A 127.0.0.11:53 ─► dns-redirect ─► :11053 dns-client ─► dns-name of its networks ─► or upstream
   collect(nameServerObjects(roster, residents));
@@ -79,7 +100,7 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
     node: node.name,
     address: node.address,
     endpoints: Object.fromEntries(residents.map(({ endpoint: { id, name, attachment } }) => [id, { name, attachment }])),
-    watch: nodeWatch(roster, nodeId, residents),
+    watch: { ...nodeWatch(roster, nodeId, residents), ...(host === undefined ? {} : { everySeconds: FLANNEL_SECONDS }) },
     objects,
   });
 }

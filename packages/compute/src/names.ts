@@ -40,9 +40,30 @@ export const SANDBOX_GATEWAY_PORT = 'ptl_ingress';
 export const SANDBOX_GATEWAY_LINK = 'eth1';
 /** In an endpoint's namespace: the side towards the host. */
 export const ENDPOINT_GATEWAY_LINK = 'ptl_gw';
+/** On the host: the bridge of flannel's containers, called so by the CNI plugins. */
+export const POD_BRIDGE = 'cni0';
+/** In an endpoint's namespace: the side towards that bridge. */
+export const POD_LINK = 'pod0';
+/** On the host: the TUN device of flannel's udp backend. */
+export const RELAY_LINK = 'flannel0';
+
+/** On the host: flannel's VTEP. */
+export function flannelVtep(vni: number): string {
+  return `flannel.${vni}`;
+}
+
+/** A link as part of the name of a sysctl, where a dot would separate. */
+export function sysctlPart(link: string): string {
+  return link.replaceAll('.', '/');
+}
 
 /** On the host: the side towards an endpoint, by its address in the gateway subnet. */
 export function endpointGatewayPort(address: Ipv4): string {
+  return `ptl_${hexOf(address)}`;
+}
+
+/** On the host: the side towards an endpoint on the flannel network, by its address there. */
+export function podPort(address: Ipv4): string {
   return `ptl_${hexOf(address)}`;
 }
 

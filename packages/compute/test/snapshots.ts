@@ -3,6 +3,8 @@ import {
   type ClusterSettings,
   defaultClusterSettings,
   type Endpoint,
+  type Flannel,
+  type FlannelLease,
   type Network,
   type Node,
   type PublishedPort,
@@ -33,6 +35,33 @@ export interface ClusterSketch {
       readonly node: string;
       readonly on: Readonly<Record<string, string>>;
     })[];
+  readonly flannel?: Pick<Flannel, 'network' | 'backend'> & Partial<Flannel>;
+  readonly leases?: readonly FlannelLease[];
+}
+
+const flannelDefaults = {
+  prefix: '/coreos.com/network',
+  subnetLen: null,
+  subnetMin: null,
+  subnetMax: null,
+  masquerade: true,
+  cni: true,
+  reservations: [],
+  registry: {},
+  retiring: [],
+  leaving: false,
+  backendRevision: 1,
+  leasesRevision: 1,
+  version: 1,
+} as const;
+
+/** A lease of backend vxlan and VNI 1 unless told; of a foreign node unless `node` names one of ours. */
+export function leaseOf(subnet: string, publicAddress: string, lease: Partial<FlannelLease> & { readonly node?: string } = {}): FlannelLease {
+  const { node, ...rest } = lease;
+  const backendType = rest.backendType ?? 'vxlan';
+  const vni = backendType === 'vxlan' ? 1 : null;
+  const key = subnet.replace('/', '-');
+  return { key, subnet, publicAddress, backendType, vni, vtepMac: null, nodeId: node === undefined ? null : idOf(node), reserved: false, fault: null, ...rest };
 }
 
 /** An id of 25 characters that starts with what tells names apart. */
@@ -88,6 +117,8 @@ export function snapshotOf(sketch: ClusterSketch): Snapshot {
       })),
     ),
     retired: [],
+    flannel: sketch.flannel === undefined ? null : { ...flannelDefaults, ...sketch.flannel },
+    flannelLeases: new Map((sketch.leases ?? []).map((lease) => [lease.key, lease])),
   };
 }
 

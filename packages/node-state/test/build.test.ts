@@ -44,6 +44,9 @@ const bodies: readonly ObjectBody[] = [
   { kind: 'dns-name', network: 'front', name: 'web', addresses: ['10.0.0.20'] },
   { kind: 'dns-server', ttl: 5, upstreams: [] },
   { kind: 'dns-redirect', port: 11053 },
+  { kind: 'file', path: '/run/flannel/subnet.env', content: 'FLANNEL_MTU=1450\n' },
+  { kind: 'pod-masquerade', network: '10.244.0.0/16', subnet: '10.244.1.0/24' },
+  { kind: 'pod-forward', network: '10.244.0.0/16' },
   { kind: 'port-forward', protocol: 'tcp', port: 8000, to: '192.168.240.2', toPort: 8000 },
   { kind: 'gateway-policy', link: 'ptl_gwbridge', subnet: '192.168.240.0/20' },
   { kind: 'endpoint-filter', address: '10.255.0.5', open: [] },
@@ -55,13 +58,27 @@ const bodies: readonly ObjectBody[] = [
   { kind: 'real-server', mark: 0x149, address: '10.0.0.21', forwarding: 'direct', weight: 1 },
   server,
   { kind: 'ipvs-timeouts', tcp: 7800, tcpFin: 120, udp: 300 },
-  { kind: 'fdb', link: 'vxlan0', mac: '02:42:0a:00:00:15', vtep: '172.16.0.1' },
-  { kind: 'neighbour', link: 'vxlan0', address: '10.0.0.21', mac: '02:42:0a:00:00:15' },
   { kind: 'route-rule', from: '10.255.0.5', table: 4096 },
   { kind: 'route', destination: 'default', link: 'ov4096', table: 4096 },
+  { kind: 'udp-relay-peer', relay: 'flannel0', subnet: '10.244.2.0/24', host: '172.16.0.1' },
+  { kind: 'fdb', link: 'vxlan0', mac: '02:42:0a:00:00:15', vtep: '172.16.0.1' },
+  { kind: 'neighbour', link: 'vxlan0', address: '10.0.0.21', mac: '02:42:0a:00:00:15' },
   { kind: 'sysctl', name: 'net.ipv4.ip_forward', value: '1' },
   { kind: 'address', link: 'eth0', address: '10.0.0.5', prefixLength: 24 },
   { kind: 'veth', name: 'veth-lb', mtu: 1450, peer: { space: 'own:lb_x', name: 'eth0', mac: '02:42:0a:00:00:05' } },
+  { kind: 'udp-relay', name: 'flannel0', mtu: 1472, local: '172.16.0.2', port: 8285, address: '10.244.1.0' },
+  {
+    kind: 'flannel-vtep',
+    name: 'flannel.1',
+    vni: 1,
+    port: 8472,
+    mtu: 1450,
+    mac: '3a:c6:11:c1:b0:f0',
+    local: '172.16.0.2',
+    underlay: 'eth0',
+    learning: false,
+    gbp: false,
+  },
   { kind: 'vxlan', name: 'vxlan0', vni: 4097, port: 4789, mtu: 1450, master: 'br0' },
   { kind: 'bridge', name: 'br0', mtu: 1450 },
   { kind: 'namespace' },
@@ -81,6 +98,17 @@ describe('keys', () => {
     expect(keysOf(name, { ...name, network: 'back' })).toEqual(['dns-name/own:x/front/web', 'dns-name/own:x/back/web']);
     const forward: ObjectBody = { kind: 'port-forward', protocol: 'tcp', port: 53, to: '10.0.0.1', toPort: 53 };
     expect(keysOf(forward, { ...forward, protocol: 'udp' })).toEqual(['port-forward/own:x/tcp/53', 'port-forward/own:x/udp/53']);
+  });
+
+  it('of a route are those of its destination, so one that leads elsewhere takes its place', () => {
+    const route = { kind: 'route', destination: '10.244.2.0/24' } as const;
+    const ways: ObjectBody[] = [
+      { ...route, via: '10.244.2.0', link: 'flannel.1', onlink: true },
+      { ...route, via: '172.16.0.1', link: 'eth0' },
+      { ...route, link: 'flannel0', scope: 'global' },
+    ];
+    expect(new Set(keysOf(...ways))).toEqual(new Set(['route/own:x/10.244.2.0/24']));
+    expect(new Set(ways.map(bodyHash)).size).toBe(3);
   });
 
   it('stay when what an object says changes', () => {

@@ -19,12 +19,14 @@ export function sandboxAddress(settings: ClusterSettings): Ipv4 {
   return placesOf(settings).sandbox;
 }
 
+const FORWARDING = 'net.ipv4.ip_forward';
+
 /**
  * Forwarding to the sandbox and to endpoints, published ports on 127.0.0.1 too, and a loose source check, as clients of the
  * ports come from anywhere.
  */
 const sysctls: readonly (readonly [name: string, value: string])[] = [
-  ['net.ipv4.ip_forward', '1'],
+  [FORWARDING, '1'],
   [`net.ipv4.conf.${GATEWAY_BRIDGE}.route_localnet`, '1'],
   [`net.ipv4.conf.${GATEWAY_BRIDGE}.rp_filter`, '2'],
 ];
@@ -50,6 +52,13 @@ export const gatewayObjects = oncePer((roster: ClusterRoster): readonly KernelOb
   ];
   return objects.sort((a, b) => compareKeys(a.key, b.key));
 });
+
+/** What of it a host needs that has no such bridge, but containers of flannel: forwarding, and the jumps into our chains. */
+export const forwardingObjects: readonly KernelObject[] = [
+  kernelObject('host', { kind: 'sysctl', name: FORWARDING, value: '1' }, { computedBy: 'flannel' }),
+  kernelObject('host', { kind: 'rule-entry', table: 'filter', stage: 'forward' }, { computedBy: 'flannel' }),
+  kernelObject('host', { kind: 'rule-entry', table: 'nat', stage: 'postrouting' }, { computedBy: 'flannel' }),
+];
 
 /** One namespace behind the bridge. */
 export interface GatewayLink {
