@@ -1,5 +1,5 @@
 import { parseIpv4 } from '@portolan/model';
-import type { KernelObject, NodeState, ObservedObject, ObservedState, Space } from '@portolan/node-state';
+import type { KernelObject, NodeState, ObjectBody, ObservedObject, ObservedState, Space } from '@portolan/node-state';
 import { conflictingLinks, inOrder } from './order.js';
 import { alwaysThere, changesInPlace, isLink, type LinkEnd, linkEnd, linkEnds, restsOn } from './place.js';
 import type { Plan, Step } from './plan.js';
@@ -117,7 +117,7 @@ interface LostAddress {
   readonly prefixLength: number;
 }
 
-/** Addresses with a subnet that are removed or changed: routes over their links, and secondary addresses, go with them. */
+/** Addresses with a subnet that are removed or changed: routes over their links, neighbours there, and secondary addresses, go with them. */
 function lostAddresses(steps: ReadonlyMap<string, Step>): readonly LostAddress[] {
   return [...steps.values()].flatMap((step) => {
     const body = step.action === 'create' ? undefined : step.observed.body;
@@ -134,8 +134,12 @@ function takenAlong({ key, space, body }: KernelObject, goneEnds: ReadonlyMap<Li
   if (end === undefined) return undefined;
   const link = goneEnds.get(end);
   if (link !== undefined) return link;
-  const address = lost.find((l) => l.key !== key && l.link === end && (body.kind === 'route' || (body.kind === 'address' && isSecondary(body, l))));
+  const address = lost.find((l) => l.key !== key && l.link === end && goesWithAddress(body, l));
   return address && `${address.key}, which goes`;
+}
+
+function goesWithAddress(body: ObjectBody, address: LostAddress): boolean {
+  return body.kind === 'route' || body.kind === 'neighbour' || (body.kind === 'address' && isSecondary(body, address));
 }
 
 function isSecondary({ address, prefixLength }: { readonly address: string; readonly prefixLength: number }, lost: LostAddress): boolean {

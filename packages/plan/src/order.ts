@@ -1,6 +1,6 @@
-import { type KernelObject, kindRank, type ObservedObject } from '@portolan/node-state';
+import { type KernelObject, kindRank, type ObjectBody, type ObservedObject } from '@portolan/node-state';
 import { onlyLoses } from './names.js';
-import { isLink, isName, isRule } from './place.js';
+import { isLink, isName, isRule, isVtep } from './place.js';
 import type { Step } from './plan.js';
 
 /**
@@ -56,14 +56,22 @@ export function conflictingLinks(
 ): string[] {
   if (made.length === 0) return [];
   const ends = new Set(made.flatMap((object) => endsOf({ ...object, kind: object.body.kind })));
-  const sockets = new Set(made.flatMap(({ body }) => (body.kind === 'vxlan' ? [`${body.vni} ${body.port}`] : [])));
+  const sockets = new Set(made.flatMap(({ body }) => socketOf(body) ?? []));
   return removed
     .filter((observed) => {
       const { kind, body } = observed;
       if (!isLink(kind)) return false;
-      if (kind === 'vxlan' && sockets.size > 0) return body?.kind !== 'vxlan' || sockets.has(`${body.vni} ${body.port}`);
+      if (isVtep(kind) && sockets.size > 0) {
+        const socket = body && socketOf(body);
+        if (socket === undefined || sockets.has(socket)) return true;
+      }
       if (kind === 'veth' && body === undefined) return true;
       return endsOf(observed).some((end) => ends.has(end));
     })
     .map(({ key }) => key);
+}
+
+/** `VNI PORT` of a VTEP: all are in the host's namespace, wherever the link is. */
+function socketOf(body: ObjectBody): string | undefined {
+  return body.kind === 'vxlan' || body.kind === 'flannel-vtep' ? `${body.vni} ${body.port}` : undefined;
 }

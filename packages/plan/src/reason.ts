@@ -1,11 +1,13 @@
 import { canonicalJson, type KernelObject, type ObservedObject, type Origin } from '@portolan/node-state';
 
 /** What asks for an object, in words: `service web on network app`. */
-function asker({ network, service, endpoint }: Origin): string {
+function asker({ computedBy, lease, network, service, endpoint }: Origin): string {
   const parts = [
+    ...(lease === undefined ? [] : [`lease ${lease}`]),
     ...(endpoint === undefined ? [] : [`endpoint ${endpoint}`]),
     ...(service === undefined ? [] : [`service ${service}`]),
     ...(network === undefined ? [] : [`network ${network}`]),
+    ...(computedBy === 'flannel' ? ['the flannel network'] : []),
   ];
   return parts.length === 0 ? 'this node' : parts.join(', ');
 }
@@ -27,7 +29,7 @@ export function differs(object: KernelObject, observed: ObservedObject): string 
 
 export const ENDPOINT_ABSENT = 'the namespace of its endpoint is absent';
 
-export const NO_LONGER_WANTED = 'no longer wanted: no network, service or endpoint of this node asks for it';
+export const NO_LONGER_WANTED = 'no longer wanted: no network, service, endpoint or lease asks this node for it';
 
 function differingFields(observed: object, wanted: object): string[] {
   const before = new Map<string, unknown>(Object.entries(observed));

@@ -2,6 +2,9 @@ import { type KernelObject, type ObservedObject, type ObservedState, observedSta
 import { changesInPlace, isName, isRule, type Plan, type Step } from '../src/index.js';
 import { isLink, restsOn } from '../src/place.js';
 
+/** Interface of every host on the underlay, which nobody of ours made. */
+export const UNDERLAY = 'eth0';
+
 type Thing = Pick<ObservedObject, 'key' | 'hash' | 'space' | 'kind' | 'body'>;
 
 /**
@@ -51,15 +54,17 @@ export class ModelKernel {
       const taken = [...this.things.values()].find((thing) => this.endsOf(thing).includes(end));
       if (taken !== undefined) throw new Error(`${key}: the name ${end} is taken by ${taken.key}`);
     }
-    if (body.kind === 'vxlan') {
-      const taken = [...this.things.values()].find((t) => t.body?.kind === 'vxlan' && t.body.vni === body.vni && t.body.port === body.port);
+    if (body.kind === 'vxlan' || body.kind === 'flannel-vtep') {
+      const taken = [...this.things.values()].find(({ body: t }) => t !== undefined && 'vni' in t && t.vni === body.vni && t.port === body.port);
       if (taken !== undefined) throw new Error(`${key}: the VNI is taken by ${taken.key}`);
     }
     this.things.set(key, { key, hash, space, kind: body.kind, body });
   }
 
   private change({ key, hash, space, body }: KernelObject): void {
-    if (!this.things.has(key)) throw new Error(`missing: ${key}`);
+    // A route may have gone with the link that it led to; the tool replaces it all the same.
+    if (!this.things.has(key) && body.kind !== 'route') throw new Error(`missing: ${key}`);
+    this.mustHave({ key, hash, space, body, origin: { computedBy: 'flannel' } });
     this.things.set(key, { key, hash, space, kind: body.kind, body });
   }
 
@@ -77,7 +82,7 @@ export class ModelKernel {
   }
 
   private hasEnd(end: string): boolean {
-    return end.endsWith(' lo') || [...this.things.values()].some((thing) => this.endsOf(thing).includes(end));
+    return end.endsWith(' lo') || end === `host ${UNDERLAY}` || [...this.things.values()].some((thing) => this.endsOf(thing).includes(end));
   }
 
   private endsOf({ key, space, kind, body }: Thing): string[] {
@@ -103,7 +108,7 @@ export class ModelKernel {
         body?.kind === 'address' &&
         body.prefixLength < 32 &&
         other.space === thing.space &&
-        ((o?.kind === 'route' && o.link === body.link) ||
+        (((o?.kind === 'route' || o?.kind === 'neighbour') && o.link === body.link) ||
           (o?.kind === 'address' && o.link === body.link && o.prefixLength === body.prefixLength && sameSubnet(o.address, body.address, body.prefixLength)));
       if ((inside || on || served || routed) && this.things.has(other.key)) this.remove(other.key);
       // A port whose bridge goes stays, without a bridge.
