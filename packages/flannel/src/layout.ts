@@ -65,11 +65,9 @@ function boundary(network: Subnet, subnetLen: number, address: Ipv4, path: strin
 
 /** Whether a node of this network may have the subnet: of the right length, aligned, from the first to the last. False for anything that is no subnet. */
 export function isOwnSubnet(layout: FlannelLayout, subnet: Cidr): boolean {
-  const [address = '', length = ''] = subnet.split('/');
-  if (length !== String(layout.subnetLen)) return false;
   try {
-    const { first } = parseCidr(`${address}/${length}`);
-    return first >= layout.first && first <= layout.last;
+    const { first, prefixLength } = parseCidr(subnet);
+    return prefixLength === layout.subnetLen && first >= layout.first && first <= layout.last;
   } catch {
     return false;
   }

@@ -65,14 +65,14 @@ function readValue(text: string): Read<ValueFields> {
   const nothing: ValueFields = { publicAddress: null, backendType: 'udp', vni: null, vtepMac: null };
   const fields = fieldsOfText(text);
   if (fields === undefined) return { ...nothing, fault: 'the value is no JSON object' };
-  const backendType = textOf(fields, 'backendtype');
-  const publicAddress = textOf(fields, 'publicip') ?? '0.0.0.0';
+  const backendType = textOf(fields, 'backendtype', '');
+  // flanneld's way to say none.
+  const publicAddress = textOf(fields, 'publicip', '0.0.0.0');
   if (backendType === null || publicAddress === null || ipv4Value(publicAddress) === undefined) {
     return { ...nothing, fault: backendType === null ? 'BackendType is no text' : 'PublicIP is no IPv4 address' };
   }
-  // flanneld's way to say none.
   const named = publicAddress === '0.0.0.0' ? null : publicAddress;
-  const read = { ...nothing, publicAddress: named, backendType: backendType === undefined || backendType === '' ? 'udp' : printable(backendType) };
+  const read = { ...nothing, publicAddress: named, backendType: backendType === '' ? 'udp' : printable(backendType) };
   const fault = named === null ? 'it names no public IPv4 address' : null;
   if (read.backendType !== 'vxlan') return { ...read, fault };
   const { fault: dataFault, ...data } = readVxlanData(fields.get('backenddata'));
@@ -84,16 +84,16 @@ function readVxlanData(value: unknown): Read<Pick<FlannelLease, 'vni' | 'vtepMac
   if (data === undefined) return { vni: null, vtepMac: null, fault: 'BackendData is no object' };
   // Named since v0.14; before, it was that of the configuration, and 1 where that named none.
   const vni = data.get('vni') ?? 1;
-  const vtepMac = macOf(textOf(data, 'vtepmac') ?? '');
+  const vtepMac = macOf(textOf(data, 'vtepmac', '') ?? '');
   if (typeof vni !== 'number' || !Number.isInteger(vni) || vni < 1 || vni > 0xffffff)
     return { vni: null, vtepMac, fault: 'VNI is no number from 1 to 16777215' };
   return { vni, vtepMac, fault: vtepMac === null ? 'VtepMAC is no MAC address' : null };
 }
 
-/** undefined: there is none; null: it is no text. */
-function textOf(fields: Fields, name: string): string | null | undefined {
-  const value = fields.get(name);
-  return typeof value === 'string' || value === undefined ? value : null;
+/** null: it is no text. */
+function textOf(fields: Fields, name: string, missing: string): string | null {
+  const value = fields.get(name) ?? missing;
+  return typeof value === 'string' ? value : null;
 }
 
 /** Six octets in any of the forms that Go reads: 3a:c6:11:c1:b0:f0, 3a-c6-…, 3ac6.11c1.b0f0. */
