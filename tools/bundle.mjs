@@ -1,4 +1,4 @@
-// node tools/bundle.mjs: the built agent as two files with all that they need, in apps/agent/dist. A node needs Node and
+// node tools/bundle.mjs: the built agent as three files with all that they need, in apps/agent/dist. A node needs Node and
 // this folder, no node_modules; and one file is read in a third of the time that a thousand take.
 import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,8 +10,8 @@ const agent = fileURLToPath(new URL('../apps/agent', import.meta.url));
 const dist = join(agent, 'dist');
 
 await build({
-  // The name server's thread is a file of its own, which the program looks for beside itself.
-  entryPoints: { 'portolan-agent': join(dist, 'main.js'), 'dns-worker': join(dist, 'dns/dns-worker.js') },
+  // The name server's thread and the program of the udp relay are files of their own, which the agent looks for beside itself.
+  entryPoints: { 'portolan-agent': join(dist, 'main.js'), 'dns-worker': join(dist, 'dns/dns-worker.js'), 'udp-relay': join(dist, 'relay/main.js') },
   outdir: join(dist, 'bundle'),
   bundle: true,
   platform: 'node',

@@ -99,3 +99,82 @@ export function datagrams(capacity: number, size: number): Datagrams {
     },
   };
 }
+
+/** Slots that packets are read into and handled in where they lie: nothing is copied, and nothing allocated for a packet. */
+export interface PacketLane {
+  /** All slots, one behind the other; slot `i` begins at `i` times the size of a slot. */
+  readonly memory: Buffer;
+  /** A view of each slot. */
+  readonly slots: readonly Buffer[];
+}
+
+export interface ReceivingLane extends PacketLane {
+  /** Reads what waits at a UDP socket, one message a slot: their number, 0 when there is none or it failed. */
+  receive(fd: number): number;
+  /** Bytes in slot `i` after `receive`. A message that was longer than the slot fills it: whoever must know takes slots that are larger than all that it accepts. */
+  length(i: number): number;
+}
+
+/** `capacity` slots of `size` bytes for what comes at a UDP socket. */
+export function receivingLane(capacity: number, size: number): ReceivingLane {
+  const { slots: memory, headers, view } = lane(capacity, size);
+  // Nobody asks who sent it.
+  for (let at = 0; at < headers.length; at += MMSGHDR) {
+    view.setBigUint64(at + OFFSET.name, 0n, little);
+    view.setUint32(at + OFFSET.nameLength, 0, little);
+  }
+  return {
+    memory,
+    slots: slotsOf(memory, capacity, size),
+    receive: (fd) => Math.max(0, recvmmsg(fd, headers, capacity, MSG_DONTWAIT, null)),
+    length: (i) => view.getUint32(i * MMSGHDR + OFFSET.length, little),
+  };
+}
+
+export interface SendingLane extends PacketLane {
+  /** Says that slot `i` holds `length` bytes for the host with this address, as a number of 32 bits. */
+  aim(i: number, length: number, host: number): void;
+  /** Sends the first `count` slots, each where it was aimed: the number of those that the kernel did not take. Datagrams may be lost, so they are not kept. */
+  send(fd: number, count: number): number;
+  /** Bytes of those that the kernel did not take at the last `send`. */
+  readonly refusedBytes: number;
+}
+
+/** `capacity` slots of `size` bytes for what goes to `port` of IPv4 hosts. */
+export function sendingLane(capacity: number, size: number, port: number): SendingLane {
+  const { slots: memory, names, headers, vectors } = lane(capacity, size);
+  for (let at = 0; at < names.length; at += SOCKADDR) {
+    (little ? names.writeUInt16LE : names.writeUInt16BE).call(names, AF_INET, at);
+    names.writeUInt16BE(port, at + 2);
+  }
+  let refusedBytes = 0;
+  return {
+    memory,
+    slots: slotsOf(memory, capacity, size),
+    aim: (i, length, host) => {
+      vectors.setUint32(i * IOVEC + 8, length, little);
+      names.writeInt32BE(host | 0, i * SOCKADDR + 4);
+    },
+    send: (fd, count) => {
+      let refused = 0;
+      refusedBytes = 0;
+      for (let at = 0; at < count; ) {
+        const sent = Math.max(0, sendmmsg(fd, at === 0 ? headers : headers.subarray(at * MMSGHDR), count - at, MSG_DONTWAIT));
+        at += sent;
+        if (sent > 0) continue;
+        // The first of these cannot be sent; those behind it may be.
+        refusedBytes += vectors.getUint32(at * IOVEC + 8, little);
+        refused += 1;
+        at += 1;
+      }
+      return refused;
+    },
+    get refusedBytes() {
+      return refusedBytes;
+    },
+  };
+}
+
+function slotsOf(memory: Buffer, capacity: number, size: number): Buffer[] {
+  return Array.from({ length: capacity }, (_, i) => memory.subarray(i * size, (i + 1) * size));
+}

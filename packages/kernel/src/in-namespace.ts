@@ -1,6 +1,18 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { portolanError } from '@portolan/model';
-import { AF_INET, CLONE_NEWNET, callFailure, libc, MS_BIND, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './libc.js';
+import {
+  AF_INET,
+  CLONE_NEWNET,
+  callFailure,
+  libc,
+  MS_BIND,
+  SO_RCVBUFFORCE,
+  SO_REUSEADDR,
+  SO_SNDBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from './libc.js';
 
 const kinds = { tcp: 1, udp: 2 } as const;
 
@@ -65,19 +77,23 @@ export interface SocketOptions {
   readonly kind: keyof typeof kinds;
   /** Where it is bound; unbound unless given. */
   readonly bind?: { readonly address: string; readonly port: number };
+  /** Bytes of its buffer, each way, beyond what the system allows others; the system's unless given. */
+  readonly buffer?: number;
 }
 
 /**
  * Descriptor of a new IPv4 socket in the namespace at `path`. Node adopts it: `dgram.createSocket('udp4').bind({ fd })`,
  * `server.listen({ fd })`, `new net.Socket({ fd }).connect(…)`. Who adopts it closes it. Fails with `apply-failed`.
  */
-export function socketIn(path: string, { kind, bind: to }: SocketOptions): number {
+export function socketIn(path: string, { kind, bind: to, buffer }: SocketOptions): number {
   return inNamespace(path, () => {
     const fd = libc.socket(AF_INET, kinds[kind] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) throw callFailure('socket', path);
     try {
+      // Without the right to it, it keeps the system's.
+      if (buffer !== undefined) for (const name of [SO_RCVBUFFORCE, SO_SNDBUFFORCE]) libc.setsockopt(fd, SOL_SOCKET, name, integer(buffer), 4);
       if (to !== undefined) {
-        if (kind === 'tcp' && libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(new Int32Array([1]).buffer), 4) !== 0) {
+        if (kind === 'tcp' && libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, integer(1), 4) !== 0) {
           throw callFailure('setsockopt', path);
         }
         if (libc.bind(fd, socketAddress(to.address, to.port), 16) !== 0) throw callFailure(`bind ${to.address}:${to.port}`, path);
@@ -88,6 +104,10 @@ export function socketIn(path: string, { kind, bind: to }: SocketOptions): numbe
       throw error;
     }
   });
+}
+
+function integer(value: number): Uint8Array {
+  return new Uint8Array(new Int32Array([value]).buffer);
 }
 
 /** struct sockaddr_in of ip(7). */

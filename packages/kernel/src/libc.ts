@@ -61,10 +61,15 @@ export const libc = {
     signals: Uint8Array,
   ) => number,
   memfd_create: library.func('int memfd_create(const char *name, unsigned int flags)') as (name: string, flags: number) => number,
+  /** These move packets: no copy, and no string for a failure. */
+  read: library.func('intptr_t read(int fd, uint8_t *bytes, size_t count)') as (fd: number, bytes: Uint8Array, count: number) => number,
+  write: library.func('intptr_t write(int fd, const uint8_t *bytes, size_t count)') as (fd: number, bytes: Uint8Array, count: number) => number,
+  poll: library.func('int poll(uint8_t *set, unsigned long count, int milliseconds)') as (set: Uint8Array, count: number, milliseconds: number) => number,
+  flock: library.func('int flock(int fd, int operation)') as (fd: number, operation: number) => number,
   ioctl: library.func('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)') as (fd: number, request: number, argument: Uint8Array) => number,
 };
 
-/** linux/sched.h, linux/mount.h, linux/memfd.h, fcntl.h, sys/resource.h, sys/wait.h, socket.h, linux/sockios.h */
+/** linux/sched.h, linux/mount.h, linux/memfd.h, fcntl.h, sys/resource.h, sys/wait.h, socket.h, linux/sockios.h, sys/file.h, poll.h, linux/if_tun.h, linux/if.h */
 export const CLONE_NEWNET = 0x40000000;
 export const MS_BIND = 4096;
 export const MFD_CLOEXEC = 1;
@@ -80,7 +85,19 @@ export const IPPROTO_RAW = 255;
 export const SOL_IP = 0;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
+export const SO_MEMINFO = 55;
+export const SIOCGIFFLAGS = 0x8913;
 export const SIOCGIFMTU = 0x8921;
+export const SIOCGIFINDEX = 0x8933;
+export const TUNSETIFF = 0x400454ca;
+export const IFF_TUN = 0x0001;
+export const IFF_NO_PI = 0x1000;
+export const IFF_UP = 0x1;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+export const POLLIN = 1;
 
 export function errnoName(code: number): string {
   return Object.entries(koffi.os.errno).find(([, value]) => value === code)?.[0] ?? String(code);
