@@ -1,71 +1,23 @@
-import type { Kernel } from '@portolan/kernel';
 import { PortolanError, type Problem, problem } from '@portolan/model';
-import type { ObservedState } from '@portolan/node-state';
+import { kindOfKey, type ObservedState } from '@portolan/node-state';
 import type { DesiredState, Report, SyncHint } from '@portolan/protocol';
-import type { Coordination, HintSource } from '@portolan/store';
-import { backOff, type Clock } from './clock.js';
-import type { ControlPlane } from './control-plane.js';
+import { backOff } from './clock.js';
 import { type DesiredSource, desiredSource, type Look } from './desired.js';
-import type { AgentNameServer } from './dns/name-server.js';
+import { driftWatch } from './drift.js';
 import { cleanEndpoints, endpointPresence, settled } from './endpoints.js';
-import type { LedgerFile } from './ledger.js';
-import type { Log } from './log.js';
-import type { AgentMetrics } from './metrics.js';
+import { hostFacts } from './facts.js';
+import type { Agent, AgentConfig, AgentPorts, AgentStatus } from './ports.js';
 import { watchPresence } from './presence.js';
 import { type Reconciled, reconcile } from './reconcile.js';
 import { reportOf } from './report.js';
 import { reporter } from './reporter.js';
+import { logRun } from './run-log.js';
 import { type Run, singleFlight } from './single-flight.js';
+import { keyOfStep } from './steps.js';
 import { teller } from './telling.js';
-import { type Sight, watchNode } from './watch/watch.js';
-
-export interface AgentConfig {
-  readonly cluster: string;
-  readonly node: string;
-  readonly version: string;
-  /** Times in milliseconds. */
-  readonly resync?: number;
-  /** Between two looks for the namespaces of all endpoints, and of those whose look starts no process. */
-  readonly presence?: number;
-  readonly quickPresence?: number;
-  readonly retryFirst?: number;
-  readonly retryLast?: number;
-  /** A new revision is looked for so much later, because the job of a changed node is on its way too. */
-  readonly revisionDelay?: number;
-}
-
-export interface AgentPorts {
-  readonly kernel: Kernel;
-  /** The name server that the kernel carries out its part of plans by. */
-  readonly names?: Pick<AgentNameServer, 'restore'>;
-  readonly sight: Sight;
-  readonly controlPlane: ControlPlane;
-  readonly ledger: LedgerFile;
-  readonly hints: HintSource;
-  readonly coordination: Coordination;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: AgentMetrics;
-}
-
-export interface AgentStatus {
-  readonly generation: number;
-  readonly revision: number;
-  readonly status: Report['status'] | 'idle';
-  readonly errors: Report['errors'];
-  /** When the last run ended, in milliseconds since 1970; 0 before the first. */
-  readonly lastRunAt: number;
-}
-
-export interface Agent {
-  /** Begins to watch, and to run for the first time. Needs neither control plane nor Redis nor etcd to be there. */
-  start(): Promise<void>;
-  /** Ends everything but the data path. */
-  stop(): Promise<void>;
-  /** Runs once more, now; false when the run failed. */
-  sync(): Promise<boolean>;
-  status(): AgentStatus;
-}
+import { clusterTies } from './ties.js';
+import { watchKernel } from './watch/kernel.js';
+import { watchNode } from './watch/watch.js';
 
 function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof PortolanError) return error.problems;
@@ -82,7 +34,8 @@ const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']
  * job ─┐                                               ┌─ answer newer: poke
  * revision ─┤      ┌─ ask ─► observe ─► plan ─► apply ─► observe ─► report
  * presence ─┼─poke─►│   └ no answer: the ledger's state
- * timer ────┤      └─◄──────── again after back-off or resync
+ * kernel ───┤      └─◄──────── again after back-off or resync
+ * timer ────┤
  * start ────┘
  *
  * health, reachability, connections, lost namespaces ──► the last report once more, with these
@@ -90,17 +43,17 @@ const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']
  */
 export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   const { kernel, controlPlane, coordination, hints, clock, log, metrics } = ports;
-  const { resync = 30_000, presence = 2_000, quickPresence = 250, retryFirst = 1_000, retryLast = 30_000, revisionDelay = 250 } = config;
+  const { resync: ownResync = 30_000, presence = 2_000, quickPresence = 250, retryFirst = 1_000, retryLast = 30_000, revisionDelay = 250 } = config;
   let source: DesiredSource;
-  let facts: Readonly<Record<string, string>> | undefined;
   let openJob: SyncHint | undefined;
   let lastSeen: ObservedState['endpoints'] = {};
   /** When the last run that looked at the whole kernel began. */
-  let lastFullRunAt = 0;
+  let lastFullRunAt = Number.NEGATIVE_INFINITY;
+  let lastRunEndedAt = clock.now();
   /** Generation that was last reported as applied: that report has answered the jobs up to it. */
   let reportedGeneration = 0;
   let isCutOff = false;
-  let state: AgentStatus = { generation: 0, revision: 0, status: 'idle', errors: [], lastRunAt: 0 };
+  let state: Omit<AgentStatus, 'resync'> = { generation: 0, revision: 0, status: 'idle', errors: [], lastRunAt: 0 };
   const closers: (() => Promise<void>)[] = [];
 
   const reports = reporter({
@@ -125,6 +78,10 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       metrics.signalsSeen(watch.signals());
       telling.changed(matters);
     },
+    onCounted: () => {
+      metrics.signalsSeen(watch.signals());
+      telling.counted();
+    },
   });
   const telling = teller({
     reports,
@@ -134,6 +91,17 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     onRepeated: () => metrics.signalsSent(),
   });
   const presenceOf = endpointPresence();
+  const drift = driftWatch();
+  const host = hostFacts(kernel);
+
+  let resync = ownResync;
+
+  function noteResync(desired: DesiredState | undefined): void {
+    const { everySeconds } = desired?.state.watch ?? {};
+    resync = everySeconds === undefined ? ownResync : everySeconds * 1000;
+  }
+
+  let kernelWatch: ReturnType<typeof watchKernel> | undefined;
 
   function noteLook({ answered, error }: Look): void {
     if (answered === !isCutOff) return;
@@ -158,7 +126,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
 
   async function reach({ state: wanted }: DesiredState, trust: boolean): Promise<Reached> {
     try {
-      facts ??= await kernel.probe();
+      await host.for(wanted);
       const done = await reconcile(kernel, wanted, source.endpoints(), trust);
       const { endpoints, refused } = done.observed;
       lastSeen = endpoints;
@@ -172,7 +140,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       return { problems: problemsOf(error), endpoints: {}, remarks: [], isMending: false };
     } finally {
       // Whatever became of the kernel, somebody waits to hear of what is watched.
-      watch.follow(wanted.watch);
+      watch.follow(wanted);
     }
   }
 
@@ -187,30 +155,37 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   }
 
   async function run({ reasons }: Run): Promise<boolean> {
-    const startedAt = clock.now();
+    const begunAt = clock.now();
+    const startedAt = clock.today();
+    const seconds = (): number => (clock.now() - begunAt) / 1000;
     const job = openJob;
     const look = await source.look();
     noteLook(look);
     const { desired } = source.ledger;
+    noteResync(desired);
     if (desired === undefined) {
-      metrics.syncEnded('idle', (clock.now() - startedAt) / 1000);
-      state = { ...state, lastRunAt: clock.now() };
+      metrics.syncEnded('idle', seconds());
+      state = { ...state, lastRunAt: clock.today() };
       return false;
     }
     const onlyState = [...reasons].every((reason) => aboutStateOnly.has(reason));
-    const isFresh = state.status === 'applied' && startedAt - lastFullRunAt < resync;
+    const isFresh = state.status === 'applied' && begunAt - lastFullRunAt < resync;
     if (onlyState && look.answered && !look.changed && isFresh && desired.generation === reportedGeneration) {
       if (job !== undefined && job.generation <= reportedGeneration && openJob === job) openJob = undefined;
-      metrics.syncEnded('unchanged', (clock.now() - startedAt) / 1000);
-      state = { ...state, generation: desired.generation, revision: desired.revision, lastRunAt: clock.now() };
+      metrics.syncEnded('unchanged', seconds());
+      state = { ...state, generation: desired.generation, revision: desired.revision, lastRunAt: clock.today() };
       return true;
     }
 
-    const trust = look.changed && isFresh;
+    const isDoubted = reasons.has('kernel') || reasons.has('resync');
+    const trust = look.changed && isFresh && !isDoubted;
     const begun = telling.begin();
+    kernelWatch?.begin();
     const done = await reach(desired, trust);
-    const finishedAt = clock.now();
-    if (!trust) lastFullRunAt = startedAt;
+    // Of one that broke off nobody knows what it had written.
+    kernelWatch?.ended(done.applied === undefined || done.applied.length > 0);
+    const finishedAt = clock.today();
+    if (!trust) lastFullRunAt = begunAt;
     // Of a generation that the control plane has not given yet, nothing can be said.
     const answered = job !== undefined && job.generation <= desired.generation ? job : undefined;
     const report = reportOf(desired, done, done.problems, [...remarksOf(look), ...done.remarks], {
@@ -218,26 +193,17 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       jobId: answered?.jobId,
       startedAt,
       finishedAt,
-      facts: facts ?? {},
+      facts: host.facts,
       endpoints: done.endpoints,
     });
     const { steps } = report;
     metrics.commandsRan(done.applied ?? []);
     metrics.stateSeen(report);
-    metrics.syncEnded(report.status, (finishedAt - startedAt) / 1000);
+    const repaired = drift.repaired(desired.state, report, done.steps ?? []);
+    metrics.driftRepaired(repaired.map((step) => kindOfKey(keyOfStep(step))));
+    metrics.syncEnded(report.status, seconds());
     state = { generation: report.generation, revision: report.revision, status: report.status, errors: report.errors, lastRunAt: finishedAt };
-
-    const fields = {
-      generation: report.generation,
-      revision: report.revision,
-      reasons: [...reasons],
-      steps: steps.length,
-      milliseconds: finishedAt - startedAt,
-    };
-    if (report.status === 'failed') log.error({ ...fields, errors: report.errors }, 'sync failed');
-    else if (done.isMending) log.warn({ ...fields, errors: report.errors }, 'sync applied, but for endpoints that cannot be attached');
-    else if (steps.length > 0) log.info(fields, 'sync applied');
-    else log.debug(fields, 'sync found nothing to do');
+    logRun(log, report, { reasons, milliseconds: Math.round(seconds() * 1000), repaired: repaired.length, isMending: done.isMending });
 
     const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
     telling.ran(report, { begun, sawKernel: done.observed !== undefined, isDue: isAsked || steps.length > 0 });
@@ -269,9 +235,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       } catch (error) {
         log.error({ err: error }, 'a run of the loop failed');
         return false;
+      } finally {
+        lastRunEndedAt = clock.now();
       }
     },
-    resync,
+    () => resync,
     clock,
     (failures) => backOff(failures, retryFirst, retryLast, clock.random()),
   );
@@ -290,6 +258,19 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       const { desired } = source.ledger;
       log.info({ generation: desired?.generation ?? 0, revision: desired?.revision ?? 0 }, 'agent starts');
       await restoreNames(desired);
+      if (ports.kernelEvents !== undefined) {
+        kernelWatch = watchKernel({
+          open: ports.kernelEvents,
+          state: () => source.ledger.desired?.state,
+          underlay: watch.underlayLink,
+          clock,
+          log,
+          retryFirst,
+          retryLast,
+          onOutcome: (outcome, events) => metrics.kernelEventsSeen(outcome, events),
+          onChange: () => void flight.poke('kernel'),
+        });
+      }
       void flight.poke('start');
       hints.start(take);
       closers.push(
@@ -311,38 +292,31 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
           },
         }),
       );
-      let cancelRevision: () => void = () => undefined;
-      const watching = coordination.watchRevision(config.cluster, (revision) => {
-        cancelRevision();
-        cancelRevision = clock.after(revisionDelay, () => {
-          if (revision > (source.ledger.desired?.revision ?? 0)) void flight.poke('revision');
-        });
-      });
-      const living = coordination.keepAlive(config.cluster, config.node, {
-        version: config.version,
-        startedAt: new Date(clock.now()).toISOString(),
-        pid: process.pid,
-      });
-      for (const lasting of [watching, living]) {
-        closers.push(async () => {
-          cancelRevision();
-          const stop = await lasting.catch(() => undefined);
-          await stop?.();
-        });
-        // An outage of etcd costs latency and the liveness key; it never keeps a node from its work.
-        lasting.catch((error: unknown) => log.warn({ err: error }, 'etcd cannot be used'));
-      }
+      closers.push(
+        clusterTies({
+          coordination,
+          ...config,
+          clock,
+          log,
+          revisionDelay,
+          onRevision: (revision) => {
+            if (revision > (source.ledger.desired?.revision ?? 0)) void flight.poke('revision');
+          },
+        }),
+      );
     },
     stop: async () => {
       const stopping = flight.stop();
       await Promise.allSettled([hints.close(), stopping, ...closers.map((close) => close())]);
       cancelMend();
+      kernelWatch?.stop();
       watch.stop();
       telling.stop();
       await reports.stop();
       log.info({ generation: state.generation, revision: state.revision }, 'agent stopped; the data path stays');
     },
     sync: () => flight.poke('asked'),
-    status: () => state,
+    status: () => ({ ...state, resync }),
+    idleFor: () => clock.now() - lastRunEndedAt,
   };
 }

@@ -1,7 +1,9 @@
 /** Time as the agent sees it, so that tests can shorten it. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since some moment. It only goes forward, whatever is done to the time of day: for waits, deadlines, durations. */
   now(): number;
+  /** The time of day, in milliseconds since 1970, which may be set back and forth: for people only. */
+  today(): number;
   /** Calls `then` once after so many milliseconds; the answer takes it back. */
   after(milliseconds: number, then: () => void): () => void;
   /** From 0 to 1, for spreading agents out in time. */
@@ -9,7 +11,8 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
+  today: () => Date.now(),
   after: (milliseconds, then) => {
     const timer = setTimeout(then, milliseconds);
     return () => clearTimeout(timer);

@@ -12,6 +12,8 @@ export interface Settings {
   readonly node: string;
   readonly runDirectory: string;
   readonly stateDirectory: string;
+  /** Folder that the paths of a state's files begin at. */
+  readonly fileRoot: string;
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   readonly logLevel: string;
   /** Milliseconds. */
@@ -28,9 +30,14 @@ const settings = {
   node: { variable: 'PORTOLAN_NODE', byDefault: '', about: 'name of this node; the host name unless given' },
   'run-dir': { variable: 'PORTOLAN_RUN_DIR', byDefault: '/run/portolan', about: 'folder for namespaces, empty after a boot' },
   'state-dir': { variable: 'PORTOLAN_STATE_DIR', byDefault: '/var/lib/portolan', about: 'folder for the last accepted state' },
+  'file-root': { variable: 'PORTOLAN_FILE_ROOT', byDefault: '/', about: 'folder in which /run/flannel and /etc/cni are written' },
   listen: { variable: 'PORTOLAN_AGENT_LISTEN', byDefault: '', about: 'HOST:PORT of /healthz and /metrics; off unless given' },
   'log-level': { variable: 'PORTOLAN_LOG_LEVEL', byDefault: 'info', about: 'debug, info, warn or error' },
-  resync: { variable: 'PORTOLAN_RESYNC_SECONDS', byDefault: '30', about: 'seconds between two looks at the kernel that nobody asked for' },
+  resync: {
+    variable: 'PORTOLAN_RESYNC_SECONDS',
+    byDefault: '30',
+    about: 'seconds between two looks at the kernel that nobody asked for, unless the state says',
+  },
 } as const;
 type Setting = keyof typeof settings;
 
@@ -92,6 +99,9 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
   const resync = Number(settingOf('resync'));
   if (!(resync >= 1 && resync <= 86_400))
     problems.push(problem('invalid-document', '/resync', `resync is "${settingOf('resync')}"`, 'Write 1 to 86400 seconds.'));
+  const fileRoot = settingOf('file-root');
+  if (!fileRoot.startsWith('/'))
+    problems.push(problem('invalid-document', '/file-root', `"${fileRoot}" is no absolute path`, 'Write a path that begins with /.'));
   const listen = parseListen(settingOf('listen'), problems);
   const [first, ...rest] = problems;
   if (first !== undefined) throw new PortolanError([first, ...rest]);
@@ -105,6 +115,7 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
     node: settingOf('node') || hostname(),
     runDirectory: settingOf('run-dir'),
     stateDirectory: settingOf('state-dir'),
+    fileRoot,
     listen,
     logLevel: settingOf('log-level'),
     resync: resync * 1000,

@@ -1,26 +1,23 @@
 import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
-import type { Agent } from './agent.js';
-import type { Clock } from './clock.js';
 import type { AgentMetrics } from './metrics.js';
+import type { Agent } from './ports.js';
 
 export interface HealthOptions {
-  readonly agent: Pick<Agent, 'status'>;
+  readonly agent: Pick<Agent, 'status' | 'idleFor'>;
   readonly metrics: AgentMetrics;
-  readonly clock: Clock;
-  /** The loop counts as stuck when no run has ended for so many milliseconds. */
+  /** The loop counts as stuck when no run has ended for so many times the resync time. */
   readonly patience: number;
   readonly host: string;
   readonly port: number;
 }
 
 /** Serves /healthz and /metrics. */
-export async function serveHealth({ agent, metrics, clock, patience, host, port }: HealthOptions): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function serveHealth({ agent, metrics, patience, host, port }: HealthOptions): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server = fastify({ logger: false });
-  const begun = clock.now();
   server.get('/healthz', async (_request, reply) => {
     const status = agent.status();
-    const isStuck = clock.now() - Math.max(begun, status.lastRunAt) > patience;
+    const isStuck = agent.idleFor() > patience * status.resync;
     return reply.code(isStuck ? 503 : 200).send({ ok: !isStuck, ...status });
   });
   server.get('/metrics', async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));

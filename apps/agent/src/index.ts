@@ -1,2 +1,3 @@
-export { type Agent, type AgentConfig, type AgentPorts, type AgentStatus, createAgent } from './agent.js';
+export { createAgent } from './agent.js';
 export { type AgentNameServer, type NameServerPorts, openNameServer } from './dns/name-server.js';
+export type { Agent, AgentConfig, AgentPorts, AgentStatus } from './ports.js';

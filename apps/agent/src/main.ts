@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { establishedConnections, holdRunDirectory, openLinuxKernel, underlayMtu } from '@portolan/kernel';
+import { establishedConnections, holdRunDirectory, kernelEvents, openLinuxKernel, underlayOf } from '@portolan/kernel';
 import { PortolanError } from '@portolan/model';
 import { openCoordination } from '@portolan/store/etcd';
 import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
@@ -41,7 +41,8 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     {
       kernel: openLinuxKernel({ runDirectory: settings.runDirectory, names }),
       names,
-      sight: { dial, establishedConnections, underlayMtu },
+      kernelEvents,
+      sight: { dial, establishedConnections, underlay: underlayOf, relay: async () => undefined },
       controlPlane: httpControlPlane(settings),
       ledger: openLedger(settings, log),
       hints,
@@ -52,9 +53,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     },
   );
   // Most agents serve nothing, and need not load a web server.
-  const health =
-    settings.listen &&
-    (await (await import('./health.js')).serveHealth({ agent, metrics, clock: systemClock, patience: 4 * settings.resync, ...settings.listen }));
+  const health = settings.listen && (await (await import('./health.js')).serveHealth({ agent, metrics, patience: 4, ...settings.listen }));
   if (health !== undefined) log.info({ port: health.port }, 'serving /healthz and /metrics');
   await agent.start();
   await new Promise<void>((resolve) => {

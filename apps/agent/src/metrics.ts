@@ -1,8 +1,11 @@
 import type { AppliedBatch } from '@portolan/kernel';
+import type { ObjectKind } from '@portolan/node-state';
 import type { Report, Signals } from '@portolan/protocol';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { DnsStats } from './dns/counters.js';
 import type { ProbeOutcome } from './watch/ask.js';
+import type { KernelEventOutcome } from './watch/kernel.js';
+import type { RelayCounters } from './watch/relay.js';
 
 /** Figures of one agent, in the format of Prometheus. */
 export interface AgentMetrics {
@@ -13,6 +16,9 @@ export interface AgentMetrics {
   reportEnded(outcome: string): void;
   probeEnded(outcome: ProbeOutcome): void;
   signalsSeen(signals: Signals): void;
+  kernelEventsSeen(outcome: KernelEventOutcome, events: number): void;
+  /** Objects that were set right although nobody wanted another state: their kinds. */
+  driftRepaired(kinds: readonly ObjectKind[]): void;
   signalsSent(): void;
 }
 
@@ -45,6 +51,54 @@ function dnsMetrics(stats: () => DnsStats, registers: [Registry]): void {
     registers,
     collect() {
       this.set(stats().open);
+    },
+  });
+}
+
+/** Figures of the relay as they were read last; none where there is no relay. It counts itself, over restarts of the agent. */
+function relayMetrics(counters: () => RelayCounters | undefined, registers: [Registry]): void {
+  new Counter({
+    name: 'portolan_agent_relay_packets_total',
+    help: 'Packets that the relay of flannel carried; sent: from containers to other hosts.',
+    labelNames: ['direction'],
+    registers,
+    collect() {
+      this.reset();
+      const now = counters();
+      if (now === undefined) return;
+      this.inc({ direction: 'sent' }, now.sent);
+      this.inc({ direction: 'received' }, now.received);
+    },
+  });
+  new Counter({
+    name: 'portolan_agent_relay_bytes_total',
+    help: 'Bytes of these packets.',
+    labelNames: ['direction'],
+    registers,
+    collect() {
+      this.reset();
+      const now = counters();
+      if (now === undefined) return;
+      this.inc({ direction: 'sent' }, now.sentBytes);
+      this.inc({ direction: 'received' }, now.receivedBytes);
+    },
+  });
+  new Counter({
+    name: 'portolan_agent_relay_dropped_total',
+    help: 'Packets that the relay did not carry, by reason.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [reason, packets] of Object.entries(counters()?.dropped ?? {})) this.inc({ reason }, packets);
+    },
+  });
+  new Gauge({
+    name: 'portolan_agent_relay_queued_bytes',
+    help: 'Bytes that wait in the receive buffer of the relay.',
+    registers,
+    collect() {
+      this.set(counters()?.queued ?? 0);
     },
   });
 }
@@ -103,7 +157,21 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
     registers,
   });
 
-  if (dns !== undefined) dnsMetrics(dns, [registry]);
+  const kernelEvents = new Counter({
+    name: 'portolan_agent_kernel_events_total',
+    help: 'Changes of the host that the kernel told of. ours: others changed something of ours; own-work: the agent was at work; foreign: no business of ours; lost: times that more came than was kept.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const drift = new Counter({
+    name: 'portolan_agent_drift_repaired_total',
+    help: 'Kernel objects that were not as they had been made, and were set right, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+  let relay: RelayCounters | undefined;
+  relayMetrics(() => relay, registers);
+  if (dns !== undefined) dnsMetrics(dns, registers);
 
   return {
     registry,
@@ -130,9 +198,14 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
     reportEnded: (outcome) => reports.inc({ outcome }),
     probeEnded: (outcome) => probes.inc({ outcome }),
     signalsSeen: (seen) => {
+      relay = seen.relay;
       unhealthy.set(Object.values(seen.health).filter((health) => health === 'unhealthy').length);
       connections.set(Object.values(seen.connections).reduce((sum, count) => sum + count, 0));
     },
     signalsSent: () => signals.inc(),
+    kernelEventsSeen: (outcome, events) => kernelEvents.inc({ outcome }, events),
+    driftRepaired: (kinds) => {
+      for (const kind of kinds) drift.inc({ kind });
+    },
   };
 }

@@ -97,6 +97,10 @@ async function reach({ kernel, desired, observe }: Target, before: Observation):
   };
 }
 
+function filesOf({ objects }: NodeState): readonly string[] {
+  return objects.flatMap(({ body }) => (body.kind === 'file' ? [body.path] : []));
+}
+
 /**
  * Observe, plan, apply, observe what was written. Each part takes nothing from a run before, so a restart in the
  * middle of any of them is the same as a first start.
@@ -105,8 +109,8 @@ async function reach({ kernel, desired, observe }: Target, before: Observation):
  * the same, and when it leads nowhere, or nothing is to be done by it, everything is observed.
  */
 export async function reconcile(kernel: Kernel, desired: NodeState, endpoints: NodeState['endpoints'], trust: boolean): Promise<Reconciled> {
-  const sysctls = sysctlNamesOf(desired);
-  const target: Target = { kernel, desired, observe: (written) => kernel.observe({ endpoints, sysctls, ...(written === undefined ? {} : { written }) }) };
+  const request = { endpoints, sysctls: sysctlNamesOf(desired), files: filesOf(desired) };
+  const target: Target = { kernel, desired, observe: (written) => kernel.observe({ ...request, ...(written === undefined ? {} : { written }) }) };
   const first = trust ? await reach(target, await target.observe(new Map())) : undefined;
   if (first !== undefined && first.applied.length > 0 && first.problems.length === 0) return first;
   // After a failure everything has been observed already.

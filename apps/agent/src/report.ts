@@ -18,6 +18,7 @@ function commandRecord({ batch, command, exitCode, stdout, stderr, milliseconds 
 export interface RunFacts {
   readonly agentVersion: string;
   readonly jobId: string | undefined;
+  /** Times of day, in milliseconds since 1970. */
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly facts: Report['facts'];
@@ -62,7 +63,8 @@ export function reportOf(
   };
 }
 
-/** What makes a report worth sending when nobody asked for one. Two with the same say the same. */
+/** What makes a report worth sending when nobody asked for one. Two with the same say the same, but for counters. */
 export function reportFingerprint({ generation, revision, stateHash, status, errors, waiting, endpoints, signals, observed, facts }: Report): string {
-  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, signals, observed.hash, observed.foreign, facts]);
+  const { relay: _relay, ...seen } = signals;
+  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, seen, observed.hash, observed.foreign, facts]);
 }

@@ -16,9 +16,14 @@ export interface SingleFlight {
 /**
  * One run at a time: pokes during a run are one more run after it. A run that answers false, or fails, is tried again
  * with back-off; one that answers true is repeated after the resync time. Level-triggered: what a poke was about
- * does not matter, each run looks at everything. Times in milliseconds; `resync` is spread by a tenth.
+ * does not matter, each run looks at everything. Times in milliseconds; `resync` is asked for after each run, and spread by a tenth.
  */
-export function singleFlight(run: (asked: Run) => Promise<boolean>, resync: number, clock: Clock, delayAfter: (failures: number) => number): SingleFlight {
+export function singleFlight(
+  run: (asked: Run) => Promise<boolean>,
+  resync: () => number,
+  clock: Clock,
+  delayAfter: (failures: number) => number,
+): SingleFlight {
   let waiting: { readonly reason: string; readonly answer: (succeeded: boolean) => void }[] = [];
   let current: Promise<void> | undefined;
   let cancelTimer: () => void = () => undefined;
@@ -51,7 +56,7 @@ export function singleFlight(run: (asked: Run) => Promise<boolean>, resync: numb
       start(new Set(waiting.map(({ reason }) => reason)));
       return;
     }
-    const wait = failures > 0 ? delayAfter(failures) : resync * (0.9 + 0.2 * clock.random());
+    const wait = failures > 0 ? delayAfter(failures) : resync() * (0.9 + 0.2 * clock.random());
     cancelTimer = clock.after(wait, () => start(new Set([failures > 0 ? 'retry' : 'resync'])));
   }
 

@@ -25,6 +25,8 @@ export interface Telling {
   lost(endpoints: readonly Id[]): void;
   /** Signals changed. `matters`: somebody waits for it. */
   changed(matters: boolean): void;
+  /** Counters changed: they alone are worth a report, but a rare one. */
+  counted(): void;
   stop(): void;
 }
 
@@ -39,6 +41,8 @@ function withoutWork({ jobId: _jobId, ...report }: Report): Report {
 /** Tells of runs, and between them of signals and of lost endpoints by the last report once more; before the first there is nothing to say. */
 export function teller({ reports, clock, signals, isWanted, onRepeated }: TellingOptions): Telling {
   let last: Report | undefined;
+  /** The report that was submitted last. */
+  let told: Report | undefined;
   let fingerprint = '';
   let runs = 0;
   /** Endpoints that went, with the number of runs that had begun by then. */
@@ -52,21 +56,21 @@ export function teller({ reports, clock, signals, isWanted, onRepeated }: Tellin
 
   function submit(report: Report): void {
     last = report;
+    told = report;
     fingerprint = reportFingerprint(report);
     reports.submit(report);
   }
 
-  const pace = paced({
-    clock,
-    ...PACE,
-    act: () => {
-      if (last === undefined) return;
-      const report = updated(withoutWork(last));
-      if (reportFingerprint(report) === fingerprint) return;
-      onRepeated();
-      submit(report);
-    },
-  });
+  /** Submits the last report once more, as things are now, where that is news. */
+  function repeat(isNews: (report: Report) => boolean): void {
+    if (last === undefined) return;
+    const report = updated(withoutWork(last));
+    if (!isNews(report)) return;
+    onRepeated();
+    submit(report);
+  }
+
+  const pace = paced({ clock, ...PACE, act: () => repeat((report) => reportFingerprint(report) !== fingerprint) });
 
   return {
     begin: () => ++runs,
@@ -81,6 +85,7 @@ export function teller({ reports, clock, signals, isWanted, onRepeated }: Tellin
       pace.ask(true);
     },
     changed: (matters) => pace.ask(matters),
+    counted: () => repeat(({ signals: { relay } }) => JSON.stringify(relay) !== JSON.stringify(told?.signals.relay)),
     stop: () => pace.stop(),
   };
 }

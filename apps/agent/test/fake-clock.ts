@@ -17,6 +17,7 @@ export function fakeClock(random: () => number = () => 0.5): FakeClock {
   let timers: { readonly at: number; readonly then: () => void }[] = [];
   return {
     now: () => now,
+    today: () => now,
     random,
     after: (milliseconds, then) => {
       const timer = { at: now + milliseconds, then };

@@ -26,6 +26,7 @@ describe('settings', () => {
       etcdEndpoints: ['http://a:1', 'http://b:2'],
       listen: { host: '::1', port: 9470 },
       runDirectory: '/run/portolan',
+      fileRoot: '/',
       resync: 30_000,
       redisUrl: undefined,
     });
@@ -35,6 +36,8 @@ describe('settings', () => {
     expect(() => readSettings(['--url', 'ftp://x'], { REDIS_URL: 'http://x' })).toThrow(
       expect.objectContaining({ problems: [expect.objectContaining({ path: '/url' }), expect.objectContaining({ path: '/redis' })] }),
     );
+    expect(readSettings([], { PORTOLAN_FILE_ROOT: '/srv/a' }).fileRoot).toBe('/srv/a');
+    expect(() => readSettings(['--file-root', 'here'], {})).toThrow('"here" is no absolute path');
     expect(() => readSettings(['fly'], {})).toThrow('"fly" is no command');
     expect(() => readSettings(['--nonsense'], {})).toThrow(expect.objectContaining({ code: 'unknown-field' }));
   });
@@ -81,7 +84,7 @@ describe('singleFlight', () => {
         inFlight -= 1;
         return begun.length !== 2;
       },
-      60_000,
+      () => 60_000,
       systemClock,
       () => 60_000,
     );
@@ -103,6 +106,7 @@ describe('singleFlight', () => {
     let fire: () => void = () => undefined;
     const clock: Clock = {
       now: () => 0,
+      today: () => 0,
       random: () => 0.5,
       after: (milliseconds, then) => {
         waits.push(milliseconds);
@@ -113,7 +117,7 @@ describe('singleFlight', () => {
     const answers = [false, false, false, true, true];
     const flight = singleFlight(
       () => Promise.resolve(answers.shift() ?? true),
-      30_000,
+      () => 30_000,
       clock,
       (failures) => backOff(failures, 1_000, 30_000, clock.random()),
     );
@@ -141,10 +145,9 @@ describe('health', () => {
     const agent = stage.agent();
     let passed = 0;
     const health = await serveHealth({
-      agent,
+      agent: { status: agent.status, idleFor: () => agent.idleFor() + passed },
       metrics,
-      clock: { ...systemClock, now: () => Date.now() + passed },
-      patience: 60_000,
+      patience: 4,
       host: '127.0.0.1',
       port: 0,
     });
@@ -154,12 +157,14 @@ describe('health', () => {
       const url = `http://127.0.0.1:${health.port}`;
       const well = await fetch(`${url}/healthz`);
       expect(well.status).toBe(200);
-      expect(await well.json()).toMatchObject({ ok: true, generation: 1, status: 'applied' });
+      expect(await well.json()).toMatchObject({ ok: true, generation: 1, status: 'applied', resync: 60_000 });
       metrics.syncEnded('applied', 0.1);
       const text = await (await fetch(`${url}/metrics`)).text();
       for (const name of ['syncs_total{outcome="applied"} 1', 'commands_total', 'applied_revision', 'foreign_objects'])
         expect(text).toContain(`portolan_agent_${name}`);
-      passed = 61_000;
+      passed = 239_000;
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
+      passed = 241_000;
       expect((await fetch(`${url}/healthz`)).status).toBe(503);
     } finally {
       await health.close();

@@ -63,7 +63,7 @@ describe('signals', () => {
       steps: [],
       commands: [],
       endpoints: { a: 'present', b: 'present' },
-      signals: { health: { a: 'unhealthy' }, reachable: {}, connections: {}, underlayMtu: 1500 },
+      signals: { health: { a: 'unhealthy' }, reachable: {}, connections: {}, underlayMtu: 1500, underlayLink: 'eth0', onLink: ['192.0.2.0/24'] },
     });
     expect(stage.lastReport().jobId).toBeUndefined();
     expect(stage.lastReport().observed.objects).toBeUndefined();
@@ -137,12 +137,14 @@ describe('signals', () => {
     await agent.start();
     await reported(1);
     expect(stage.lastReport().signals.underlayMtu).toBe(1500);
-    stage.sight.underlayMtu = () => 1400;
+    stage.sight.underlay = () => ({ link: 'eth0', mtu: 1400, onLink: ['192.0.2.0/24'] });
     await agent.sync();
     await until(() => stage.lastReport().signals.underlayMtu === 1400, 'the new one');
-    stage.sight.underlayMtu = () => undefined;
+    stage.sight.underlay = () => ({ link: undefined, mtu: undefined, onLink: ['198.51.100.0/24'] });
     await agent.sync();
     await until(() => stage.lastReport().signals.underlayMtu === undefined, 'none');
+    // It is down for a moment: the ways of others to this host stay.
+    expect(stage.lastReport().signals).toMatchObject({ underlayLink: 'eth0', onLink: ['192.0.2.0/24'] });
   });
 });
 

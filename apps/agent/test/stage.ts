@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FakeKernel, openFakeKernel } from '@portolan/kernel';
+import { type FakeKernel, type KernelEvent, openFakeKernel } from '@portolan/kernel';
 import { type KernelObject, kernelObject, type NodeState, nodeState, nothingToWatch, type Watch } from '@portolan/node-state';
 import type { Report } from '@portolan/protocol';
 import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
-import { type Agent, createAgent } from '../src/agent.js';
+import { createAgent } from '../src/agent.js';
 import { systemClock } from '../src/clock.js';
 import { httpControlPlane } from '../src/control-plane.js';
 import { ledgerFile } from '../src/ledger.js';
 import { type AgentMetrics, agentMetrics } from '../src/metrics.js';
+import type { Agent } from '../src/ports.js';
 import type { Sight } from '../src/watch/watch.js';
 import { type FakeControlPlane, startControlPlane } from './fake-control-plane.js';
 
@@ -57,9 +58,9 @@ export function withRoutes(state: NodeState, ...endpoints: readonly string[]): N
 }
 
 export async function until(condition: () => boolean, what: string, milliseconds = 5_000): Promise<void> {
-  const end = Date.now() + milliseconds;
+  const end = performance.now() + milliseconds;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -72,6 +73,10 @@ export interface Stage {
   readonly coordination: ReturnType<typeof createMemoryCoordination>;
   readonly ledgerPath: string;
   readonly logged: string[];
+  /** The same lines, with their fields. */
+  readonly entries: { readonly fields: object; readonly message: string }[];
+  /** Tells agents of a change of the kernel. */
+  tell(event: KernelEvent): void;
   /** What agents see besides the kernel. No connection can be opened unless a test says how. */
   readonly sight: { -readonly [K in keyof Sight]: Sight[K] };
   /** States by which names were served before the first run. */
@@ -94,7 +99,12 @@ export async function openStage(): Promise<Stage> {
   const coordination = createMemoryCoordination();
   const agents: Agent[] = [];
   const logged: string[] = [];
-  const log = (level: string) => (_fields: object, message: string) => void logged.push(`${level} ${message}`);
+  const entries: { readonly fields: object; readonly message: string }[] = [];
+  const log = (level: string) => (fields: object, message: string) => {
+    logged.push(`${level} ${message}`);
+    entries.push({ fields, message });
+  };
+  const listeners = new Set<(event: KernelEvent) => void>();
   const ledgerPath = join(folder, 'state', 'ledger.json');
   const metrics = agentMetrics();
   const restored: string[][] = [];
@@ -103,7 +113,8 @@ export async function openStage(): Promise<Stage> {
       throw new Error('no sockets in this test');
     },
     establishedConnections: () => 0,
-    underlayMtu: () => 1500,
+    underlay: () => ({ link: 'eth0', mtu: 1500, onLink: ['192.0.2.0/24'] }),
+    relay: async () => undefined,
   };
   let jobs = 0;
   return {
@@ -116,6 +127,10 @@ export async function openStage(): Promise<Stage> {
     coordination,
     ledgerPath,
     logged,
+    entries,
+    tell: (event) => {
+      for (const listener of listeners) listener(event);
+    },
     offer: (generation, state) => {
       plane.offer(generation, state);
       kernel.intend(state);
@@ -150,6 +165,10 @@ export async function openStage(): Promise<Stage> {
             },
           },
           sight,
+          kernelEvents: ({ onEvent }) => {
+            listeners.add(onEvent);
+            return { close: () => void listeners.delete(onEvent) };
+          },
           controlPlane: httpControlPlane({ url: plane.url, cluster: CLUSTER, node: NODE, timeout: 1_000 }),
           ledger: ledgerFile(ledgerPath, () => logged.push('error damaged ledger')),
           hints: queue.source(CLUSTER, NODE),

@@ -1,5 +1,6 @@
+import type { Underlay } from '@portolan/kernel';
 import type { Id, Ipv4 } from '@portolan/model';
-import type { NodeState, Space, Watch } from '@portolan/node-state';
+import type { NodeState, Space } from '@portolan/node-state';
 import type { Signals } from '@portolan/protocol';
 import type { Clock } from '../clock.js';
 import { type ProbeOutcome, probeOutcome } from './ask.js';
@@ -7,14 +8,16 @@ import { watchConnections } from './connections.js';
 import type { Dial } from './dial.js';
 import { hostAnswer, watchHosts } from './hosts.js';
 import { watchProbes } from './probes.js';
+import { type RelayCounters, watchRelay } from './relay.js';
 
 /** What an agent looks through, besides its kernel. */
 export interface Sight {
   readonly dial: Dial;
   /** Established connections that were accepted in the namespace at a path. Throws when it cannot be entered. */
   readonly establishedConnections: (path: string) => number;
-  /** MTU of the interface of this host with that address; undefined without one. */
-  readonly underlayMtu: (address: Ipv4) => number | undefined;
+  readonly underlay: (address: Ipv4) => Underlay;
+  /** Counters of the relay of flannel's udp backend; undefined where none runs. */
+  readonly relay: () => Promise<RelayCounters | undefined>;
 }
 
 export interface NodeWatchOptions {
@@ -27,13 +30,17 @@ export interface NodeWatchOptions {
   readonly onOutcome: (outcome: ProbeOutcome) => void;
   /** Signals changed. `matters`: somebody waits for it. */
   readonly onChange: (matters: boolean) => void;
+  /** Counters of the relay changed, which is all that they do. */
+  readonly onCounted: () => void;
 }
 
 export interface NodeWatch {
   /** Watches what this state asks for, and nothing else. */
-  follow(watch: Watch): void;
-  /** Reads the MTU of the underlay, now and every other second. */
+  follow(state: Pick<NodeState, 'watch' | 'objects'>): void;
+  /** Looks at the underlay, now and every other second. */
   measure(address: NodeState['address']): void;
+  /** Name of the interface that has the node's address, or had it last. */
+  underlayLink(): string | undefined;
   /** Namespaces that went or were replaced. */
   lost(endpoints: readonly Id[]): void;
   signals(): Signals;
@@ -44,19 +51,30 @@ export interface NodeWatch {
 const HOSTS_EVERY = 1_000;
 const HOST_TIMEOUT = 900;
 const CONNECTIONS_EVERY = 250;
-const MTU_EVERY = 2_000;
+const UNDERLAY_EVERY = 2_000;
+const RELAY_EVERY = 10_000;
 
 /** Everything that an agent sees besides its kernel, as signals. No process is started for any of it. */
-export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange }: NodeWatchOptions): NodeWatch {
+export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange, onCounted }: NodeWatchOptions): NodeWatch {
   let mtu: number | undefined;
+  /** An interface that is down for a moment leads nowhere else: the other hosts need not forget their ways to this one. */
+  let seen: Pick<Underlay, 'link' | 'onLink'> = { link: undefined, onLink: [] };
+  let measured: Ipv4 | undefined;
   let cancelMeasure: () => void = () => undefined;
   function measure(address: NodeState['address']): void {
     cancelMeasure();
-    const before = mtu;
-    mtu = sight.underlayMtu(address);
-    if (mtu !== before) onChange(false);
-    cancelMeasure = clock.after(MTU_EVERY, () => measure(address));
+    const now = sight.underlay(address);
+    const before = seen;
+    if (now.link !== undefined) seen = now;
+    else if (measured !== address) seen = { link: undefined, onLink: [] };
+    measured = address;
+    const hasMoved = seen.link !== before.link || seen.onLink.join() !== before.onLink.join();
+    const hasResized = now.mtu !== mtu;
+    mtu = now.mtu;
+    if (hasMoved || hasResized) onChange(hasMoved);
+    cancelMeasure = clock.after(UNDERLAY_EVERY, () => measure(address));
   }
+  const relay = watchRelay({ clock, read: sight.relay, every: RELAY_EVERY, onChange: onCounted });
   const probes = watchProbes({
     clock,
     ask: (probe) => probeOutcome(probe, (space) => (space === 'host' ? undefined : pathOf(space)), sight.dial, clock),
@@ -85,23 +103,31 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange 
   });
 
   return {
-    follow: (watch) => {
+    follow: ({ watch, objects }) => {
       probes.follow(watch.probes);
       hosts.follow(watch.nodes);
       connections.follow(watch.draining);
+      relay.follow(objects.some(({ body }) => body.kind === 'udp-relay'));
     },
     measure,
+    underlayLink: () => seen.link,
     lost: (endpoints) => {
       for (const id of endpoints) probes.lost(id);
     },
-    signals: () => ({
-      health: probes.health(),
-      reachable: hosts.reachable(),
-      connections: connections.connections(),
-      ...(mtu === undefined ? {} : { underlayMtu: mtu }),
-    }),
+    signals: () => {
+      const counters = relay.counters();
+      return {
+        health: probes.health(),
+        reachable: hosts.reachable(),
+        connections: connections.connections(),
+        ...(mtu === undefined ? {} : { underlayMtu: mtu }),
+        ...(seen.link === undefined ? {} : { underlayLink: seen.link, onLink: [...seen.onLink] }),
+        ...(counters === undefined ? {} : { relay: counters }),
+      };
+    },
     stop: () => {
       cancelMeasure();
+      relay.stop();
       probes.stop();
       hosts.stop();
       connections.stop();

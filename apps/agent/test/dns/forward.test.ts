@@ -13,6 +13,7 @@ function handClock(): Clock & { pass(milliseconds: number): Promise<void> } {
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   return {
     now: () => now,
+    today: () => now,
     random: () => 0.5,
     after: (milliseconds, then) => {
       const timer = { at: now + milliseconds, then };
