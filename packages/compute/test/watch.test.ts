@@ -1,5 +1,5 @@
 import type { Node, Snapshot } from '@portolan/model';
-import { emptySnapshot } from '@portolan/testkit';
+import { emptySnapshot, nodeDefaults } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 import { watchersOf } from '../src/index.js';
 import { type ClusterSketch, idOf, snapshotOf } from './snapshots.js';
@@ -67,8 +67,7 @@ describe('silent nodes', () => {
   function nodes(...conditions: Node['condition'][]): Snapshot {
     const named = conditions.map((condition, i): Node => {
       const name = String.fromCharCode(97 + i);
-      const known = { version: 1, labels: {}, role: 'worker', availability: 'active', loadBalancers: [], underlayMtu: null } as const;
-      return { ...known, id: idOf(name), name, condition, address: `172.16.0.${i + 1}` };
+      return { ...nodeDefaults, id: idOf(name), name, condition, address: `172.16.0.${i + 1}` };
     });
     return { ...emptySnapshot(), nodes: new Map(named.map((node) => [node.id, node])) };
   }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { bjdt, type ClusterSketch, idOf, snapshotOf } from '../../compute/test/snapshots.js';
 import { diffNodeState, type Plan } from '../src/index.js';
 import { ModelKernel } from './model-kernel.js';
+import { expectReached, steps } from './reach.js';
 
 function stateOf(sketch: ClusterSketch): NodeState {
   return computeNodeState(snapshotOf(sketch), idOf('node1'));
@@ -18,11 +19,6 @@ function kernelWith(state: NodeState, endpoints: ObservedState['endpoints'] = pr
   const kernel = new ModelKernel([], endpoints);
   kernel.apply(diffNodeState(kernel.observe(), state));
   return kernel;
-}
-
-/** `ACTION KEY` of each step. */
-function steps(plan: Plan): string[] {
-  return plan.steps.map((step) => `${step.action} ${step.action === 'delete' ? step.observed.key : step.object.key}`);
 }
 
 const desired = stateOf(bjdt);
@@ -171,15 +167,7 @@ describe('from any state to any other', () => {
         }
         const plan = diffNodeState(kernel.observe(), second);
         expectNamesAround(plan);
-        kernel.apply(plan);
-
-        const waiting = new Set(plan.waiting);
-        const wanted = second.objects.filter(({ key }) => !waiting.has(key));
-        const reached = [...kernel.things.values()].filter(
-          ({ kind, key }) => (kind !== 'sysctl' && kind !== 'ipvs-timeouts') || wanted.some((o) => o.key === key),
-        );
-        expect(reached.map(({ key, hash }) => `${key} ${hash}`).sort()).toEqual(wanted.map(({ key, hash }) => `${key} ${hash}`).sort());
-        expect(steps(diffNodeState(kernel.observe(), second))).toEqual([]);
+        expectReached(kernel, plan, second);
       }),
       { numRuns: 600 },
     );
