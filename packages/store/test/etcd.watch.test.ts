@@ -7,7 +7,7 @@ import { type Etcd3, Range } from 'etcd3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectEtcd } from '../src/etcd/client.js';
 import { openCoordination } from '../src/etcd/index.js';
-import { followKeys } from '../src/etcd/watch.js';
+import { followKeys, textOf } from '../src/etcd/watch.js';
 import { watchOutage } from '../src/outage.js';
 import type { Coordination } from '../src/ports.js';
 
@@ -53,7 +53,10 @@ async function followedWith(between: (etcd: Etcd3) => Promise<void>): Promise<{ 
     return watch();
   });
   const seen: (string | undefined)[] = [];
-  const following = followKeys(etcd, new Range('key'), watchOutage('etcd', undefined), (values) => seen.push(values.get('key')));
+  const following = followKeys(etcd, new Range('key'), watchOutage('etcd', undefined), {
+    read: textOf,
+    onState: (values) => void seen.push(values.get('key')),
+  });
   closing.push(async () => {
     await following.stop();
     etcd.close();

@@ -5,7 +5,7 @@ import type { Coordination, StoreLog } from '../ports.js';
 import { answerOf, connectEtcd } from './client.js';
 import type { Lasting } from './lasting.js';
 import { holdKey, parseLiveness } from './liveness.js';
-import { followKeys } from './watch.js';
+import { followKeys, textOf } from './watch.js';
 
 export interface CoordinationOptions {
   /** Client URLs of the members of one etcd cluster, such as `http://127.0.0.1:2379`. */
@@ -62,11 +62,14 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
       const key = etcdKeys.revision(cluster);
       let newest = -1;
       return keep(
-        followKeys(etcd, new Range(key), outage, (values) => {
-          const revision = Number(values.get(key) ?? Number.NaN);
-          if (!(revision > newest)) return;
-          newest = revision;
-          onRevision(revision);
+        followKeys(etcd, new Range(key), outage, {
+          read: textOf,
+          onState(values) {
+            const revision = Number(values.get(key) ?? Number.NaN);
+            if (!(revision > newest)) return;
+            newest = revision;
+            onRevision(revision);
+          },
         }),
       );
     },
@@ -74,13 +77,16 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
     watchAlive(cluster, onChange) {
       const prefix = etcdKeys.alivePrefix(cluster);
       return keep(
-        followKeys(etcd, Range.prefix(prefix), outage, (values) => {
-          const alive = new Map<string, Liveness>();
-          for (const [key, value] of values) {
-            const liveness = parseLiveness(value);
-            if (liveness !== undefined) alive.set(key.slice(prefix.length), liveness);
-          }
-          onChange(alive);
+        followKeys(etcd, Range.prefix(prefix), outage, {
+          read: textOf,
+          onState(values) {
+            const alive = new Map<string, Liveness>();
+            for (const [key, value] of values) {
+              const liveness = parseLiveness(value);
+              if (liveness !== undefined) alive.set(key.slice(prefix.length), liveness);
+            }
+            onChange(alive);
+          },
         }),
       );
     },

@@ -3,6 +3,7 @@ import type { Etcd3 } from 'etcd3';
 import type { Outage } from '../outage.js';
 import { answerOf } from './client.js';
 import { type Lasting, repeat } from './lasting.js';
+import { renewLeases } from './leases.js';
 
 /** What a liveness key holds; undefined for a value that no agent wrote. */
 export function parseLiveness(value: string): Liveness | undefined {
@@ -11,33 +12,6 @@ export function parseLiveness(value: string): Liveness | undefined {
     return typeof version === 'string' && typeof startedAt === 'string' && typeof pid === 'number' ? { version, startedAt, pid } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** A stream goes to any member, also to one that has gone; so with several, a failure is tried elsewhere before it counts. */
-async function renewLease(etcd: Etcd3, lease: string, attempts: number): Promise<boolean> {
-  for (let attempt = 1; attempt < attempts; attempt += 1) {
-    try {
-      return await renewLeaseOnce(etcd, lease);
-    } catch {
-      // The last attempt's error is the one that is told.
-    }
-  }
-  return renewLeaseOnce(etcd, lease);
-}
-
-/** False when etcd no longer knows the lease. */
-async function renewLeaseOnce(etcd: Etcd3, lease: string): Promise<boolean> {
-  const stream = await etcd.leaseClient.leaseKeepAlive({ deadline: Date.now() + 3_000 });
-  try {
-    return await new Promise<boolean>((resolve, reject) => {
-      stream.on('error', reject);
-      stream.on('end', () => reject(new Error('etcd ended the stream')));
-      stream.on('data', (answer) => resolve(answer.TTL !== '0'));
-      stream.write({ ID: lease });
-    });
-  } finally {
-    stream.end();
   }
 }
 
@@ -61,7 +35,7 @@ export function holdKey(etcd: Etcd3, members: number, key: string, liveness: Liv
   let lease: string | undefined;
   const holding = repeat(
     async () => {
-      if (lease !== undefined && !(await answerOf(renewLease(etcd, lease, 2 * members - 1)))) lease = undefined;
+      if (lease !== undefined && (await answerOf(renewLeases(etcd, [lease], 2 * members - 1))).includes(lease)) lease = undefined;
       lease ??= (await answerOf(etcd.leaseClient.leaseGrant({ TTL: LIVENESS_TTL_SECONDS }))).ID;
       await claimKey(etcd, key, lease, liveness);
       outage.recovered();

@@ -1,39 +1,56 @@
-import type { Etcd3, IWatchResponse, Range } from 'etcd3';
+import type { Etcd3, IKeyValue, IWatchResponse, Range } from 'etcd3';
 import type { Outage } from '../outage.js';
 import { answerOf } from './client.js';
 import { type Lasting, repeat } from './lasting.js';
 
-/** Values by key. */
-export type Values = ReadonlyMap<string, string>;
+export interface Follower<T> {
+  /** What is kept of a key. */
+  read(kv: IKeyValue): T;
+  /** All keys as they are now. The map goes on changing: who keeps it copies it. */
+  onState(state: ReadonlyMap<string, T>): void;
+  /** etcd does not answer: what was said last may be old. Called once an outage. */
+  onLoss?(): void;
+}
+
+/** The value as text. */
+export function textOf({ value }: Pick<IKeyValue, 'value'>): string {
+  return value.toString();
+}
 
 /**
  * Follows the keys from `start` up to `end`: list, then watch from the listed revision, and from the beginning whenever the
  * watch ends, for whatever reason: a lost server, a compaction, an etcd that came back empty. So what is delivered is a state,
- * not a history: values that were overwritten in between may be skipped.
+ * not a history: values that were overwritten in between may be skipped, and one that changed unseen is delivered with the list.
  *
  * It speaks the watch stream itself. etcd3's Watcher goes on from its last revision, which a server that lost its data
  * reaches only much later, and it dies for good behind a compaction.
  */
-export function followKeys(etcd: Etcd3, range: Range, outage: Outage, onValues: (values: Values) => void): Lasting {
+export function followKeys<T>(etcd: Etcd3, range: Range, outage: Outage, { read, onState, onLoss }: Follower<T>): Lasting {
+  let isLost = false;
   return repeat(
     async ({ signal, begun }) => {
       const listed = await answerOf(etcd.getAll().inRange(range).exec());
-      const values = new Map(listed.kvs.map((kv) => [kv.key.toString(), kv.value.toString()]));
+      const state = new Map(listed.kvs.map((kv) => [kv.key.toString(), read(kv)]));
       if (signal.aborted) return;
+      isLost = false;
       outage.recovered();
-      onValues(new Map(values));
+      onState(state);
       begun();
       await watchUntilItEnds(etcd, range, listed.header.revision, signal, (response) => {
         for (const { type, kv } of response.events) {
-          if (type === 'Delete') values.delete(kv.key.toString());
-          else values.set(kv.key.toString(), kv.value.toString());
+          if (type === 'Delete') state.delete(kv.key.toString());
+          else state.set(kv.key.toString(), read(kv));
         }
-        if (response.events.length > 0) onValues(new Map(values));
+        if (response.events.length > 0) onState(state);
       });
     },
     // A watch that ends at once, each time, must not become a busy loop.
     100,
-    (cause) => outage.failed(cause),
+    (cause) => {
+      outage.failed(cause);
+      if (!isLost) onLoss?.();
+      isLost = true;
+    },
   );
 }
 
