@@ -117,17 +117,18 @@ export interface ReceivingLane extends PacketLane {
 
 /** `capacity` slots of `size` bytes for what comes at a UDP socket. */
 export function receivingLane(capacity: number, size: number): ReceivingLane {
-  const { slots: memory, headers, view } = lane(capacity, size);
+  // The headers point into all parts of the lane, so whoever keeps one keeps them all.
+  const parts = lane(capacity, size);
   // Nobody asks who sent it.
-  for (let at = 0; at < headers.length; at += MMSGHDR) {
-    view.setBigUint64(at + OFFSET.name, 0n, little);
-    view.setUint32(at + OFFSET.nameLength, 0, little);
+  for (let at = 0; at < parts.headers.length; at += MMSGHDR) {
+    parts.view.setBigUint64(at + OFFSET.name, 0n, little);
+    parts.view.setUint32(at + OFFSET.nameLength, 0, little);
   }
   return {
-    memory,
-    slots: slotsOf(memory, capacity, size),
-    receive: (fd) => Math.max(0, recvmmsg(fd, headers, capacity, MSG_DONTWAIT, null)),
-    length: (i) => view.getUint32(i * MMSGHDR + OFFSET.length, little),
+    memory: parts.slots,
+    slots: slotsOf(parts.slots, capacity, size),
+    receive: (fd) => Math.max(0, recvmmsg(fd, parts.headers, capacity, MSG_DONTWAIT, null)),
+    length: (i) => parts.view.getUint32(i * MMSGHDR + OFFSET.length, little),
   };
 }
 
@@ -142,7 +143,8 @@ export interface SendingLane extends PacketLane {
 
 /** `capacity` slots of `size` bytes for what goes to `port` of IPv4 hosts. */
 export function sendingLane(capacity: number, size: number, port: number): SendingLane {
-  const { slots: memory, names, headers, vectors } = lane(capacity, size);
+  const parts = lane(capacity, size);
+  const { slots: memory, names, vectors } = parts;
   for (let at = 0; at < names.length; at += SOCKADDR) {
     (little ? names.writeUInt16LE : names.writeUInt16BE).call(names, AF_INET, at);
     names.writeUInt16BE(port, at + 2);
@@ -159,7 +161,7 @@ export function sendingLane(capacity: number, size: number, port: number): Sendi
       let refused = 0;
       refusedBytes = 0;
       for (let at = 0; at < count; ) {
-        const sent = Math.max(0, sendmmsg(fd, at === 0 ? headers : headers.subarray(at * MMSGHDR), count - at, MSG_DONTWAIT));
+        const sent = Math.max(0, sendmmsg(fd, at === 0 ? parts.headers : parts.headers.subarray(at * MMSGHDR), count - at, MSG_DONTWAIT));
         at += sent;
         if (sent > 0) continue;
         // The first of these cannot be sent; those behind it may be.
