@@ -1,6 +1,7 @@
 import { type Endpoint, type Id, type Network, type NounDifference, type Snapshot, type SnapshotDifference, subnetsOf } from '@portolan/model';
 import { clusterFindings } from './cluster.js';
 import type { Finding } from './finding.js';
+import { flannelBlocks, flannelFindings } from './flannel.js';
 import { objectRules } from './objects.js';
 import { duplicateFindings } from './uniqueness.js';
 import { View } from './view.js';
@@ -11,7 +12,7 @@ import { View } from './view.js';
  */
 export function checkSnapshot(snapshot: Snapshot): readonly Finding[] {
   const view = new View(snapshot);
-  const found: Finding[] = [...clusterFindings(view)];
+  const found: Finding[] = [...clusterFindings(view), ...flannelFindings(view)];
   eachInto(found, view, objectRules.network, snapshot.networks.values());
   eachInto(found, view, objectRules.node, snapshot.nodes.values());
   eachInto(found, view, objectRules.service, snapshot.services.values());
@@ -23,14 +24,15 @@ export function checkSnapshot(snapshot: Snapshot): readonly Finding[] {
 /**
  * The rules that one change can have broken, given that the snapshot before it was sound: those about each object
  * that is new or changed, those about what is in a network of another sort or with other subnets, and those about the
- * cluster when a setting, a network or the address of a host changed. Values held twice are not looked for:
+ * cluster when a setting, a network, the flannel network or the address of a host changed. Values held twice are not looked for:
  * allocation refuses them.
  */
 export function checkChanges(after: Snapshot, difference: SnapshotDifference): readonly Finding[] {
   const view = new View(after);
-  const { cluster, nodes, networks, services, endpoints } = difference;
+  const { cluster, nodes, networks, services, endpoints, flannel } = difference;
   const wide = cluster || !isEmpty(networks) || nodes.created.length > 0 || nodes.changed.some(movedHost);
   const found: Finding[] = wide ? [...clusterFindings(view)] : [];
+  if (cluster || flannel || !isEmpty(networks)) found.push(...flannelBlocks(view));
 
   const resized = nodes.changed.some((change) => change.before.underlayMtu !== change.after.underlayMtu);
   const timed = new Set(present(services).flatMap((service) => service.networks.map(({ networkId }) => networkId)));
@@ -43,8 +45,8 @@ export function checkChanges(after: Snapshot, difference: SnapshotDifference): r
   const members = ids.size > 0;
   eachInto(found, view, objectRules.node, cluster || mesh ? after.nodes.values() : present(nodes));
   eachInto(found, view, objectRules.service, members ? presentOr(services, after.services, (service) => mesh || touched(service.networks)) : present(services));
-  const endpointTouched = ({ addresses }: Endpoint): boolean => cluster || touched(addresses);
-  eachInto(found, view, objectRules.endpoint, cluster || members ? presentOr(endpoints, after.endpoints, endpointTouched) : present(endpoints));
+  const endpointTouched = ({ addresses, flannel: pod }: Endpoint): boolean => cluster || (flannel && pod !== null) || touched(addresses);
+  eachInto(found, view, objectRules.endpoint, cluster || flannel || members ? presentOr(endpoints, after.endpoints, endpointTouched) : present(endpoints));
   return found;
 }
 

@@ -1,9 +1,9 @@
-import type { Endpoint, Id, NetworkAddress, Node } from '@portolan/model';
+import { type Endpoint, type Id, isHostAddress, type NetworkAddress, type Node } from '@portolan/model';
 import { addressesFit } from './addresses.js';
 import { block, type Finding, type Subject, subjectOf, warn } from './finding.js';
 import { networkFindings } from './networks.js';
 import { isWayOut, serviceFindings } from './services.js';
-import { addressValue, type View } from './view.js';
+import { addressValue, subnetOrUndefined, type View } from './view.js';
 
 /** Rules about one object and what it refers to. */
 export const objectRules = {
@@ -49,11 +49,26 @@ function* endpointFindings(view: View, endpoint: Endpoint): Iterable<Finding> {
     yield block('internal', subject, 'addresses', 'the endpoint has an address in a network that its service is not in');
   }
   yield* gatewayAddressFindings(view, endpoint, subject, networks ?? endpoint.addresses);
+  yield* podFindings(view, endpoint, subject);
+}
+
+/** A chosen address is inside the flannel network. Whether it is in the subnet of the node changes by itself, and is a warning. */
+function* podFindings({ snapshot }: View, { flannel: pod }: Endpoint, subject: Subject): Iterable<Finding> {
+  if (pod === null) return;
+  const { flannel } = snapshot;
+  if (flannel === null || flannel.leaving) {
+    yield block('flannel-missing', subject, 'flannel', flannel === null ? 'the cluster has no flannel network' : 'the flannel network is leaving');
+    return;
+  }
+  const network = subnetOrUndefined(flannel.network);
+  if (!pod.fixed || pod.address === null || network === undefined || isHostAddress(network, addressValue(pod.address))) return;
+  const fix = `Choose an address in ${flannel.network}, in the subnet of the node, or leave it out.`;
+  yield { ...block('address-outside-network', subject, 'flannel/address', `${pod.address} is outside the flannel network ${flannel.network}`), fix };
 }
 
 /** An endpoint without a service is in networks that let it. */
-function* attachmentFindings(view: View, { addresses }: Endpoint, subject: Subject): Iterable<Finding> {
-  if (addresses.length === 0) yield block('not-attachable', subject, 'networks', 'the endpoint belongs to no service and joins no network');
+function* attachmentFindings(view: View, { addresses, flannel }: Endpoint, subject: Subject): Iterable<Finding> {
+  if (addresses.length === 0 && flannel === null) yield block('not-attachable', subject, 'networks', 'the endpoint belongs to no service and joins no network');
   for (const { networkId } of addresses) {
     if (view.network(networkId)?.attachable === false) {
       yield block('not-attachable', subject, 'networks', `the network "${view.nameOf(networkId)}" is not attachable, and the endpoint belongs to no service`);

@@ -7,6 +7,7 @@ export function* duplicateFindings(snapshot: Snapshot): Iterable<Finding> {
   const vnis = new Seen<number>('vni-taken', 'vni', 'the VNI', retired.of('vni', null));
   const marks = new Seen<number>('mark-taken', 'networks', 'the mark', retired.of('mark', null));
   const hosts = new Seen<string>('address-taken', 'address', 'the address');
+  const pods = new Seen<string>('address-taken', 'flannel/address', 'the address');
   const names = { node: nameSeen(), network: nameSeen(), service: nameSeen(), endpoint: nameSeen() };
   const inNetwork = eachSeen((networkId: Id) => new Seen<string>('address-taken', 'address', 'the address', retired.of('address', networkId)));
   const gatewaysOn = eachSeen((_nodeId: Id) => new Seen<string>('address-taken', 'gatewayAddress', 'the gateway address'));
@@ -38,6 +39,8 @@ export function* duplicateFindings(snapshot: Snapshot): Iterable<Finding> {
     const subject = subjectOf('endpoint', endpoint);
     yield* names.endpoint.enter(endpoint.name, subject);
     for (const { networkId, address } of endpoint.addresses) yield* inNetwork(networkId).enter(address, subject, endpoint.serviceId);
+    const pod = endpoint.flannel?.address ?? null;
+    if (pod !== null) yield* pods.enter(pod, subject);
     if (endpoint.gatewayAddress !== null) yield* gatewaysOn(endpoint.nodeId).enter(endpoint.gatewayAddress, subject);
   }
   yield* publishedTwice(snapshot);

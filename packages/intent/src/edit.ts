@@ -1,6 +1,18 @@
-import { checkChanges, type Finding } from '@portolan/check';
-import { type AllocationFault, allocate, type Drafts, type Ledger, ledgerOf } from '@portolan/ipam';
-import { type ClusterSettings, diffSnapshots, type Id, type Node, type NounKind, nounCollections, type Problem, problem, type Snapshot } from '@portolan/model';
+import { checkChanges, type Finding, type Subject } from '@portolan/check';
+import { type AllocationFault, allocate, type Drafts, type Ledger, ledgerOf, podAddresses } from '@portolan/ipam';
+import {
+  type ClusterSettings,
+  diffSnapshots,
+  type Flannel,
+  type FlannelSpec,
+  type Id,
+  type Node,
+  type NounKind,
+  nounCollections,
+  type Problem,
+  problem,
+  type Snapshot,
+} from '@portolan/model';
 import { faultPointer } from './fault-pointer.js';
 import { existingPointer, refuse } from './problems.js';
 import { nearestName } from './suggest.js';
@@ -25,6 +37,9 @@ export class Edit {
   settings: ClusterSettings;
   /** Pointer of the settings in the document. */
   settingsPath = '';
+  flannel: Flannel | null;
+  /** Where in the document the flannel network is described, if it is. */
+  flannelSource: { readonly path: string; readonly spec: FlannelSpec | null } | undefined;
   /** Whether an endpoint that leaves goes on leaving when a spec names it; else that cancels its drain. */
   keepsLeaving = false;
   readonly nodes = new Map<Id, Drafts['node'] | null>();
@@ -39,6 +54,7 @@ export class Edit {
     this.base = base;
     this.ledger = ledgerOf(base);
     this.settings = base.cluster.settings;
+    this.flannel = base.flannel;
   }
 
   /** Declares the names of a kind: there are no others afterwards. */
@@ -116,16 +132,28 @@ export class Edit {
   /** Allocates, checks, and gives the new snapshot: the base itself when nothing changes. Throws all problems so far. */
   result(): Snapshot {
     refuse(this.problems);
+    this.#dropReservations();
     const allocation = allocate(this.base, this);
     if ('faults' in allocation) {
       refuse(allocation.faults.map((fault) => problem(fault.code, this.#pathOfFault(fault), fault.message)));
       return this.base;
     }
-    const { snapshot } = allocation;
-    if (snapshot === this.base) return this.base;
+    if (allocation.snapshot === this.base) return this.base;
+    const { endpoints, flannel } = allocation.snapshot;
+    const podsMoved = endpoints !== this.base.endpoints || flannel !== this.base.flannel;
+    const snapshot = podsMoved ? podAddresses(allocation.snapshot, this.base) : allocation.snapshot;
     const findings = checkChanges(snapshot, diffSnapshots(this.base, snapshot));
     refuse(findings.flatMap((finding) => (finding.severity === 'block' ? [this.#problemOf(finding)] : [])));
     return snapshot;
+  }
+
+  /** A node that goes needs no subnet kept; the lease that it has is given back later. */
+  #dropReservations(): void {
+    const { flannel } = this;
+    if (flannel === null) return;
+    const reservations = flannel.reservations.filter(({ nodeId }) => this.nodes.get(nodeId) !== null);
+    if (reservations.length === flannel.reservations.length) return;
+    this.flannel = { ...flannel, reservations, version: (this.base.flannel?.version ?? 0) + 1 };
   }
 
   #pathOfFault(fault: AllocationFault): string {
@@ -143,8 +171,25 @@ export class Edit {
   }
 
   /** A setting is to blame when this edit changed it, else the object. */
-  #pathOfFinding({ subject, field, setting }: Finding): string {
+  #pathOfFinding({ subject, field, setting, against }: Finding): string {
     if (setting !== undefined && this.settings[setting] !== this.base.cluster.settings[setting]) return `${this.settingsPath}/${setting}`;
-    return this.pointerIn(subject.id, `/${field}`);
+    return subject.kind === 'flannel' ? this.#pathOfFlannel(field, against) : this.#pathOfObject(subject, field);
+  }
+
+  /** What the flannel network meets is to blame, unless this edit moved the network there. */
+  #pathOfFlannel(field: string, against: Finding['against']): string {
+    const moved = this.flannel?.network !== this.base.flannel?.network;
+    if (against !== undefined && !moved && this.#sources.has(against.subject.id)) return this.pointerIn(against.subject.id, `/${against.field}`);
+    return this.#pathInFlannel(field);
+  }
+
+  #pathInFlannel(field: string): string {
+    return this.flannelSource === undefined ? '' : this.flannelSource.path + existingPointer(this.flannelSource.spec, `/${field}`);
+  }
+
+  /** What the document says nothing of was sound before: the address of an endpoint is outside by what the flannel network became. */
+  #pathOfObject({ kind, id }: Subject, field: string): string {
+    if (kind === 'endpoint' && field.startsWith('flannel') && !this.#sources.has(id)) return this.#pathInFlannel('network');
+    return this.pointerIn(id, `/${field}`);
   }
 }

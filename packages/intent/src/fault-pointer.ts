@@ -23,6 +23,7 @@ export function faultPointer(
     }
   }
   if (kind === 'endpoint') {
+    if (fault.field === 'pod-address') return pointerTo('flannel', 'address');
     // A port or a gateway address is a matter of the node that the endpoint is on.
     if (fault.field === 'port' || fault.field === 'gateway-address') return pointerTo('node');
     const pinned = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;

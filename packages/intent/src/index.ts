@@ -1,9 +1,10 @@
 export { cancelDrain, type DrainWish, drainEndpoint, finishDrains, removeEndpoint } from './drain.js';
 export { findNoun } from './find.js';
+export { finishFlannel, flannelSpecOf, observeRegistry, setFlannel } from './flannel.js';
 export { type ApplyOptions, applyManifest, manifestOf } from './manifest.js';
 export { createNoun, deleteNoun, patchNoun, replaceNoun } from './nouns.js';
 export { type NodeObservation, observeNode, setConditions } from './observe.js';
-export { parseManifest, parseSpec } from './parse.js';
+export { parseFlannel, parseManifest, parseSpec } from './parse.js';
 export { schemaProblems } from './schema-problems.js';
 export { patchSettings } from './settings.js';
 export { specOf } from './specs.js';

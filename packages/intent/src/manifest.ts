@@ -2,10 +2,12 @@ import { type Endpoint, type Id, type Manifest, type NounKind, nounCollections, 
 import { drainSecondsOf, isIdle, startedDrain } from './drain.js';
 import { Edit } from './edit.js';
 import { nounsOf } from './find.js';
+import { flannelSpecOf } from './flannel.js';
 import { resetHealth } from './health.js';
 import { MAX_PROBLEMS } from './problems.js';
-import { refuseChangedNetworks, refuseDangling, refuseUnreachablePorts, settleIngress } from './references.js';
+import { refuseChangedNetworks, refuseDangling, refuseUnreachablePorts, refuseUsedFlannel, settleIngress } from './references.js';
 import { resolveSpec } from './resolve.js';
+import { isGone, resolveFlannel } from './resolve-flannel.js';
 import { keptOrNew } from './settings.js';
 import { specOf } from './specs.js';
 import type { NewId, NounSpecs, Nouns } from './types.js';
@@ -22,7 +24,7 @@ export interface ApplyOptions {
  * Makes the snapshot what the manifest says: a section that is there is complete, one that is left out is left alone,
  * settings that are left out stay. The whole is one change: what one section frees another can use, whatever their
  * order. Endpoints that are no longer named and that are sent traffic drain first, unless `force`, or unless their
- * service, node or network goes in the same document; one that leaves and is named again stays. The same snapshot object when nothing changes. Throws all problems, at most 20, with pointers into the manifest.
+ * service, node, network or flannel network goes in the same document; one that leaves and is named again stays. The same snapshot object when nothing changes. Throws all problems, at most 20, with pointers into the manifest.
  */
 export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId, { now, force = false }: ApplyOptions): Snapshot {
   const edit = new Edit(snapshot);
@@ -41,6 +43,7 @@ export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: New
   resolveSection(edit, networks);
   resolveSection(edit, services);
   settleIngress(edit);
+  if (manifest.flannel !== undefined) resolveFlannel(edit, manifest.flannel, '/flannel');
   resolveSection(edit, endpoints);
   for (const endpoint of endpoints.unnamed) letGo(edit, endpoint, now, force);
   resetHealth(edit);
@@ -49,6 +52,7 @@ export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: New
     refuseChangedNetworks(edit);
     refuseUnreachablePorts(edit);
     refuseDangling(edit, (kind) => `/${nounCollections[kind]}`);
+    refuseUsedFlannel(edit);
   }
   return edit.result();
 }
@@ -58,6 +62,7 @@ function letGo(edit: Edit, endpoint: Endpoint, now: number, force: boolean): voi
   const service = endpoint.serviceId === null ? undefined : edit.service(endpoint.serviceId);
   const homeless =
     edit.node(endpoint.nodeId) === undefined ||
+    (endpoint.flannel !== null && isGone(edit.flannel)) ||
     (endpoint.serviceId === null ? endpoint.addresses.some((own) => edit.network(own.networkId)?.attachable !== true) : service === undefined);
   // One that leaves already goes when its drain ends, whatever has become of it: an export applied again changes nothing.
   if (!force && !homeless && endpoint.drain?.removes === true) return;
@@ -70,7 +75,7 @@ function letGo(edit: Edit, endpoint: Endpoint, now: number, force: boolean): voi
   if (drain !== endpoint.drain) edit.endpoints.set(endpoint.id, { ...endpoint, drain });
 }
 
-/** The whole intent as a manifest, by name: applying it changes nothing. Endpoints that leave are not in it. */
+/** The whole intent as a manifest, by name: applying it changes nothing. Endpoints that leave, and a flannel network that does, are not in it. */
 export function manifestOf(snapshot: Snapshot): Required<Manifest> {
   return {
     settings: snapshot.cluster.settings,
@@ -78,6 +83,7 @@ export function manifestOf(snapshot: Snapshot): Required<Manifest> {
     networks: specsOf(snapshot, 'network'),
     services: specsOf(snapshot, 'service'),
     endpoints: specsOf(snapshot, 'endpoint', (endpoint) => endpoint.drain?.removes !== true),
+    flannel: isGone(snapshot.flannel) ? null : flannelSpecOf(snapshot.flannel, snapshot.nodes),
   };
 }
 

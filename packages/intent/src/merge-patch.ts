@@ -32,9 +32,9 @@ export function withoutStalePins(kind: NounKind, spec: unknown, patch: unknown):
   if (kind === 'service' && change.endpointMode === 'dnsrr' && change.networks === undefined && Array.isArray(before.networks)) {
     return { ...before, networks: before.networks.map(({ vip: _vip, mark: _mark, ...kept }) => kept) };
   }
-  if (kind === 'endpoint' && Array.isArray(change.networks) && change.addresses === undefined && Array.isArray(before.addresses)) {
-    const { networks } = change;
-    return { ...before, addresses: before.addresses.filter(({ network }) => networks.includes(network)) };
+  const { networks } = change;
+  if (kind === 'endpoint' && networks !== undefined && change.addresses === undefined && Array.isArray(before.addresses)) {
+    return { ...before, addresses: before.addresses.filter(({ network }) => Array.isArray(networks) && networks.includes(network)) };
   }
   return spec;
 }

@@ -1,5 +1,5 @@
 import { shareLedger } from '@portolan/ipam';
-import type { Endpoint, Id, Node, Snapshot } from '@portolan/model';
+import type { Cidr, Endpoint, Id, Node, Snapshot } from '@portolan/model';
 
 /** What the agent of a node says about its host and its endpoints. What is left out was not looked at. */
 export interface NodeObservation {
@@ -7,6 +7,10 @@ export interface NodeObservation {
   readonly health: Readonly<Record<Id, 'healthy' | 'unhealthy'>>;
   /** In bytes. */
   readonly underlayMtu?: number | undefined;
+  /** Name of the interface with the node's address. */
+  readonly underlayLink?: string | undefined;
+  /** Subnets that the host reaches without a gateway, in ascending order. */
+  readonly onLink?: readonly Cidr[] | undefined;
 }
 
 /**
@@ -14,7 +18,7 @@ export interface NodeObservation {
  * endpoint whose service has no check. An endpoint that is gone has no health: when it comes back it is probed anew.
  * The same snapshot when nothing is new.
  */
-export function observeNode(snapshot: Snapshot, nodeId: Id, { presence, health, underlayMtu }: NodeObservation): Snapshot {
+export function observeNode(snapshot: Snapshot, nodeId: Id, { presence, health, ...host }: NodeObservation): Snapshot {
   const endpoints: Endpoint[] = [];
   for (const id of new Set([...Object.keys(presence), ...Object.keys(health)])) {
     const endpoint = snapshot.endpoints.get(id);
@@ -25,8 +29,15 @@ export function observeNode(snapshot: Snapshot, nodeId: Id, { presence, health, 
     if (seen.presence !== endpoint.presence || seen.health !== endpoint.health) endpoints.push({ ...endpoint, ...seen });
   }
   const node = snapshot.nodes.get(nodeId);
-  const moved = node !== undefined && underlayMtu !== undefined && node.underlayMtu !== underlayMtu;
-  return withObserved(snapshot, moved ? [{ ...node, underlayMtu }] : [], endpoints);
+  const now = node === undefined ? undefined : observedHost(node, host);
+  return withObserved(snapshot, now === undefined || now === node ? [] : [now], endpoints);
+}
+
+/** The same object when nothing is new. */
+function observedHost(node: Node, seen: Omit<NodeObservation, 'presence' | 'health'>): Node {
+  const { underlayMtu = node.underlayMtu, underlayLink = node.underlayLink, onLink = node.onLink } = seen;
+  const same = node.onLink.length === onLink.length && onLink.every((subnet, i) => subnet === node.onLink[i]);
+  return same && node.underlayMtu === underlayMtu && node.underlayLink === underlayLink ? node : { ...node, underlayMtu, underlayLink, onLink };
 }
 
 function isProbed({ services }: Snapshot, { serviceId }: Endpoint): boolean {

@@ -1,6 +1,8 @@
 import {
   type ClusterSettings,
   ClusterSettingsSchema,
+  type FlannelSpec,
+  FlannelSpecSchema,
   type Manifest,
   ManifestSchema,
   type NounKind,
@@ -10,6 +12,7 @@ import {
   type Problem,
 } from '@portolan/model';
 import { Compile } from 'typebox/compile';
+import { flannelProblems } from './flannel-values.js';
 import { MAX_PROBLEMS, refuse } from './problems.js';
 import { schemaProblems } from './schema-problems.js';
 import type { NounSpecs } from './types.js';
@@ -23,6 +26,7 @@ const specs: { readonly [K in NounKind]: ReturnType<typeof Compile> } = {
 };
 const manifest = Compile(ManifestSchema);
 const settings = Compile(ClusterSettingsSchema);
+const flannel = Compile(FlannelSpecSchema);
 
 /**
  * The document as a spec. Throws one problem for each fault, at most 20: `invalid-document`, `unknown-field`,
@@ -47,8 +51,17 @@ export function parseManifest(value: unknown): Manifest {
       if (spec !== undefined) problems.push(...specProblems(kind, spec, `/${nounCollections[kind]}/${i}`));
     }
   }
+  if (document.flannel !== undefined && document.flannel !== null) problems.push(...flannelProblems(document.flannel, '/flannel'));
   refuse(problems);
   return document;
+}
+
+/** The document as the spec of the flannel network. Throws like parseSpec, and `subnet-overlap`, `duplicate-name` and `unsupported-combination`. */
+export function parseFlannel(value: unknown): FlannelSpec {
+  refuse(schemaProblems(flannel, value));
+  const spec = value as FlannelSpec;
+  refuse(flannelProblems(spec, ''));
+  return spec;
 }
 
 /** Complete settings; pointers begin at them. */

@@ -1,6 +1,7 @@
 import type { Drafts } from '@portolan/ipam';
 import { type Cidr, type Drain, type Id, type Ipv4, isHostAddress, type Network, type NounKind, parseCidr, parseIpv4 } from '@portolan/model';
 import type { Edit } from './edit.js';
+import { isGone } from './resolve-flannel.js';
 import { isMeshed, moveIngress } from './resolve-service.js';
 
 type NetworkDraft = Drafts['network'];
@@ -20,6 +21,17 @@ function refuseUsed(edit: Edit, kind: 'node' | 'network' | 'service', id: Id, us
   if (users.length === 0) return;
   const collection = { node: edit.base.nodes, network: edit.base.networks, service: edit.base.services }[kind];
   edit.add('in-use', pathOf(kind), `the ${kind} "${collection.get(id)?.name}" is used by ${listed(users)}`);
+}
+
+/** Adds a problem when the flannel network goes while endpoints that stay are in it. */
+export function refuseUsedFlannel(edit: Edit): void {
+  const { base, flannel } = edit;
+  if (isGone(base.flannel) || !isGone(flannel)) return;
+  const users = names('endpoint', base.endpoints.keys(), (id) => {
+    const endpoint = edit.endpoint(id);
+    return endpoint === undefined || endpoint.flannel === null ? undefined : endpoint;
+  });
+  if (users.length > 0) edit.add('in-use', edit.flannelSource?.path ?? '', `the flannel network ${base.flannel.network} is used by ${listed(users)}`);
 }
 
 /** The addresses of everything on a network depend on its subnets, and every host knows them by their VNIs. */

@@ -1,6 +1,7 @@
 import { type Drafts, sameAttachment } from '@portolan/ipam';
-import type { EndpointSpec, Id } from '@portolan/model';
+import { type EndpointSpec, type Id, type Ipv4, parseCidr, parseIpv4 } from '@portolan/model';
 import type { Edit } from './edit.js';
+import { isGone } from './resolve-flannel.js';
 
 type EndpointDraft = Drafts['endpoint'];
 
@@ -32,7 +33,34 @@ export function resolveEndpoint(edit: Edit, id: Id, spec: EndpointSpec, path: st
     presence: same?.presence ?? 'unknown',
     health: same?.health ?? 'unknown',
     drain: same?.drain?.removes === true && !edit.keepsLeaving ? null : (same?.drain ?? null),
+    flannel: flannelOf(edit, spec, path, nodeId, before),
   };
+}
+
+/** Its chosen address, or the one that it has; allocation follows when the node's subnet is known. */
+function flannelOf(edit: Edit, { flannel, name }: EndpointSpec, path: string, nodeId: Id, before: EndpointDraft | undefined): EndpointDraft['flannel'] {
+  if (flannel === undefined) return null;
+  if (isGone(edit.flannel)) {
+    const why = edit.flannel === null ? 'the cluster has no flannel network' : `the flannel network ${edit.flannel.network} is leaving`;
+    edit.add('flannel-missing', `${path}/flannel`, `the endpoint "${name}" cannot join: ${why}`);
+    return null;
+  }
+  const { address } = flannel;
+  if (address === undefined) return { address: before?.flannel?.address ?? null, fixed: false };
+  refuseReservedAddress(edit, address, nodeId, `${path}/flannel/address`);
+  return { address, fixed: true };
+}
+
+/** Of a subnet of a node, as far as it is known: its first address is that of flannel's device, the second that of the bridge, the last is broadcast. */
+function refuseReservedAddress(edit: Edit, address: Ipv4, nodeId: Id, at: string): void {
+  for (const lease of edit.base.flannelLeases.values()) {
+    if (lease.nodeId !== nodeId || lease.subnet === null || lease.fault !== null) continue;
+    const { first, last } = parseCidr(lease.subnet);
+    const value = parseIpv4(address);
+    if (value === first + 1) edit.add('address-taken', at, `${address} is the address of the bridge of the node, in its subnet ${lease.subnet}`);
+    else if (value === first || value === last)
+      edit.add('address-outside-network', at, `${address} is the ${value === first ? 'first' : 'last'} address of the subnet ${lease.subnet} of the node`);
+  }
 }
 
 function refuseMove(edit: Edit, path: string, spec: EndpointSpec, field: 'service' | 'node', before: EndpointDraft): void {

@@ -39,6 +39,8 @@ const resolvers: { readonly [K in NounKind]: Resolver<K> } = {
       address: spec.address,
       loadBalancers: before?.loadBalancers ?? [],
       underlayMtu: seen?.underlayMtu ?? null,
+      underlayLink: seen?.underlayLink ?? null,
+      onLink: seen?.onLink ?? [],
       condition: seen?.condition ?? 'unknown',
     };
   },

@@ -34,17 +34,23 @@ function errorsOf(validator: Validator, document: unknown): readonly TLocalizedV
 }
 
 function problemsOf(root: TSchema, error: TLocalizedValidationError, document: unknown): readonly Problem[] {
-  const union = unionOf(error);
-  if (union !== undefined) {
+  for (const union of unionsOf(error)) {
     const choices = schemaAt(root, union.schemaPath);
     const value = valueAt(document, union.path);
+    const branch = branchOf(error.schemaPath, union.schemaPath);
+    const given = nullableBranch(choices);
+    if (given !== undefined) {
+      if (value === null || typeof value !== 'object') return [valueProblem(choices, union.path, value)];
+      // It is not null, so what it should be else counts by itself.
+      if (branch === given) continue;
+      return [];
+    }
     const tag = tagOf(choices);
     if (tag === undefined) return [unionProblem(choices, union.path, value)];
     const meant = taggedBranch(choices, tag, value);
     if (meant === undefined) return [tagProblem(choices, tag, union.path, value)];
     // Of the branch that was meant each error counts by itself, of the others none.
-    if (`${error.schemaPath}/`.startsWith(`${union.schemaPath}/anyOf/${meant}/`)) return plainProblems(root, error, document, choices);
-    return [];
+    return branch === meant ? plainProblems(root, error, document, choices) : [];
   }
   return plainProblems(root, error, document);
 }
@@ -65,19 +71,46 @@ function plainProblems(root: TSchema, error: TLocalizedValidationError, document
   }
 }
 
-/** The outermost union that the error is about or inside of: what is wrong in each of its branches is one problem. */
-function unionOf({ keyword, schemaPath, instancePath }: TLocalizedValidationError): { readonly schemaPath: string; readonly path: string } | undefined {
-  if (keyword === 'anyOf') return { schemaPath, path: instancePath };
-  const end = schemaPath.indexOf('/anyOf/');
-  if (end < 0) return undefined;
-  const steps = schemaPath.slice(0, end).split('/').slice(1);
+interface Union {
+  readonly schemaPath: string;
+  /** Pointer to the value in the document. */
+  readonly path: string;
+}
+
+/** The unions that the error is inside of or about, the outermost first: what is wrong in each of the branches of one is one problem. */
+function unionsOf({ keyword, schemaPath, instancePath }: TLocalizedValidationError): readonly Union[] {
+  const unions: Union[] = [];
+  for (let end = schemaPath.indexOf('/anyOf/'); end >= 0; end = schemaPath.indexOf('/anyOf/', end + 1)) {
+    const members = instancePath.split('/').slice(1, 1 + depthOf(schemaPath.slice(0, end)));
+    unions.push({ schemaPath: schemaPath.slice(0, end), path: members.map((member) => `/${member}`).join('') });
+  }
+  return keyword === 'anyOf' ? [...unions, { schemaPath, path: instancePath }] : unions;
+}
+
+/** How many members of the document lead to what a path in the schema describes. */
+function depthOf(schemaPath: string): number {
+  const steps = schemaPath.split('/').slice(1);
   let depth = 0;
   for (let i = 0; i < steps.length; i++) {
-    depth++;
-    if (steps[i] === 'properties') i++;
+    // The name of a property, and the number of a branch, come behind.
+    if (steps[i] === 'anyOf') i++;
+    else if (steps[i] === 'properties') {
+      i++;
+      depth++;
+    } else depth++;
   }
-  const members = instancePath.split('/').slice(1, 1 + depth);
-  return { schemaPath: schemaPath.slice(0, end), path: members.map((member) => `/${member}`).join('') };
+  return depth;
+}
+
+/** Position of the branch of a union that an error is in; undefined for one about the union itself. */
+function branchOf(schemaPath: string, union: string): number | undefined {
+  const [first = '', position = ''] = schemaPath.slice(union.length).split('/').slice(1);
+  return first === 'anyOf' ? Number(position) : undefined;
+}
+
+/** Of a union of null and something else the position of that. */
+function nullableBranch({ anyOf = [] }: Schema): number | undefined {
+  return anyOf.length === 2 && anyOf.some((branch) => branch.type === 'null') ? anyOf.findIndex((branch) => branch.type !== 'null') : undefined;
 }
 
 function unknownField(schema: Schema, path: string, others?: Schema): Problem {
@@ -178,6 +211,8 @@ function schemaAt(root: TSchema, schemaPath: string): Schema {
 }
 
 function expected(schema: Schema): string {
+  const given = nullableBranch(schema);
+  if (given !== undefined) return `${expected(schema.anyOf?.[given] ?? {})} or null`;
   if (schema.anyOf !== undefined) return `one of ${schema.anyOf.map((branch) => JSON.stringify(branch.const)).join(', ')}`;
   const about = schema.description === undefined ? '' : ` (${schema.description.replace(/\.$/, '')})`;
   switch (schema.type) {

@@ -43,12 +43,12 @@ function dnsrrProblems({ networks = [], ports = [], persistence = 0 }: ServiceSp
   return problems;
 }
 
-/** An endpoint belongs to a service, or joins networks by itself. */
+/** An endpoint belongs to a service, joins networks by itself, or is in the flannel network. */
 export function endpointProblems(spec: EndpointSpec, path: string): readonly Problem[] {
   const problems = [...aliasProblems(spec.aliases, spec.name, 'endpoint', path)];
-  if (spec.service === undefined && spec.networks === undefined) {
-    const fix = 'Name the service that the endpoint belongs to, or the attachable networks that it joins by itself.';
-    problems.push(problem('invalid-document', path, 'neither "service" nor "networks" is given', fix));
+  if (spec.service === undefined && spec.networks === undefined && spec.flannel === undefined) {
+    const fix = 'Name the service that the endpoint belongs to, or the attachable networks that it joins by itself, or write "flannel": {}.';
+    problems.push(problem('invalid-document', path, 'none of "service", "networks" and "flannel" is given', fix));
   }
   if (spec.service !== undefined && spec.networks !== undefined) {
     const message = `an endpoint of a service joins the networks of the service, here "${spec.service}"`;

@@ -38,19 +38,25 @@ const specs: { readonly [K in NounKind]: (snapshot: Snapshot, noun: Nouns[K]) =>
     ...(drainSeconds === null ? {} : { drainSeconds }),
     ...withLabels(labels),
   }),
-  endpoint: (snapshot, { name, serviceId, nodeId, attachment, weight, addresses, aliases, labels }) => ({
+  endpoint: (snapshot, { name, serviceId, nodeId, attachment, weight, addresses, aliases, flannel, labels }) => ({
     name,
-    ...(serviceId === null
-      ? { networks: addresses.map(({ networkId }) => networkName(snapshot, networkId)).sort() }
-      : { service: snapshot.services.get(serviceId)?.name ?? serviceId }),
+    ...membership(snapshot, serviceId, addresses),
     node: snapshot.nodes.get(nodeId)?.name ?? nodeId,
     attachment,
     weight,
     addresses: addresses.map(({ networkId, address }: NetworkAddress) => ({ network: networkName(snapshot, networkId), address })).sort(byNetwork),
     ...withAliases(aliases),
+    // An address that nobody chose follows the subnet of the node: written down it would be chosen.
+    ...(flannel === null ? {} : { flannel: flannel.fixed && flannel.address !== null ? { address: flannel.address } : {} }),
     ...withLabels(labels),
   }),
 };
+
+/** The service of an endpoint, or the networks that it joins by itself; neither when it is in the flannel network alone. */
+function membership(snapshot: Snapshot, serviceId: Id | null, addresses: readonly NetworkAddress[]): { service?: string; networks?: string[] } {
+  if (serviceId !== null) return { service: snapshot.services.get(serviceId)?.name ?? serviceId };
+  return addresses.length === 0 ? {} : { networks: addresses.map(({ networkId }) => networkName(snapshot, networkId)).sort() };
+}
 
 function serviceNetwork(snapshot: Snapshot, { networkId, address, mark, aliases }: ServiceNetwork) {
   return {

@@ -89,7 +89,7 @@ const FIRST_UNICAST = parseIpv4('1.0.0.0');
 const FIRST_MULTICAST = parseIpv4('224.0.0.0');
 
 /** No part of it is "this network", loopback, multicast or reserved. A single loopback address is let through: a host may be a namespace. */
-function isUnicast({ first, last }: Pick<Subnet, 'first' | 'last'>): boolean {
+export function isUnicast({ first, last }: Pick<Subnet, 'first' | 'last'>): boolean {
   const loops = first !== last && first <= LOOPBACK.last && last >= LOOPBACK.first;
   return first >= FIRST_UNICAST && last < FIRST_MULTICAST && !loops;
 }

@@ -1,5 +1,5 @@
 import { checkSnapshot } from '@portolan/check';
-import { applyManifest, createNoun, deleteNoun, manifestOf, parseManifest, patchNoun, specOf } from '@portolan/intent';
+import { applyManifest, createNoun, deleteNoun, manifestOf, parseManifest, patchNoun, setFlannel, specOf } from '@portolan/intent';
 import { diffSnapshots, type Manifest, type NetworkAddress, nounCollections, nounKinds, type Snapshot, subnetsOf } from '@portolan/model';
 import { emptySnapshot, manifestArbitrary, seededIds } from '@portolan/testkit';
 import fc from 'fast-check';
@@ -25,6 +25,8 @@ function reloaded(snapshot: Snapshot): Snapshot {
         .map(([id, endpoint]) => [id, { ...endpoint, addresses: endpoint.addresses.toReversed(), aliases: endpoint.aliases.toReversed() }]),
     ),
     retired: copy.retired,
+    flannel: copy.flannel === null ? null : { ...copy.flannel, reservations: copy.flannel.reservations.toReversed() },
+    flannelLeases: turned(copy.flannelLeases),
   };
 }
 
@@ -74,10 +76,14 @@ describe('any manifest', () => {
 
   it('gives the same whatever the order of its sections', () => {
     fc.assert(
-      fc.property(manifestArbitrary(), fc.shuffledSubarray(['nodes', 'networks', 'services', 'endpoints'] as const, { minLength: 4 }), (manifest, order) => {
-        const shuffled = Object.fromEntries(order.map((section) => [section, manifest[section]]));
-        expect(manifestOf(apply(emptySnapshot(), shuffled))).toEqual(manifestOf(apply(emptySnapshot(), manifest)));
-      }),
+      fc.property(
+        manifestArbitrary(),
+        fc.shuffledSubarray(['nodes', 'networks', 'services', 'endpoints', 'flannel'] as const, { minLength: 5 }),
+        (manifest, order) => {
+          const shuffled = Object.fromEntries(order.map((section) => [section, manifest[section]]));
+          expect(manifestOf(apply(emptySnapshot(), shuffled))).toEqual(manifestOf(apply(emptySnapshot(), manifest)));
+        },
+      ),
     );
   });
 
@@ -115,10 +121,12 @@ describe('any manifest', () => {
         for (const spec of manifest.nodes) step(createNoun(snapshot, 'node', spec, newId));
         for (const spec of manifest.networks) step(createNoun(snapshot, 'network', spec, newId));
         for (const spec of manifest.services) step(createNoun(snapshot, 'service', spec, newId));
+        if (manifest.flannel !== null) step(setFlannel(snapshot, manifest.flannel));
         for (const spec of manifest.endpoints) step(createNoun(snapshot, 'endpoint', spec, newId));
         for (const service of snapshot.services.values())
           expect(patchNoun(snapshot, 'service', service.name, specOf(snapshot, 'service', service))).toBe(snapshot);
         for (const { name } of manifest.endpoints) step(deleteNoun(snapshot, 'endpoint', name));
+        if (manifest.flannel !== null) step(setFlannel(snapshot, null));
         for (const { name } of manifest.services) step(deleteNoun(snapshot, 'service', name));
         for (const { name } of manifest.networks) step(deleteNoun(snapshot, 'network', name));
         for (const { name } of manifest.nodes) step(deleteNoun(snapshot, 'node', name));

@@ -8,6 +8,7 @@ import type { PortBook } from './port-book.js';
 export interface Books {
   readonly names: Readonly<Record<NounKind, Book<string>>>;
   readonly underlay: Book<string>;
+  readonly podAddresses: Book<string>;
   readonly vnis: Book<number>;
   readonly marks: Book<number>;
   readonly ports: Readonly<Record<Protocol, PortBook>>;
@@ -49,6 +50,8 @@ const visitors: { readonly [K in NounKind]: (books: Books, noun: Drafts[K], hold
   },
   endpoint(books, endpoint, holder, visit) {
     for (const { networkId, address } of endpoint.addresses) if (address !== null) visit(books.addressesOf(networkId), address, holder, 'address', networkId);
+    const pod = endpoint.flannel?.address ?? null;
+    if (pod !== null) visit(books.podAddresses, pod, holder, 'pod-address', undefined);
     if (endpoint.gatewayAddress !== null) visit(books.gatewayAddressesOn(endpoint.nodeId), endpoint.gatewayAddress, holder, 'gateway-address', undefined);
   },
 };

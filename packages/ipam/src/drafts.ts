@@ -1,4 +1,4 @@
-import type { Cidr, ClusterSettings, Endpoint, Id, Ipv4, Network, NetworkAddress, NetworkSubnet, Node, PublishedPort, Service } from '@portolan/model';
+import type { Cidr, ClusterSettings, Endpoint, Flannel, Id, Ipv4, Network, NetworkAddress, NetworkSubnet, Node, PublishedPort, Service } from '@portolan/model';
 
 /** A network of which null values are still to be allocated. */
 export interface NetworkDraft extends Omit<Network, 'vni' | 'subnet' | 'gateway' | 'extraSubnets'> {
@@ -29,7 +29,8 @@ export interface PublishedPortDraft extends Omit<PublishedPort, 'published'> {
 /**
  * An endpoint of which null values are still to be allocated. The networks of an endpoint of a service follow from the
  * service: what is missing among `addresses` is added, what is left over is given up. An endpoint without a service
- * joins just those that its `addresses` name. Its gateway address is there exactly when its networks want one.
+ * joins just those that its `addresses` name. Its gateway address is there exactly when its networks want one. Its address
+ * in the flannel network is no hole: see `podAddresses`.
  */
 export interface EndpointDraft extends Omit<Endpoint, 'addresses'> {
   readonly addresses: readonly NetworkAddressDraft[];
@@ -54,4 +55,6 @@ export interface Changes {
   readonly networks: ReadonlyMap<Id, Drafts['network'] | null>;
   readonly services: ReadonlyMap<Id, Drafts['service'] | null>;
   readonly endpoints: ReadonlyMap<Id, Drafts['endpoint'] | null>;
+  /** As it is to be: no subnet is taken from it. */
+  readonly flannel: Flannel | null;
 }

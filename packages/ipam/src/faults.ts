@@ -2,7 +2,19 @@ import type { ErrorCode, Id, NounKind } from '@portolan/model';
 import type { Holder } from './book.js';
 
 /** A value of a noun that must be unique or must come from a pool. */
-export type Field = 'name' | 'address' | 'vni' | 'subnet' | 'gateway' | 'vip' | 'mark' | 'local-mark' | 'port' | 'load-balancer' | 'gateway-address';
+export type Field =
+  | 'name'
+  | 'address'
+  | 'vni'
+  | 'subnet'
+  | 'gateway'
+  | 'vip'
+  | 'mark'
+  | 'local-mark'
+  | 'port'
+  | 'load-balancer'
+  | 'gateway-address'
+  | 'pod-address';
 /** One that is entered in a book; subnets overlap rather than equal. */
 export type ClaimField = Exclude<Field, 'subnet'>;
 
@@ -28,6 +40,7 @@ const takenCodes: Readonly<Record<ClaimField, ErrorCode>> = {
   vip: 'address-taken',
   'load-balancer': 'address-taken',
   'gateway-address': 'address-taken',
+  'pod-address': 'address-taken',
   vni: 'vni-taken',
   mark: 'mark-taken',
   'local-mark': 'mark-taken',
@@ -42,6 +55,7 @@ export const nouns: Readonly<Record<ClaimField, string>> = {
   vip: 'the address',
   'load-balancer': 'the address',
   'gateway-address': 'the gateway address',
+  'pod-address': 'the address',
   vni: 'the VNI',
   mark: 'the mark',
   'local-mark': 'the mark',
@@ -84,7 +98,7 @@ const useNames = {
   ingress: ['port of the routing mesh', 'ports of the routing mesh'],
   host: ['port of mode host', 'ports of mode host'],
   network: ['network', 'networks'],
-  reserved: ['host or gateway subnet', 'hosts and gateway subnet'],
+  reserved: ['host, gateway or flannel subnet', 'hosts, gateway and flannel subnets'],
 } as const;
 
 /** What an address of a network is used as, by who has it. */

@@ -28,6 +28,8 @@ export class Ledger {
   };
   /** Addresses of the hosts. */
   readonly underlay = new Book<Ipv4>(this.journal);
+  /** Addresses of endpoints in the flannel network. A node that gets one anew is the only one that had it before, so they need no retirement. */
+  readonly podAddresses = new Book<Ipv4>(this.journal);
   readonly vnis = new RangeBook(this.journal, asNumber, { pool: 'vni', networkId: null });
   readonly marks = new RangeBook(this.journal, asNumber, { pool: 'mark', networkId: null });
   readonly ports: Readonly<Record<Protocol, PortBook>> = {

@@ -12,7 +12,7 @@ interface Named {
   readonly place: number | undefined;
 }
 
-/** Claims the subnets that are pinned, then fills those that are not: never over another network, a host or the gateway subnet. */
+/** Claims the subnets that are pinned, then fills those that are not: never over another network, a host, the gateway subnet or the flannel network. */
 export function fillSubnets(work: Work): void {
   const changed = changedNetworks(work);
   const isKept = ({ network, cidr }: Named): boolean => keptSubnets(work.base.networks.get(network.id)).includes(cidr);
@@ -37,6 +37,7 @@ export function fillSubnets(work: Work): void {
   const { addressPools, subnetPrefixLength, gatewaySubnet } = work.settings;
   const reserved = new SubnetMap<null>();
   reserved.add(parseCidr(gatewaySubnet), null);
+  if (work.flannel !== null) reserved.add(parseCidr(work.flannel.network), null);
   for (const node of work.allNodes()) reserved.add(hostSubnet(node.address), null);
 
   const cursors = new Map<Cidr, number>();

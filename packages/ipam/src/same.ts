@@ -12,6 +12,8 @@ const comparisons: { readonly [K in NounKind]: (a: Drafts[K], b: Drafts[K]) => b
     a.availability === b.availability &&
     a.address === b.address &&
     a.underlayMtu === b.underlayMtu &&
+    a.underlayLink === b.underlayLink &&
+    sameList(a.onLink, b.onLink, same) &&
     a.condition === b.condition &&
     sameMembers(a.loadBalancers, b.loadBalancers, sameNetworkAddress),
   network: (a, b) =>
@@ -46,6 +48,7 @@ const comparisons: { readonly [K in NounKind]: (a: Drafts[K], b: Drafts[K]) => b
     a.presence === b.presence &&
     a.health === b.health &&
     sameDrain(a.drain, b.drain) &&
+    sameFlannel(a.flannel, b.flannel) &&
     sameAttachment(a.attachment, b.attachment) &&
     sameMembers(a.aliases, b.aliases, same) &&
     sameMembers(a.addresses, b.addresses, sameNetworkAddress),
@@ -94,6 +97,11 @@ function sameHealthCheck(a: HealthCheck | null, b: HealthCheck | null): boolean 
 function sameDrain(a: Drafts['endpoint']['drain'], b: Drafts['endpoint']['drain']): boolean {
   if (a === null || b === null) return a === b;
   return a.revision === b.revision && a.deadline === b.deadline && a.removes === b.removes && a.drained === b.drained;
+}
+
+function sameFlannel(a: Drafts['endpoint']['flannel'], b: Drafts['endpoint']['flannel']): boolean {
+  if (a === null || b === null) return a === b;
+  return a.address === b.address && a.fixed === b.fixed;
 }
 
 function same<T>(a: T, b: T): boolean {

@@ -1,4 +1,4 @@
-import type { Endpoint, Id, Network, Node, NounKind, Retired, Service, Snapshot } from '@portolan/model';
+import type { Endpoint, FlannelLease, Id, Network, Node, NounKind, Retired, Service, Snapshot } from '@portolan/model';
 import type { Drafts, EndpointDraft, NetworkDraft } from './drafts.js';
 import { isComplete } from './networks.js';
 import { sameNoun } from './same.js';
@@ -17,8 +17,12 @@ export function sealChanges(work: Work): Snapshot {
   const endpoints = sealMap('endpoint', base.endpoints, work.endpoints, completeEndpoint);
   const retired = sealRetired(work);
   const cluster = work.settings === base.cluster.settings ? base.cluster : { ...base.cluster, settings: work.settings };
+  const { flannel } = work;
   const same = nodes === base.nodes && networks === base.networks && services === base.services && endpoints === base.endpoints;
-  return same && cluster === base.cluster && retired === base.retired ? base : { cluster, nodes, networks, services, endpoints, retired };
+  if (same && cluster === base.cluster && retired === base.retired && flannel === base.flannel) return base;
+  // Without a flannel network nobody reads its registry.
+  const flannelLeases = flannel === null && base.flannelLeases.size > 0 ? new Map<string, FlannelLease>() : base.flannelLeases;
+  return { cluster, nodes, networks, services, endpoints, retired, flannel, flannelLeases };
 }
 
 function sealMap<K extends NounKind, T extends Drafts[K] & { readonly version: number }>(

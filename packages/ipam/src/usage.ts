@@ -116,16 +116,17 @@ function rangeOf(network: Network): string {
     .join(', ');
 }
 
-/** Counted in subnets of the length to allocate: one is used when a network, a host or the gateway subnet has any of it. */
-function subnetUsage({ cluster, networks, nodes }: Snapshot): PoolUsage {
+/** Counted in subnets of the length to allocate: one is used when a network, a host, the gateway subnet or the flannel network has any of it. */
+function subnetUsage({ cluster, networks, nodes, flannel }: Snapshot): PoolUsage {
   const { addressPools, subnetPrefixLength, gatewaySubnet } = cluster.settings;
   const taken = [...networks.values()].flatMap((network) => subnetsOf(network).map(({ subnet }) => parseCidr(subnet)));
   const hosts = [...nodes.values()]
     .map(({ address }) => ipv4Value(address) ?? Number.NaN)
     .map((value): Subnet => ({ first: value, last: value, prefixLength: 32 }));
+  const others = [gatewaySubnet, ...(flannel === null ? [] : [flannel.network])].map((cidr) => parseCidr(cidr));
   const pools = addressPools.map((pool) => parseCidr(pool));
   const network = pools.reduce((sum, pool) => sum + slotsIn(pool, subnetPrefixLength, taken), 0);
-  const all = pools.reduce((sum, pool) => sum + slotsIn(pool, subnetPrefixLength, [...taken, ...hosts, parseCidr(gatewaySubnet)]), 0);
+  const all = pools.reduce((sum, pool) => sum + slotsIn(pool, subnetPrefixLength, [...taken, ...hosts, ...others]), 0);
   const size = pools.reduce((sum, pool) => sum + slotsIn(pool, subnetPrefixLength, [pool]), 0);
   const range = `${addressPools.join(', ')} as /${subnetPrefixLength}`;
   return { pool: 'subnets', name: '', networkId: null, range, ...rest({ size, retired: 0 }, { network, reserved: all - network }) };

@@ -1,5 +1,6 @@
 import {
   type ClusterSettings,
+  type Flannel,
   type Id,
   type Ipv4,
   type Node,
@@ -21,6 +22,7 @@ export class Work {
   readonly base: Snapshot;
   readonly settings: ClusterSettings;
   readonly ledger: Ledger;
+  readonly flannel: Flannel | null;
   readonly nodes: Map<Id, Node | null>;
   readonly networks: Map<Id, NetworkDraft | null>;
   readonly services: Map<Id, ServiceDraft | null>;
@@ -37,6 +39,7 @@ export class Work {
     this.base = base;
     this.settings = changes.settings;
     this.ledger = ledger;
+    this.flannel = changes.flannel;
     this.nodes = new Map(changes.nodes);
     this.networks = new Map(changes.networks);
     this.services = new Map(changes.services);

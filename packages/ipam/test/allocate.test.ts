@@ -130,7 +130,7 @@ describe('what is used up', () => {
       { addressPools: ['10.0.0.0/23'] },
       { node: [node('n', '10.0.1.1')], network: [network('a'), network('b')] },
       'subnet',
-      'the address space 10.0.0.0/23 (2 subnets of /24) has no free subnet of /24: 1 network, 1 host or gateway subnet; held by "a"',
+      'the address space 10.0.0.0/23 (2 subnets of /24) has no free subnet of /24: 1 network, 1 host, gateway or flannel subnet; held by "a"',
     ],
     [
       'VNIs',

@@ -9,7 +9,7 @@ import {
   type PublishedPortDraft,
   type ServiceDraft,
 } from '@portolan/ipam';
-import type { ClusterSettings, Id, Node, ServiceNetwork, Snapshot } from '@portolan/model';
+import type { ClusterSettings, Flannel, Id, Node, ServiceNetwork, Snapshot } from '@portolan/model';
 import { endpointDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from '@portolan/testkit';
 import { expect } from 'vitest';
 
@@ -58,7 +58,10 @@ export const endpoint = (id: Id, serviceId: Id | null, nodeId: Id, networks: rea
 export const mesh = network('mesh', { ingress: true });
 export const published = { ports: [port()] };
 
-export type Draft = { readonly [K in keyof Drafts]?: readonly (Drafts[K] | string)[] } & { readonly settings?: Partial<ClusterSettings> };
+export type Draft = { readonly [K in keyof Drafts]?: readonly (Drafts[K] | string)[] } & {
+  readonly settings?: Partial<ClusterSettings>;
+  readonly flannel?: Flannel;
+};
 
 /** A string deletes the object of that id. */
 function changesTo(base: Snapshot, draft: Draft): Changes {
@@ -70,6 +73,7 @@ function changesTo(base: Snapshot, draft: Draft): Changes {
     networks: byId(draft.network),
     services: byId(draft.service),
     endpoints: byId(draft.endpoint),
+    flannel: draft.flannel === undefined ? base.flannel : draft.flannel,
   };
 }
 

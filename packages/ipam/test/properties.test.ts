@@ -71,6 +71,7 @@ function afterChanges(base: Snapshot, { networks = [], nodes = [] }: Lists): Sna
     nodes: new Map(nodes.map((own) => [own.id, own])),
     services: new Map(),
     endpoints: new Map(),
+    flannel: null,
   };
   return committedOf(base, changes);
 }
@@ -99,7 +100,7 @@ function changesOf(base: Snapshot, { edit, remove }: Extract<Step, { readonly ed
       else if (before === undefined) endpoints.set(id, endpoint(id, own.id, nodeId));
     });
   }
-  return { settings: base.cluster.settings, nodes: new Map(), networks: new Map(), services, endpoints };
+  return { settings: base.cluster.settings, nodes: new Map(), networks: new Map(), services, endpoints, flannel: null };
 }
 
 function serviceDraft(base: Snapshot, { id, networks, dnsrr, publish, pin }: Wish): ServiceDraft {

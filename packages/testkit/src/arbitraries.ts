@@ -1,4 +1,4 @@
-import type { Attachment, EndpointSpec, HealthCheckSpec, Manifest, NetworkSpec, ServiceSpec } from '@portolan/model';
+import type { Attachment, EndpointSpec, FlannelBackend, FlannelSpec, HealthCheckSpec, Manifest, NetworkSpec, ServiceSpec } from '@portolan/model';
 import fc from 'fast-check';
 
 type PublishedPortSpec = NonNullable<ServiceSpec['ports']>[number];
@@ -33,8 +33,9 @@ export function manifestArbitrary(): fc.Arbitrary<Required<Omit<Manifest, 'setti
       services: fc.subarray([1, 2, 3, 4, 5]),
       endpoints: fc.subarray([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
       lone: fc.subarray([1, 2, 3]),
+      pods: fc.subarray([1, 2, 3, 4, 5]),
     })
-    .chain(({ nodes, networks, services, endpoints, lone }) =>
+    .chain(({ nodes, networks, services, endpoints, lone, pods }) =>
       fc
         .record({
           nodes: each(nodes, (i) =>
@@ -44,17 +45,20 @@ export function manifestArbitrary(): fc.Arbitrary<Required<Omit<Manifest, 'setti
           ),
           networks: fc.constant(networks),
           services: each(services, (i) => service(i, networks.slice(1))),
+          flannel: fc.option(flannelNetwork(nodes)),
         })
         .chain((sections) => {
           const attachable = networks.filter((own) => own.attachable === true);
           const placed = endpoints.filter((i) => services.includes(serviceOf(i)) && nodes.includes(nodeOf(i)));
+          const pod = sections.flannel === null ? [] : pods.filter((i) => nodes.includes(nodeOf(i)));
           const single = attachable.length === 0 ? [] : lone.filter((i) => nodes.includes(nodeOf(i)));
           return fc
             .tuple(
               each(placed, (i) => member(i, sections.services.find((own) => own.name === `service${serviceOf(i)}`)?.networks ?? [])),
-              each(single, (i) => loneEndpoint(i, attachable)),
+              each(single, (i) => loneEndpoint(i, attachable, sections.flannel !== null)),
+              each(pod, podEndpoint),
             )
-            .map(([members, others]) => ({ ...sections, endpoints: [...members, ...others] }));
+            .map((all) => ({ ...sections, endpoints: all.flat() }));
         }),
     );
 }
@@ -143,10 +147,51 @@ function member(i: number, networks: NonNullable<ServiceSpec['networks']>): fc.A
 }
 
 /** An endpoint without a service. */
-function loneEndpoint(i: number, attachable: readonly NetworkSpec[]): fc.Arbitrary<EndpointSpec> {
-  return fc
-    .tuple(fc.subarray([...attachable], { minLength: 1 }), attachment)
-    .map(([networks, at]) => ({ name: `lone${i}`, networks: networks.map(({ name }) => name), node: `node${nodeOf(i)}`, attachment: at }));
+function loneEndpoint(i: number, attachable: readonly NetworkSpec[], flannel: boolean): fc.Arbitrary<EndpointSpec> {
+  return fc.tuple(fc.subarray([...attachable], { minLength: 1 }), attachment, fc.boolean()).map(([networks, at, pod]) => ({
+    name: `lone${i}`,
+    networks: networks.map(({ name }) => name),
+    node: `node${nodeOf(i)}`,
+    attachment: at,
+    ...(flannel && pod ? { flannel: {} } : {}),
+  }));
+}
+
+/** An endpoint in the flannel network alone. Chosen addresses are never those of a bridge, wherever the subnet of the node is. */
+function podEndpoint(i: number): fc.Arbitrary<EndpointSpec> {
+  return fc.tuple(attachment, fc.boolean()).map(([at, fixed]) => ({
+    name: `pod${i}`,
+    flannel: fixed ? { address: `10.244.${nodeOf(i)}.${100 + i}` } : {},
+    node: `node${nodeOf(i)}`,
+    attachment: at,
+  }));
+}
+
+const backend: fc.Arbitrary<FlannelBackend> = fc.oneof(
+  fc.record(
+    { type: fc.constant('vxlan' as const), vni: fc.constantFrom(1, 7), port: fc.constantFrom(8472, 8473), directRouting: fc.boolean() },
+    { requiredKeys: ['type'] },
+  ),
+  fc.constant({ type: 'host-gw' as const }),
+  fc.record({ type: fc.constant('udp' as const), port: fc.constantFrom(8285, 8286) }, { requiredKeys: ['type'] }),
+);
+
+/** Always of one network, since pods are pinned into it. */
+function flannelNetwork(nodes: readonly number[]): fc.Arbitrary<FlannelSpec> {
+  return fc.subarray([...nodes]).chain((reserved) =>
+    fc.record(
+      {
+        network: fc.constant('10.244.0.0/16'),
+        backend,
+        subnetMax: fc.constantFrom('10.244.9.0', '10.244.255.0'),
+        masquerade: fc.boolean(),
+        cni: fc.boolean(),
+        reservations: fc.constant(reserved.map((i) => ({ node: `node${i}`, subnet: `10.244.${i}.0/24` }))),
+        registry: fc.constantFrom({ EnableNFTables: true }, { EnableIPv6: true, IPv6Network: 'fd00::/48' }),
+      },
+      { requiredKeys: ['network', 'backend'] },
+    ),
+  );
 }
 
 function serviceOf(endpoint: number): number {

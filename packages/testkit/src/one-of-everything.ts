@@ -1,5 +1,5 @@
-import { applyManifest } from '@portolan/intent';
-import type { Drain, Endpoint, EndpointSpec, Manifest, Node, Snapshot } from '@portolan/model';
+import { applyManifest, observeRegistry } from '@portolan/intent';
+import type { Drain, Endpoint, EndpointSpec, FlannelLease, Manifest, Node, Snapshot } from '@portolan/model';
 import { emptySnapshot } from './empty.js';
 import { seededIds } from './ids.js';
 import { eachOf, seenWhole } from './seen.js';
@@ -68,13 +68,40 @@ export const dataPlaneManifest: Manifest = {
     endpoint('syslog.2', 'node2'),
     endpoint('syslog.3', 'node3', { addresses: [{ network: 'wide', address: '10.3.1.10' }] }),
     endpoint('metrics.1', 'node1'),
-    endpoint('metrics.2', 'node2'),
+    endpoint('metrics.2', 'node2', { flannel: {} }),
     endpoint('metrics.3', 'node3', { attachment: { container: 'metrics' } }),
     endpoint('cache.1', 'node1'),
     endpoint('cache.2', 'node2', { weight: 3 }),
     { name: 'debug', networks: ['lan'], node: 'node1', attachment: { pid: 4242 }, aliases: ['toolbox'] },
+    { name: 'pod.1', flannel: { address: '10.244.1.196' }, node: 'node1', attachment: { netns: '/run/netns/pod.1' } },
+    { name: 'pod.2', flannel: {}, node: 'node2', attachment: { netns: '/run/netns/pod.2' } },
   ],
+  flannel: { network: '10.244.0.0/16', backend: { type: 'vxlan', directRouting: true }, reservations: [{ node: 'node3', subnet: '10.244.4.0/24' }] },
 };
+
+/** What the registry holds: subnets of node1 and of node2, which has the backend before yet, the reservation of node3, and two foreign nodes, of which one is behind a router. */
+function leases({ nodes }: Snapshot): ReadonlyMap<string, FlannelLease> {
+  const of = (publicAddress: string, subnet: string, more: Partial<FlannelLease>): FlannelLease => ({
+    key: subnet.replace('/', '-'),
+    subnet,
+    publicAddress,
+    backendType: 'vxlan',
+    vni: 1,
+    vtepMac: null,
+    nodeId: [...nodes.values()].find(({ address }) => address === publicAddress)?.id ?? null,
+    reserved: false,
+    fault: null,
+    ...more,
+  });
+  const all = [
+    of('172.16.130.140', '10.244.1.0/24', { vtepMac: '3a:c6:11:c1:b0:f0' }),
+    of('172.16.130.164', '10.244.2.0/24', { backendType: 'host-gw', vni: null }),
+    of('172.16.130.170', '10.244.4.0/24', { vtepMac: '6a:bb:89:b0:28:da', reserved: true }),
+    of('172.16.130.201', '10.244.5.0/24', { vtepMac: '96:f0:23:7d:9a:15' }),
+    of('192.0.2.9', '10.244.6.0/24', { vtepMac: '5e:1f:4a:b0:1b:00' }),
+  ];
+  return new Map(all.map((lease) => [lease.key, lease]));
+}
 
 /** 2027-01-15T08:00:00Z. */
 export const DATA_PLANE_DEADLINE = 1_800_000_000_000;
@@ -91,14 +118,16 @@ const lives: Readonly<Record<string, Partial<Endpoint>>> = {
 
 /**
  * At revision 3: `web.2` drains, `web.3` is unhealthy, `syslog.2` is absent, `db.3` was not seen yet, the others are
- * there; `node3` is silent.
+ * there; `node3` is silent. The backend of flannel was host-gw before, and is so yet for node2.
  */
 export function dataPlaneSnapshot(): Snapshot {
-  const snapshot = seenWhole(applyManifest(emptySnapshot('lab'), dataPlaneManifest, seededIds(2), { now: 0 }));
+  const made = seenWhole(applyManifest(emptySnapshot('lab'), dataPlaneManifest, seededIds(2), { now: 0 }));
+  const snapshot = observeRegistry(made, leases(made));
   return {
     ...snapshot,
     cluster: { ...snapshot.cluster, revision: 3 },
     nodes: eachOf(snapshot.nodes, (node): Node => (node.name === 'node3' ? { ...node, condition: 'silent' } : node)),
     endpoints: eachOf(snapshot.endpoints, (own): Endpoint => ({ ...own, ...lives[own.name] })),
+    flannel: snapshot.flannel === null ? null : { ...snapshot.flannel, retiring: [{ type: 'host-gw' }] },
   };
 }

@@ -55,7 +55,7 @@ describe('snapshots', () => {
     const byTraffic = (wanted: string): readonly string[] => [...snapshot.endpoints.values()].filter((own) => traffic(own) === wanted).map((own) => own.name);
     expect(byTraffic('established')).toEqual(['web.2']);
     expect(byTraffic('nothing')).toEqual(['web.3', 'db.3', 'syslog.2']);
-    expect(byTraffic('all')).toHaveLength(12);
+    expect(byTraffic('all')).toHaveLength(14);
   });
 
   it('have the size that is asked for', () => {
