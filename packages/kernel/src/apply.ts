@@ -4,9 +4,10 @@ import { dirname } from 'node:path';
 import { PortolanError } from '@portolan/model';
 import type { Batch, Layout, Tool } from '@portolan/render';
 import { commandLine } from './exec.js';
+import type { OwnFiles } from './files.js';
 import { mountNewNamespace, unmountNamespace } from './in-namespace.js';
 import { writeIpvs } from './ipvs-write.js';
-import type { AppliedBatch, Executed, FoundNamespace, NameServer } from './ports.js';
+import type { AppliedBatch, Executed, FoundNamespace, NameServer, UdpRelay } from './ports.js';
 import { inSpace, namespaceFile, ownPath, type Surroundings } from './spaces.js';
 import { writeSysctls } from './sysctls.js';
 import { type Iptables, LOAD_FLOWS } from './tools.js';
@@ -22,11 +23,13 @@ export interface Means {
   readonly layout: Layout;
   readonly iptables: () => Promise<Iptables>;
   readonly names: NameServer;
+  readonly relay: UdpRelay;
+  readonly files: OwnFiles;
   /** Endpoints' namespaces as the last observation found them. */
   readonly found: () => Readonly<Record<string, FoundNamespace>>;
 }
 
-type Executor = (text: string, path: string | undefined) => Promise<Executed>;
+type Executor = (text: string, path: string | undefined, goesOn: boolean) => Promise<Executed>;
 
 /** Work without a process, told as if one had done it: it answers with what went wrong. */
 async function told(command: string, work: () => Promise<string> | string): Promise<Executed> {
@@ -75,12 +78,26 @@ async function changeNamespaces(surroundings: Surroundings, text: string): Promi
   return '';
 }
 
-function executorsOf(surroundings: Surroundings, { iptables, names, found }: Means): Readonly<Record<Tool, Executor>> {
+/** The tools of iproute2 name the line that failed by its number; the answer has its text, too. */
+function withFailedLines(ran: Executed, input: string): Executed {
+  if (ran.exitCode === 0) return ran;
+  const lines = input.split('\n');
+  return { ...ran, stderr: ran.stderr.replace(/^Command failed -:([0-9]+)$/gm, (said, number) => `${said}: ${lines[Number(number) - 1] ?? ''}`) };
+}
+
+/** Tools in no namespace of their own. */
+const nowhere: ReadonlySet<Tool> = new Set(['netns', 'dns', 'relay', 'file']);
+
+function executorsOf(surroundings: Surroundings, { iptables, names, relay, files, found }: Means): Readonly<Record<Tool, Executor>> {
   const { exec } = surroundings;
+  const batched =
+    (tool: 'ip' | 'bridge'): Executor =>
+    async (input, namespace, goesOn) =>
+      withFailedLines(await exec.run([tool, ...(goesOn ? ['-force'] : []), '-batch', '-'], { input, namespace }), input);
   return {
     netns: (text) => told('namespaces', () => changeNamespaces(surroundings, text)),
-    ip: (input, namespace) => exec.run(['ip', '-batch', '-'], { input, namespace }),
-    bridge: (input, namespace) => exec.run(['bridge', '-batch', '-'], { input, namespace }),
+    ip: batched('ip'),
+    bridge: batched('bridge'),
     sysctl: (text, path) => told(commandLine(['sysctl', '-p', '-'], path), () => inSpace(path, () => writeSysctls(text))),
     'iptables-restore': async (input, namespace) => exec.run([...(await iptables()).restore, '--noflush', '--wait', IPTABLES_WAIT], { input, namespace }),
     ipvsadm: (text, path) => told(commandLine(['ipvsadm', '-R'], path), () => writeIpvs(path, text)),
@@ -91,6 +108,12 @@ function executorsOf(surroundings: Surroundings, { iptables, names, found }: Mea
         await names.change(text, found());
         return '';
       }),
+    relay: (text) =>
+      told('relay', async () => {
+        await relay.change(text);
+        return '';
+      }),
+    file: (text) => told('files', () => files.change(text)),
   };
 }
 
@@ -99,11 +122,11 @@ export function batchApplier(surroundings: Surroundings, means: Means) {
   const executors = executorsOf(surroundings, means);
   const pathOf = (space: Batch['space']): string | undefined => (space === 'host' ? surroundings.host : means.layout.pathOf(space));
 
-  async function executed({ space, tool, text }: Batch): Promise<Executed> {
+  async function executed({ space, tool, text, goesOn }: Batch): Promise<Executed> {
     try {
-      return await executors[tool](text, tool === 'netns' || tool === 'dns' ? undefined : pathOf(space));
+      return await executors[tool](text, nowhere.has(tool) ? undefined : pathOf(space), goesOn === true);
     } catch (error) {
-      // A namespace that has gone, or names that cannot be served, is an answer like that of a tool.
+      // A namespace that has gone, names that cannot be served, a relay that does not answer: that is an answer like that of a tool.
       if (!(error instanceof PortolanError && error.code === 'apply-failed')) throw error;
       return { command: tool, exitCode: 1, stdout: '', stderr: `${error.message}\n`, milliseconds: 0 };
     }
@@ -116,7 +139,7 @@ export function batchApplier(surroundings: Surroundings, means: Means) {
       if (failed.has(batch.space)) continue;
       const ran = await executed(batch);
       applied.push({ ...ran, batch });
-      if (ran.exitCode === 0) continue;
+      if (ran.exitCode === 0 || batch.goesOn === true) continue;
       if (!batch.space.startsWith('endpoint:')) break;
       failed.add(batch.space);
     }

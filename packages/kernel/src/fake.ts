@@ -1,7 +1,7 @@
 import type { Problem } from '@portolan/model';
 import { type KernelObject, type NodeState, type ObjectBody, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
-import type { AppliedBatch, Attachments, Kernel, NameServer, ResolvedEndpoints } from './ports.js';
+import type { AppliedBatch, Attachments, Kernel, NameServer, ResolvedEndpoints, UdpRelay } from './ports.js';
 import { tableOfKind } from './written.js';
 
 /**
@@ -28,8 +28,12 @@ function spacesOf(object: ObservedObject | KernelObject): readonly Space[] {
   return object.body?.kind === 'veth' ? [object.space, object.body.peer.space] : [object.space];
 }
 
-/** With `names`, that is told the batches of names and asked for them; without, they are objects like all others. */
-export function openFakeKernel({ names }: { readonly names?: NameServer } = {}): FakeKernel {
+function isLink(body: ObjectBody): body is Extract<ObjectBody, { kind: 'bridge' | 'vxlan' | 'flannel-vtep' | 'udp-relay' | 'veth' }> {
+  return ['bridge', 'vxlan', 'flannel-vtep', 'udp-relay', 'veth'].includes(body.kind);
+}
+
+/** With `names`, that is told the batches of names and asked for them, and so is `relay`; without, they are objects like all others. */
+export function openFakeKernel({ names, relay }: { readonly names?: NameServer; readonly relay?: UdpRelay } = {}): FakeKernel {
   const objects = new Map<string, ObservedObject>();
   const absent = new Set<string>();
   const refused = new Map<string, Problem>();
@@ -47,15 +51,18 @@ export function openFakeKernel({ names }: { readonly names?: NameServer } = {}):
 
   /** A link takes along what is on it, at both ends of a pair. */
   function dropLinks(space: Space, body: ObjectBody): void {
-    if (body.kind !== 'bridge' && body.kind !== 'vxlan' && body.kind !== 'veth') return;
+    if (!isLink(body)) return;
     const ends = [{ space, name: body.name }, ...(body.kind === 'veth' ? [body.peer] : [])];
     for (const [key, object] of objects) {
-      const link = object.body !== undefined && 'link' in object.body ? object.body.link : undefined;
+      const { body: on } = object;
+      const link = on === undefined ? undefined : 'link' in on ? on.link : 'relay' in on ? on.relay : undefined;
       if (ends.some((end) => end.space === object.space && end.name === link)) objects.delete(key);
     }
   }
 
   function applyKey(key: string): void {
+    // The batch that sets its device up names it, too; what there is of it, it says itself.
+    if (relay !== undefined && key.startsWith('udp-relay')) return;
     const object = intended.get(key);
     if (object !== undefined) {
       objects.set(key, { key, hash: object.hash, space: object.space, kind: object.body.kind, body: object.body });
@@ -120,7 +127,8 @@ export function openFakeKernel({ names }: { readonly names?: NameServer } = {}):
       const resolved = await resolve(endpoints);
       const presence = Object.fromEntries(Object.keys(endpoints).map((id) => [id, id in resolved.found ? ('present' as const) : ('absent' as const)]));
       found = resolved.found;
-      return { ...observedState([...remembered.filter(isAsked), ...(names?.observed(found) ?? [])], presence, []), refused: resolved.refused };
+      const answered = [...(names?.observed(found) ?? []), ...((await relay?.observed()) ?? [])];
+      return { ...observedState([...remembered.filter(isAsked), ...answered], presence, []), refused: resolved.refused };
     },
     apply: async (batches) => {
       const applied: AppliedBatch[] = [];
@@ -130,9 +138,10 @@ export function openFakeKernel({ names }: { readonly names?: NameServer } = {}):
         counts.batches += 1;
         const exitCode = kernel.onBatch(batch);
         if (exitCode === 0 && batch.tool === 'dns' && names !== undefined) await names.change(batch.text, found);
+        else if (exitCode === 0 && batch.tool === 'relay' && relay !== undefined) await relay.change(batch.text);
         else if (exitCode === 0) for (const key of batch.keys) applyKey(key);
         applied.push({ batch, command: `fake ${batch.tool}`, exitCode, stdout: '', stderr: exitCode === 0 ? '' : 'refused by the test\n', milliseconds: 0 });
-        if (exitCode === 0) continue;
+        if (exitCode === 0 || batch.goesOn === true) continue;
         if (!batch.space.startsWith('endpoint:')) break;
         failed.add(batch.space);
       }

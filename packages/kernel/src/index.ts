@@ -7,5 +7,6 @@ export * from './holder.js';
 export { inNamespace, type SocketOptions, socketIn } from './in-namespace.js';
 export * from './linux.js';
 export * from './ports.js';
+export { requestOf } from './request.js';
 export { type Underlay, underlayOf } from './underlay.js';
 export { type KernelTable, type Written, writtenBy } from './written.js';

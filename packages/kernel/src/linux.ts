@@ -8,12 +8,14 @@ import { diffNodeState } from '@portolan/plan';
 import { type Layout, renderPlan } from '@portolan/render';
 import { batchApplier } from './apply.js';
 import { spawnExec } from './exec.js';
+import { ownFiles } from './files.js';
 import { memoryOfNames } from './names.js';
 import { kernelObserver } from './observe.js';
-import type { Exec, FoundNamespace, Kernel, NameServer } from './ports.js';
+import type { Exec, FoundNamespace, Kernel, NameServer, UdpRelay } from './ports.js';
+import { memoryOfRelay } from './relay.js';
 import { endpointResolver } from './resolve.js';
 import { endpointIdOf, ownFolder, ownPath } from './spaces.js';
-import { chooseIptables, type Iptables, missingFeatures, missingTools, modules, throwProblems } from './tools.js';
+import { chooseIptables, type Iptables, missingFeatures, missingTools, modulesOf, throwProblems } from './tools.js';
 
 export interface LinuxKernelOptions {
   /** Folder of this agent alone, such as /run/portolan: its namespaces and what it remembers until the next boot. */
@@ -21,6 +23,10 @@ export interface LinuxKernelOptions {
   readonly exec?: Exec;
   /** What answers the names of a plan; unless given they are only remembered. */
   readonly names?: NameServer;
+  /** What carries packets for flannel's udp backend; unless given it is only remembered. */
+  readonly relay?: UdpRelay;
+  /** Folder that the paths of files begin at; / unless given. */
+  readonly fileRoot?: string;
   /** Path of the network namespace that is the host's; that of this process unless given. */
   readonly host?: string;
 }
@@ -33,8 +39,12 @@ function exists(path: string): Promise<boolean> {
 }
 
 /** The kernel of a host. */
-export function openLinuxKernel({ runDirectory, exec = spawnExec(), names = memoryOfNames(), host }: LinuxKernelOptions): Kernel {
+export function openLinuxKernel(options: LinuxKernelOptions): Kernel {
+  const { runDirectory, exec = spawnExec(), names = memoryOfNames(), relay = memoryOfRelay(), fileRoot = '/', host } = options;
   const surroundings = { exec, runDirectory, host };
+  const recordOfFiles = join(runDirectory, 'files.json');
+  const beside = { names, relay, files: ownFiles(fileRoot, recordOfFiles) };
+  let randomFully = true;
   let found: Readonly<Record<string, FoundNamespace>> = {};
   const layout: Layout = {
     pathOf: (space) => {
@@ -45,42 +55,53 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec(), names = memo
       return namespace.path;
     },
     ipv6: existsSync('/proc/net/if_inet6'),
+    // It is known as soon as something was observed.
+    get randomFully() {
+      return randomFully;
+    },
   };
 
   let chosen: Promise<Iptables> | undefined;
   const iptables = (): Promise<Iptables> => {
-    chosen ??= chooseIptables(exec).catch((error: unknown) => {
-      // It is asked again: somebody may install what was missing.
-      chosen = undefined;
-      throw error;
-    });
+    chosen ??= chooseIptables(exec).then(
+      (tool) => {
+        randomFully = tool.randomFully;
+        return tool;
+      },
+      (error: unknown) => {
+        // It is asked again: somebody may install what was missing.
+        chosen = undefined;
+        throw error;
+      },
+    );
     return chosen;
   };
   const resolve = endpointResolver(surroundings);
-  const observer = kernelObserver(surroundings, names, iptables);
+  const observer = kernelObserver(surroundings, beside, iptables);
   const observe: Kernel['observe'] = async (request) => {
     const resolved = await resolve(request.endpoints);
     // Batches that are rendered from this observation name these paths, whatever a later `resolve` finds.
     found = resolved.found;
     return observer(request, resolved);
   };
-  const apply = batchApplier(surroundings, { layout, iptables, names, found: () => found });
+  const apply = batchApplier(surroundings, { layout, iptables, ...beside, found: () => found });
 
-  async function probe(): Promise<Readonly<Record<string, string>>> {
-    throwProblems(await missingTools());
-    if (await exists('/proc/modules')) await exec.run(['modprobe', '-a', '-q', ...modules]).catch(() => undefined);
+  const probe: Kernel['probe'] = async ({ balances }) => {
+    throwProblems(await missingTools(balances));
+    if (await exists('/proc/modules')) await exec.run(['modprobe', '-a', '-q', ...modulesOf(balances)]).catch(() => undefined);
     const tool = await iptables();
-    throwProblems(await missingFeatures(exec, tool, await exists('/proc/net/ip_vs')));
-    const [ip, ipvsadm] = [await exec.run(['ip', '-V']), await exec.run(['ipvsadm', '--version'])];
+    throwProblems(await missingFeatures(exec, tool, balances ? { hasIpvs: await exists('/proc/net/ip_vs') } : undefined));
+    const ip = await exec.run(['ip', '-V']);
     return {
       kernel: release(),
       iproute2: ip.stdout.trim(),
       iptables: tool.version,
       'iptables-restore': tool.restore.join(' '),
-      ipvsadm: ipvsadm.stdout.trim(),
+      ...(balances ? { ipvsadm: (await exec.run(['ipvsadm', '--version'])).stdout.trim() } : {}),
+      'random-fully': randomFully ? 'yes' : 'no',
       ipv6: layout.ipv6 === false ? 'no' : 'yes',
     };
-  }
+  };
 
   async function purge(endpoints: NodeState['endpoints']): Promise<void> {
     const nothing = emptyNodeState(endpoints);
@@ -102,6 +123,7 @@ export function openLinuxKernel({ runDirectory, exec = spawnExec(), names = memo
     }
     await rm(join(runDirectory, 'attached'), { recursive: true, force: true });
     await rm(ownFolder(runDirectory), { recursive: true, force: true });
+    await rm(recordOfFiles, { force: true });
   }
 
   return {

@@ -1,10 +1,13 @@
 import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import type { Cidr } from '@portolan/model';
 import { observedState, type Space } from '@portolan/node-state';
-import { joinVeths, type Scan, type VethHalf } from '@portolan/render';
+import { joinVeths, type LinkScan, type Scan } from '@portolan/render';
+import type { OwnFiles } from './files.js';
 import { mapLimited } from './limited.js';
-import type { NameServer, Observation, ObserveRequest, ResolvedEndpoints } from './ports.js';
+import type { NameServer, Observation, ObserveRequest, ResolvedEndpoints, UdpRelay } from './ports.js';
 import { hasTable, readTable } from './readers.js';
+import { besideTuns } from './relay.js';
 import { endpointIdOf, namespaceFile, ownNamespaces, ownPath, type Surroundings } from './spaces.js';
 import type { Iptables } from './tools.js';
 import { type KernelTable, kernelTables } from './written.js';
@@ -19,14 +22,19 @@ interface Place {
   /** Changes when another namespace is behind the path. */
   readonly incarnation: string;
   readonly sysctls: readonly string[];
+  readonly wanted: ReadonlySet<string>;
+  readonly destinations: ReadonlySet<Cidr>;
 }
 
 /** What was read last in a namespace. */
 interface Remembered {
   readonly place: Place;
   readonly scans: ReadonlyMap<KernelTable, readonly Scan[]>;
-  readonly halves: readonly VethHalf[];
+  readonly links: Pick<LinkScan, 'halves' | 'vteps' | 'tuns'>;
 }
+
+const noLinks: Remembered['links'] = { halves: [], vteps: [], tuns: [] };
+const nothing: ReadonlySet<string> = new Set();
 
 function isSameList(a: readonly string[], b: readonly string[]): boolean {
   return a === b || (a.length === b.length && a.every((each, i) => each === b[i]));
@@ -34,16 +42,31 @@ function isSameList(a: readonly string[], b: readonly string[]): boolean {
 
 export type KernelObserver = (request: ObserveRequest, resolved: ResolvedEndpoints) => Promise<Observation>;
 
+/** What holds the part of a state that is in no kernel. */
+export interface Beside {
+  readonly names: NameServer;
+  readonly relay: UdpRelay;
+  readonly files: OwnFiles;
+}
+
 /**
  * Reads namespaces, with at most three processes each (ip, bridge, iptables-save). It remembers what it read, so
- * that after a write only the tables written are read again, and so that a pair of links is whole when one of its ends is.
+ * that after a write only the tables written are read again, and so that a pair of links is whole when one of its ends is. What other
+ * programs have in the place of what is wanted is looked for by the request with which a table was read last.
  */
-export function kernelObserver({ exec, runDirectory, host }: Surroundings, names: NameServer, iptables: () => Promise<Iptables>): KernelObserver {
+export function kernelObserver({ exec, runDirectory, host }: Surroundings, { names, relay, files }: Beside, iptables: () => Promise<Iptables>): KernelObserver {
   const readings = new Map<Space, Remembered>();
 
-  async function placesOf({ endpoints, sysctls }: ObserveRequest, { found }: ResolvedEndpoints): Promise<readonly Place[]> {
-    const place = (space: Space, path: string | undefined, incarnation: string): Place => ({ space, path, incarnation, sysctls: sysctls.get(space) ?? [] });
-    const places = [place('host', host, '')];
+  async function placesOf({ endpoints, sysctls, links, destinations }: ObserveRequest, { found }: ResolvedEndpoints): Promise<readonly Place[]> {
+    const place = (space: Space, path: string | undefined, incarnation: string): Place => ({
+      space,
+      path,
+      incarnation,
+      sysctls: sysctls.get(space) ?? [],
+      wanted: nothing,
+      destinations: nothing,
+    });
+    const places: Place[] = [{ ...place('host', host, ''), wanted: new Set(links), destinations: new Set(destinations) }];
     for (const [name, file] of await ownNamespaces(runDirectory)) {
       // A file without a namespace is nothing yet: making the namespace completes it.
       if (file.state === 'mounted') places.push(place(`own:${name}`, ownPath(runDirectory, name), `${file.identity}@${file.bornAt}`));
@@ -57,13 +80,13 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, names
 
   async function read(place: Place, tables: readonly KernelTable[], before: Remembered | undefined, tool: Iptables): Promise<Remembered> {
     const scans = new Map(before?.scans);
-    let halves = before?.halves ?? [];
+    let links = before?.links ?? noLinks;
     for (const table of tables) {
-      const found = await readTable(table, { ...place, exec, iptables: tool });
+      const found = await readTable(table, { ...place, exec, iptables: tool, vteps: links.vteps });
       scans.set(table, found.scans);
-      halves = found.halves ?? halves;
+      links = found.links ?? links;
     }
-    return { place, scans, halves };
+    return { place, scans, links };
   }
 
   return async (request, resolved) => {
@@ -98,10 +121,14 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, names
       }
     });
     const scans = [...readings].flatMap(([space, reading]) => [...reading.scans.values()].flat().map((scan) => ({ space, ...scan })));
-    const answered = names.observed(resolved.found).filter(({ space }) => presence[endpointIdOf(space) ?? ''] !== 'absent');
+    const answered = [
+      ...names.observed(resolved.found).filter(({ space }) => presence[endpointIdOf(space) ?? ''] !== 'absent'),
+      ...besideTuns(await relay.observed(), readings.get('host')?.links.tuns ?? [], new Set(request.links)),
+      ...(await files.observed(request.files ?? [])),
+    ];
     return {
       ...observedState(
-        [...scans.flatMap(({ objects }) => objects), ...joinVeths([...readings.values()].flatMap(({ halves }) => halves)), ...answered],
+        [...scans.flatMap(({ objects }) => objects), ...joinVeths([...readings.values()].flatMap(({ links }) => links.halves)), ...answered],
         presence,
         scans
           .flatMap(({ space, foreign }) => foreign.map((text) => ({ space, text })))

@@ -1,4 +1,4 @@
-import type { Attachment, Id, Problem } from '@portolan/model';
+import type { Attachment, Cidr, Id, Problem } from '@portolan/model';
 import type { NodeState, ObservedObject, ObservedState, SysctlNames } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 import type { Written } from './written.js';
@@ -69,6 +69,13 @@ export interface ObserveRequest {
   readonly sysctls: SysctlNames;
   /** Paths of the files to read, beside those that were written by us and are still there; none unless given. */
   readonly files?: readonly string[];
+  /** Keys of the links that are wanted on the host: one of such a name is ours even without our alias, and damaged then. None unless given. */
+  readonly links?: readonly string[];
+  /**
+   * Destinations of the routes that are wanted in the main table of the host: foreign ones to them are looked for. With none the
+   * routes of other programs are not read.
+   */
+  readonly destinations?: readonly Cidr[];
   /** Only these tables are read, and those of namespaces that are new; the rest of the answer is that of the last observation by this object. */
   readonly written?: Written;
 }
@@ -92,7 +99,8 @@ export interface Kernel {
   observe(request: ObserveRequest): Promise<Observation>;
   /**
    * Runs the batches in order and stops at the first that fails, which is the last of the answer then. One that fails in
-   * the namespace of an endpoint ends only the batches there: the rest of the node does not wait for it.
+   * the namespace of an endpoint ends only the batches there: the rest of the node does not wait for it. One that `goesOn` ends none:
+   * it fails when one of its lines does, and its standard error names each of them.
    */
   apply(batches: readonly Batch[]): Promise<readonly AppliedBatch[]>;
   /** Removes everything of ours from this host, endpoints' namespaces included. Fails with `apply-failed` when something stays. */

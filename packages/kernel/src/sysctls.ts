@@ -1,8 +1,15 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+const ROOT = '/proc/sys';
+
+/** Whether a kernel has no IPv6 at all. Then what its sysctls switch off does not happen: each is as good as 0. */
+function isOffWithIpv6(name: string, root: string): boolean {
+  return name.startsWith('net.ipv6.') && !existsSync(`${root}/net/ipv6/conf`);
+}
 
 /** As sysctl(8) has it: dots separate, and a dot within a part, as in the name of an interface, is written as a slash. */
-function fileOf(name: string): string {
-  return `/proc/sys/${name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'))}`;
+function fileOf(name: string, root: string): string {
+  return `${root}/${name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'))}`;
 }
 
 function codeOf(error: unknown): string {
@@ -10,23 +17,24 @@ function codeOf(error: unknown): string {
 }
 
 /**
- * Lines `NAME = VALUE` of this thread's namespace. A name without a file is left out; what cannot be read otherwise,
+ * Lines `NAME = VALUE` of this thread's namespace. A name without a file is left out, or 0 where there is no IPv6 for it; what cannot be read otherwise,
  * such as a value that is only written, throws the error of the call.
  */
-export function readSysctls(names: readonly string[]): string {
+export function readSysctls(names: readonly string[], root: string = ROOT): string {
   const lines: string[] = [];
   for (const name of names) {
     try {
-      lines.push(`${name} = ${readFileSync(fileOf(name), 'utf8').trim()}\n`);
+      lines.push(`${name} = ${readFileSync(fileOf(name, root), 'utf8').trim()}\n`);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
+      if (isOffWithIpv6(name, root)) lines.push(`${name} = 0\n`);
     }
   }
   return lines.join('');
 }
 
 /** Writes lines `NAME = VALUE` in this thread's namespace, all of them; the answer has a line `NAME: ERRNO` for each that failed. */
-export function writeSysctls(text: string): string {
+export function writeSysctls(text: string, root: string = ROOT): string {
   const failures: string[] = [];
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue;
@@ -36,9 +44,9 @@ export function writeSysctls(text: string): string {
       continue;
     }
     try {
-      writeFileSync(fileOf(name), `${value}\n`, { flag: 'r+' });
+      writeFileSync(fileOf(name, root), `${value}\n`, { flag: 'r+' });
     } catch (error) {
-      failures.push(`${name}: ${codeOf(error)}`);
+      if (value !== '0' || !isOffWithIpv6(name, root)) failures.push(`${name}: ${codeOf(error)}`);
     }
   }
   return failures.map((failure) => `${failure}\n`).join('');

@@ -7,14 +7,9 @@ import type { Exec, Executed } from './ports.js';
 
 type Argv = readonly [string, ...string[]];
 
-/** Programs that a node needs, with the Debian package of each. */
-const packages = {
-  ip: 'iproute2',
-  bridge: 'iproute2',
-  unshare: 'util-linux',
-  ipvsadm: 'ipvsadm',
-  conntrack: 'conntrack',
-} as const;
+/** Programs that a node needs, with the Debian package of each; those of balancing only where it balances. */
+const packages = { ip: 'iproute2', bridge: 'iproute2', unshare: 'util-linux', conntrack: 'conntrack' } as const;
+const packagesOfBalancing = { ipvsadm: 'ipvsadm' } as const;
 
 async function isInstalled(program: string): Promise<boolean> {
   for (const folder of (toolEnvironment().PATH ?? '').split(delimiter)) {
@@ -27,9 +22,9 @@ async function isInstalled(program: string): Promise<boolean> {
 }
 
 /** One problem for each program that is not installed. */
-export async function missingTools(): Promise<readonly Problem[]> {
+export async function missingTools(balances: boolean): Promise<readonly Problem[]> {
   const missing: Problem[] = [];
-  for (const [program, debian] of Object.entries(packages)) {
+  for (const [program, debian] of Object.entries({ ...packages, ...(balances ? packagesOfBalancing : {}) })) {
     if (await isInstalled(program)) continue;
     missing.push(problem('tool-missing', '', `the program ${program} is not installed`, `Install it on the node (Debian: apt-get install ${debian}).`));
   }
@@ -41,6 +36,8 @@ export interface Iptables {
   readonly save: Argv;
   /** Version and backend as the tool says them, such as "iptables v1.8.9 (legacy)". */
   readonly version: string;
+  /** Whether it and the kernel have --random-fully for masquerading (iptables 1.6.2, Linux 3.14). */
+  readonly randomFully: boolean;
 }
 
 /**
@@ -60,10 +57,11 @@ const candidates: readonly { readonly restore: Argv; readonly save: Argv; readon
 /** Its lines are each the arguments of one run. By `-` it would open /dev/stdin, which not every container has. */
 export const LOAD_FLOWS: Argv = ['conntrack', '--load-file', '/proc/self/fd/0'];
 
-/** A rule of each match and target that the renderer uses, but for IPVS. */
+/** A rule of each match and target that the renderer uses, but for IPVS and random ports. */
 const RULES = `*nat
 :PTL-PROBE - [0:0]
 -A PTL-PROBE -m addrtype --dst-type LOCAL -m comment --comment probe -j RETURN
+-A PTL-PROBE -m mark --mark 0x4000/0x4000 -j RETURN
 -A PTL-PROBE -p tcp -m tcp --dport 1 -j DNAT --to-destination 192.0.2.1:1
 -A PTL-PROBE -p tcp -m tcp --dport 1 -j REDIRECT --to-ports 1
 -A POSTROUTING -o lo -j MASQUERADE
@@ -78,6 +76,8 @@ COMMIT
 -A PTL-PROBE -m conntrack --ctstate ESTABLISHED -j ACCEPT
 COMMIT
 `;
+
+const RANDOM_RULES = RULES.replace('-j MASQUERADE', '-j MASQUERADE --random-fully');
 
 const IPVS_RULE = `*nat
 -A POSTROUTING -d 192.0.2.0/24 -m ipvs --ipvs -j SNAT --to-source 192.0.2.1
@@ -98,10 +98,11 @@ export async function chooseIptables(exec: Exec): Promise<Iptables> {
   const failures: string[] = [];
   for (const { restore, save, show } of candidates) {
     if (!(await isInstalled(restore[0]))) continue;
-    const failure = await inNewNamespace(exec, [...restore, '--noflush'], RULES);
+    const random = await inNewNamespace(exec, [...restore, '--noflush'], RANDOM_RULES);
+    const failure = random === undefined ? undefined : await inNewNamespace(exec, [...restore, '--noflush'], RULES);
     if (failure === undefined) {
       const { stdout } = await exec.run(show);
-      return { restore, save, version: stdout.trim() };
+      return { restore, save, version: stdout.trim(), randomFully: random === undefined };
     }
     failures.push(`${restore.join(' ')}: ${failure}`);
   }
@@ -123,16 +124,10 @@ export async function chooseIptables(exec: Exec): Promise<Iptables> {
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sh', 'mh'] as const;
 
 /** Modules that must be there before the first namespace is made: sysctls of net.ipv4.vs appear in later namespaces only. */
-export const modules = [
-  'ip_vs',
-  ...SCHEDULERS.map((scheduler) => `ip_vs_${scheduler}`),
-  'xt_ipvs',
-  'vxlan',
-  'veth',
-  'bridge',
-  'nf_conntrack',
-  'nf_conntrack_netlink',
-] as const;
+export function modulesOf(balances: boolean): readonly string[] {
+  const balancing = ['ip_vs', ...SCHEDULERS.map((scheduler) => `ip_vs_${scheduler}`), 'xt_ipvs'];
+  return [...(balances ? balancing : []), 'vxlan', 'veth', 'bridge', 'nf_conntrack', 'nf_conntrack_netlink'];
+}
 
 /** What the kernel must have, as a line for `ip` that fails without it. */
 const IP_LINES = [
@@ -165,16 +160,25 @@ async function failingLines(exec: Exec, argv: Argv, lines: readonly { readonly f
   return missing;
 }
 
-/** Link types, policy routing, IPVS and connection tracking, each tried in a new namespace. */
-export async function missingFeatures(exec: Exec, iptables: Iptables, ipvsLoaded: boolean): Promise<readonly Problem[]> {
-  const missing = [...(await failingLines(exec, ['ip', '-batch', '-'], IP_LINES))];
-  if (!ipvsLoaded) missing.push(missingModule('ip_vs', ''));
+async function missingForBalancing(exec: Exec, iptables: Pick<Iptables, 'restore'>, hasIpvs: boolean): Promise<readonly Problem[]> {
+  const missing: Problem[] = [];
+  if (!hasIpvs) missing.push(missingModule('ip_vs', ''));
   else {
     const servers = SCHEDULERS.map((scheduler, i) => ({ feature: `ip_vs_${scheduler}`, line: `-A -f ${i + 1} -s ${scheduler}` }));
     missing.push(...(await failingLines(exec, ['ipvsadm', '-R'], servers)));
   }
   const failure = await inNewNamespace(exec, [...iptables.restore, '--noflush'], IPVS_RULE);
-  if (failure !== undefined) missing.push(missingModule('xt_ipvs', failure));
+  return failure === undefined ? missing : [...missing, missingModule('xt_ipvs', failure)];
+}
+
+/** Link types, policy routing, connection tracking and, for a node that balances, IPVS: each is tried in a new namespace. */
+export async function missingFeatures(
+  exec: Exec,
+  iptables: Pick<Iptables, 'restore'>,
+  balancing: { readonly hasIpvs: boolean } | undefined,
+): Promise<readonly Problem[]> {
+  const missing = [...(await failingLines(exec, ['ip', '-batch', '-'], IP_LINES))];
+  if (balancing !== undefined) missing.push(...(await missingForBalancing(exec, iptables, balancing.hasIpvs)));
   const untracked = await inNewNamespace(exec, LOAD_FLOWS, '-D -p udp --dst 192.0.2.1\n');
   if (untracked !== undefined) missing.push(missingModule('nf_conntrack_netlink', untracked));
   return missing;

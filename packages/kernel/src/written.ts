@@ -9,11 +9,14 @@ export type Written = ReadonlyMap<Space, ReadonlySet<KernelTable>>;
 
 export const kernelTables: readonly KernelTable[] = ['links', 'peers', 'sysctls', 'servers', 'rules'];
 
-/** null: names are in no kernel; the name server is asked for them each time. */
+/** null: in no table of a kernel; the name server, the relay and the folder of files are asked each time. */
 export const tableOfKind: Readonly<Record<ObjectKind, KernelTable | null>> = {
   namespace: 'links',
   bridge: 'links',
   vxlan: 'links',
+  'flannel-vtep': 'links',
+  'udp-relay': null,
+  'udp-relay-peer': null,
   veth: 'links',
   address: 'links',
   sysctl: 'sysctls',
@@ -32,6 +35,9 @@ export const tableOfKind: Readonly<Record<ObjectKind, KernelTable | null>> = {
   'endpoint-filter': 'rules',
   'gateway-policy': 'rules',
   'port-forward': 'rules',
+  'pod-forward': 'rules',
+  'pod-masquerade': 'rules',
+  file: null,
   'dns-redirect': 'rules',
   'dns-server': null,
   'dns-name': null,
@@ -39,7 +45,7 @@ export const tableOfKind: Readonly<Record<ObjectKind, KernelTable | null>> = {
 };
 
 /** They come and go with entries in other tables, such as the FDB of a VTEP and the sysctls of a link. */
-const structural: ReadonlySet<ObjectKind> = new Set(['namespace', 'bridge', 'vxlan', 'veth']);
+const structural: ReadonlySet<ObjectKind> = new Set(['namespace', 'bridge', 'vxlan', 'flannel-vtep', 'udp-relay', 'veth']);
 
 /** The tables that steps change, at both ends of a pair. */
 export function writtenBy(steps: readonly Step[]): Written {

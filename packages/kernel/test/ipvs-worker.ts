@@ -53,7 +53,7 @@ async function onHost<T>(work: (host: ThrowawayHost, kernel: Kernel) => Promise<
 
 function kindsOfObjects(): Promise<Pick<IpvsFacts, 'probed' | 'reached' | 'left'>> {
   return onHost(async (host, kernel) => {
-    const probed = await kernel.probe();
+    const probed = await kernel.probe({ balances: true });
     const reached: IpvsFacts['reached'][number][] = [];
     const states: readonly (readonly [name: string, state: NodeState])[] = [
       ['one variant', variantState(host, 'one')],

@@ -5,7 +5,7 @@ import type { Exec, Executed } from '../src/index.js';
 import { openLinuxKernel } from '../src/index.js';
 import { chooseIptables, missingFeatures } from '../src/tools.js';
 
-const iptables = { restore: ['iptables-restore'], save: ['iptables-save'], version: '' } as const;
+const iptables = { restore: ['iptables-restore'] } as const;
 
 /** Answers as a machine would: what `answers` gives for a command line, else success. */
 function machine(answers: (command: string, input: string) => Partial<Executed> | undefined): Exec & { readonly ran: string[] } {
@@ -35,6 +35,11 @@ describe('chooseIptables', () => {
     expect(await chooseIptables(exec)).toMatchObject({ restore: ['iptables-legacy-restore'], save: ['iptables-legacy-save'] });
   });
 
+  it('goes without random ports where the tool has none', async () => {
+    const exec = machine((_, input) => (input.includes('--random-fully') ? { exitCode: 2, stderr: 'unknown option "--random-fully"' } : undefined));
+    expect(await chooseIptables(exec)).toMatchObject({ restore: ['iptables-restore'], randomFully: false });
+  });
+
   it('says why none can be used', async () => {
     await expect(chooseIptables(machine(() => ({ exitCode: 1, stderr: "can't initialize iptables table `nat'" })))).rejects.toMatchObject({
       code: 'kernel-feature-missing',
@@ -56,7 +61,7 @@ describe('missingFeatures', () => {
       if (command.includes('conntrack')) return { exitCode: 1, stderr: 'conntrack v1.4.7 (conntrack-tools): Operation failed: Invalid argument' };
       return input.includes('-m ipvs') ? { exitCode: 1, stderr: 'iptables-restore: line 3 failed' } : undefined;
     });
-    const missing = await missingFeatures(exec, iptables, true);
+    const missing = await missingFeatures(exec, iptables, { hasIpvs: true });
     expect(missing.map(({ code, message }) => `${code} ${message.split(' (')[0]}`)).toEqual([
       'kernel-feature-missing the kernel lacks vxlan',
       'kernel-feature-missing the kernel lacks policy routing',
@@ -69,7 +74,7 @@ describe('missingFeatures', () => {
     const bare = await missingFeatures(
       machine(() => undefined),
       iptables,
-      false,
+      { hasIpvs: false },
     );
     expect(bare.map(({ message }) => message)).toEqual(['the kernel lacks ip_vs']);
   });
@@ -79,19 +84,28 @@ describe('missingFeatures', () => {
       await missingFeatures(
         machine(() => undefined),
         iptables,
-        true,
+        { hasIpvs: true },
       ),
     ).toEqual([]);
   });
+});
+
+it('a node that does not balance needs nothing of IPVS', async () => {
+  const exec = machine((command, input) => (command.includes('ipvsadm') || input.includes('ipvs') ? { exitCode: 1 } : undefined));
+  expect(await missingFeatures(exec, iptables, undefined)).toEqual([]);
+  const kernel = openLinuxKernel({ runDirectory: '/nonexistent/portolan' });
+  const facts = await kernel.probe({ balances: false });
+  expect(facts).toMatchObject({ kernel: expect.any(String), 'random-fully': 'yes' });
+  expect(facts).not.toHaveProperty('ipvsadm');
 });
 
 describe('probe', () => {
   it('on this machine gives facts, or names what is missing', async () => {
     const kernel = openLinuxKernel({ runDirectory: '/nonexistent/portolan' });
     if (existsSync('/proc/net/ip_vs')) {
-      expect(await kernel.probe()).toMatchObject({ kernel: expect.any(String), iptables: expect.stringContaining('iptables v') });
+      expect(await kernel.probe({ balances: true })).toMatchObject({ kernel: expect.any(String), iptables: expect.stringContaining('iptables v') });
     } else {
-      await expect(kernel.probe()).rejects.toMatchObject({ code: 'kernel-feature-missing', message: expect.stringContaining('ip_vs') });
+      await expect(kernel.probe({ balances: true })).rejects.toMatchObject({ code: 'kernel-feature-missing', message: expect.stringContaining('ip_vs') });
     }
   });
 });

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inNamespace } from '../src/index.js';
 import { readSysctls, writeSysctls } from '../src/sysctls.js';
@@ -24,6 +27,23 @@ describe('sysctls', () => {
     expect(inNamespace(host.host, () => writeSysctls('net.ipv4.conf.br0/7.rp_filter = 2\n'))).toBe('');
     expect(host.run('sysctl net/ipv4/conf/br0.7/rp_filter')).toContain('= 2');
     expect(inNamespace(host.host, () => readSysctls(['net.ipv4.conf.br0/7.rp_filter']))).toBe('net.ipv4.conf.br0/7.rp_filter = 2\n');
+  });
+
+  it('of IPv6 are as good as 0 where the kernel has none', () => {
+    const root = mkdtempSync(join(tmpdir(), 'portolan-sysctls-'));
+    try {
+      mkdirSync(join(root, 'net/ipv4'), { recursive: true });
+      const name = 'net.ipv6.conf.flannel/1.accept_ra';
+      expect(writeSysctls(`${name} = 0\n`, root)).toBe('');
+      expect(readSysctls([name, 'net.ipv4.nothing'], root)).toBe(`${name} = 0\n`);
+      expect(writeSysctls(`${name} = 1\n`, root)).toBe(`${name}: ENOENT\n`);
+      // With IPv6, but without that link.
+      mkdirSync(join(root, 'net/ipv6/conf'), { recursive: true });
+      expect(writeSysctls(`${name} = 0\n`, root)).toBe(`${name}: ENOENT\n`);
+      expect(readSysctls([name], root)).toBe('');
+    } finally {
+      rmSync(root, { recursive: true });
+    }
   });
 
   it('are written as far as they can be, with the name and the error of each that cannot', () => {

@@ -18,6 +18,11 @@ export interface Batch {
   readonly text: string;
   /** Keys of the objects that it makes, changes or removes. */
   readonly keys: readonly string[];
+  /**
+   * Its lines do not depend on each other, and nothing else does on them: the tool goes on after one that fails, and so do the
+   * batches that follow. The kernel refuses a route as long as its gateway cannot be reached, and the rest of the node is not to wait for it.
+   */
+  readonly goesOn?: true;
 }
 
 /** Where the namespaces are on this host; rendered text names paths. */
@@ -26,4 +31,6 @@ export interface Layout {
   readonly pathOf: (space: Exclude<Space, 'host'>) => string;
   /** False where the kernel runs without IPv6 (no /proc/net/if_inet6); true unless given. Links get no IPv6 address. */
   readonly ipv6?: boolean;
+  /** False where iptables or the kernel has no --random-fully for masquerading; true unless given. */
+  readonly randomFully?: boolean;
 }

@@ -15,6 +15,14 @@ export interface LinkEntry {
     readonly info_data?: {
       readonly id?: number;
       readonly port?: number;
+      readonly local?: string;
+      /** Name of the interface that a VTEP sends by. */
+      readonly link?: string;
+      readonly gbp?: boolean;
+      readonly remote?: string;
+      readonly group?: string;
+      readonly external?: boolean;
+      readonly rsc?: boolean;
       readonly learning?: boolean;
       readonly proxy?: boolean;
       readonly l2miss?: boolean;
@@ -43,6 +51,13 @@ export interface RouteEntry {
   readonly metric?: number;
   /** Name or number; missing where the output is of the main table alone. */
   readonly table?: string;
+  readonly scope?: string;
+  readonly flags?: readonly string[];
+  /** Of a route that has more to it than ours: a source, other types of service, metrics, several gateways. */
+  readonly prefsrc?: string;
+  readonly tos?: string;
+  readonly metrics?: unknown;
+  readonly nexthops?: unknown;
 }
 
 /** One entry of `ip -j rule show`. Selectors beyond `src` make it another rule than ours are. */
@@ -63,8 +78,13 @@ export interface NeighbourEntry {
 
 export interface FdbEntry {
   readonly mac: string;
-  readonly ifname: string;
+  /** Missing where the output was asked for by link. */
+  readonly ifname?: string;
   readonly dst?: string;
+  /** Of an entry that leads elsewhere than the VTEP is set to. */
+  readonly port?: number;
+  readonly vni?: number;
+  readonly via?: string;
   readonly flags?: readonly string[];
   readonly state?: string;
 }

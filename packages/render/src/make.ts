@@ -9,7 +9,17 @@ type Made<K extends ObjectKind> = Extract<ObjectBody, { kind: K }>;
 /** Kinds that are written one by one; rules are written a namespace at a time. */
 type SingleKind = Exclude<
   ObjectKind,
-  'mark' | 'source-kept' | 'source-rewrite' | 'rule-entry' | 'port-redirect' | 'endpoint-filter' | 'gateway-policy' | 'port-forward' | 'dns-redirect'
+  | 'mark'
+  | 'source-kept'
+  | 'source-rewrite'
+  | 'rule-entry'
+  | 'port-redirect'
+  | 'endpoint-filter'
+  | 'gateway-policy'
+  | 'port-forward'
+  | 'pod-forward'
+  | 'pod-masquerade'
+  | 'dns-redirect'
 >;
 
 interface Making<B> {
@@ -45,6 +55,20 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
     }
     setUp(...dressing(name, object, layout, false), `link set dev ${name} mtu ${mtu} master ${master} up`);
   },
+  'flannel-vtep': ({ body, observed, object, setUp }) => {
+    const { name, vni, port, mtu, mac, local, underlay, learning, gbp } = body;
+    const type = `type vxlan id ${vni} dev ${underlay} local ${local} ${learning ? 'learning' : 'nolearning'} dstport ${port}${gbp ? ' gbp' : ''}`;
+    // With its MAC from the beginning, so that nobody else gives it one.
+    if (observed === undefined) setUp(`link add ${name} txqueuelen 0 mtu ${mtu} address ${mac} ${type}`);
+    else setUp(`link set dev ${name} mtu ${mtu} nomaster`);
+    // Unlike the other links it has its IPv6 address, as flanneld leaves it.
+    setUp(`link set dev ${name} alias "${linkAlias(object.key, object.hash)}"`, `link set dev ${name} up`);
+  },
+  'udp-relay': ({ body, object, sheet, setUp }) => {
+    sheet.add('relay', 'host', object.key, setLine(object.key, body));
+    setUp(`link set dev ${body.name} mtu ${body.mtu} up`);
+  },
+  'udp-relay-peer': ({ body, object, sheet }) => sheet.add('relay-peers', 'host', object.key, setLine(object.key, body)),
   veth: ({ body, observed, object, space, layout, sheet, setUp }) => {
     const { name, master, mtu, isolated, peer } = body;
     if (observed === undefined) {
@@ -64,11 +88,10 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
     setUp(`address replace ${address}/${prefixLength}${prefixLength < 31 ? ' broadcast +' : ''} dev ${link}${label}`);
   },
   sysctl: ({ body: { name, value }, object, space, sheet }) => sheet.add('sysctls', space, object.key, `${name} = ${value}`),
-  route: ({ body: { destination, via, link, table, metric }, setUp }) => {
-    const way = via === undefined ? `dev ${link} scope link` : `via ${via} dev ${link}`;
-    setUp(
-      `route replace ${destination} ${way} proto ${ROUTE_PROTOCOL}${table === undefined ? '' : ` table ${table}`}${metric === undefined ? '' : ` metric ${metric}`}`,
-    );
+  route: ({ body: { destination, via, link, table, metric, onlink, scope }, object, space, sheet }) => {
+    const way = via === undefined ? `dev ${link} scope ${scope ?? 'link'}` : `via ${via} dev ${link}${onlink === true ? ' onlink' : ''}`;
+    const place = `${table === undefined ? '' : ` table ${table}`}${metric === undefined ? '' : ` metric ${metric}`}`;
+    sheet.add(space === 'host' ? 'host-routes' : 'set-up', space, object.key, `route replace ${destination} ${way} proto ${ROUTE_PROTOCOL}${place}`);
   },
   'route-rule': ({ body: { from, table }, damaged, setUp }) => {
     // Of several one goes at a time, for how many there are nobody has counted; what then is missing is found next time.
@@ -99,6 +122,7 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
       object.key,
       `${observed === undefined ? '-a' : '-e'} -f ${mark} -r ${address}:0 ${forwarding === 'direct' ? '-g' : '-m'} -w ${weight}`,
     ),
+  file: ({ body, object, sheet }) => sheet.add('files', 'host', object.key, setLine(object.key, body)),
   'dns-server': setName,
   'dns-name': setName,
   'dns-client': setName,
@@ -106,11 +130,11 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
 
 /** The names of all spaces are held by one name server, the agent's. */
 function setName({ body, object, sheet }: Making<ObjectBody>): void {
-  sheet.add('names', 'host', object.key, nameLine(object.key, body));
+  sheet.add('names', 'host', object.key, setLine(object.key, body));
 }
 
-/** The line that makes the name server hold this. */
-export function nameLine(key: string, body: ObjectBody): string {
+/** The line that makes the name server, the relay or the folder of files hold this. */
+export function setLine(key: string, body: ObjectBody): string {
   return `set ${key} ${canonicalJson(body)}`;
 }
 

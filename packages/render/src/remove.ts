@@ -19,14 +19,24 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
   namespace: ({ observed: { key, space }, sheet }) => sheet.add('remove-namespaces', 'host', key, `delete ${space.slice('own:'.length)}`),
   bridge: removeLink,
   vxlan: removeLink,
+  'flannel-vtep': removeLink,
+  'udp-relay': ({ observed: { key }, sheet, slot }) => sheet.add(slot === 'remove' ? 'remove-relay' : 'relay', 'host', key, `delete ${key}`),
+  'udp-relay-peer': ({ observed: { key }, sheet }) => sheet.add('remove-relay-peers', 'host', key, `delete ${key}`),
   veth: removeLink,
   address: ({ observed: { space, key, body }, rest, sheet, slot }) => {
     const [link = '', address = ''] = rest.split('/');
     sheet.add(slot, space, key, `address delete ${address}/${body?.kind === 'address' ? body.prefixLength : 32} dev ${link}`);
   },
   // All to that destination, whatever their metric is; none may be there any more, when an address has taken them along.
-  route: ({ observed: { space, key }, rest, sheet, slot }) => {
+  route: ({ observed: { space, key, body }, rest, sheet, slot }) => {
     const [destination = '', table = 'main'] = rest.split('@');
+    if (space === 'host') {
+      // There may be thousands, and each flush would read them all. Of several to one destination one goes at a time.
+      const metric = body?.kind === 'route' && body.metric !== undefined ? ` metric ${body.metric}` : '';
+      const routes = slot === 'remove' ? 'remove-routes' : 'routes-first';
+      sheet.add(routes, space, key, `route delete ${destination} table ${table} proto ${ROUTE_PROTOCOL}${metric}`);
+      return;
+    }
     sheet.add(slot, space, key, `route flush exact ${destination} table ${table} proto ${ROUTE_PROTOCOL}`);
   },
   'route-rule': ({ observed: { space, key }, rest, sheet, slot }) => sheet.add(slot, space, key, `rule delete from ${rest} protocol ${ROUTE_PROTOCOL}`),
@@ -37,6 +47,7 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
   fdb: ({ observed: { space, key }, rest, sheet }) => {
     const [link = '', mac = ''] = rest.split('/');
     sheet.add('remove-peers', space, key, `fdb delete ${mac} dev ${link} self`);
+    if (space === 'host') return;
     // What the bridge has learnt behind the VTEP would hold frames to the MAC there until it ages, were the address used here next.
     sheet.addOnce('remove', space, key, `link set dev ${link} type bridge_slave fdb_flush`);
   },
@@ -47,6 +58,7 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
     // The kernel would send the datagrams of a client that goes on sending to it for minutes.
     sheet.addOnce('flows', space, key, `-D -p udp --reply-src ${address}`);
   },
+  file: ({ observed: { key }, sheet }) => sheet.add('remove-files', 'host', key, `delete ${key}`),
   'dns-server': removeName,
   'dns-name': removeName,
   'dns-client': removeName,

@@ -2,7 +2,7 @@ import { bodyHash, type KernelObject, type NodeState, type Space } from '@portol
 import { isName, isRule, narrowedName, type Plan, type Step } from '@portolan/plan';
 import type { Batch, Layout } from './batch.js';
 import { flowsToForward } from './flows.js';
-import { makeObject, nameLine } from './make.js';
+import { makeObject, setLine } from './make.js';
 import { removeObject } from './remove.js';
 import { Sheet } from './sheet.js';
 import { renderTables } from './tables.js';
@@ -10,7 +10,7 @@ import { renderTables } from './tables.js';
 /**
  * The text of a plan for the tools of Linux, in the order of execution: one batch for each tool and namespace, and a
  * second of `ip` or of names where something must go before, or can go only after. Rules of a namespace are written whole, so the
- * node state is needed beside the plan. Run each batch so that it stops at its first error.
+ * node state is needed beside the plan. Run each batch so that it stops at its first error, unless it says that it goes on.
  */
 export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batch[] {
   const sheet = new Sheet();
@@ -29,7 +29,7 @@ export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batc
       removeObject(step.observed, sheet, i < firstMade ? 'remove-first' : 'remove');
     } else {
       const narrowed = narrowedName(step);
-      if (narrowed !== undefined) sheet.add('names-first', 'host', step.object.key, nameLine(step.object.key, narrowed));
+      if (narrowed !== undefined) sheet.add('names-first', 'host', step.object.key, setLine(step.object.key, narrowed));
       if (narrowed === undefined || bodyHash(narrowed) !== step.object.hash)
         makeObject(step.object, step.action === 'replace' ? step.observed : undefined, layout, sheet);
     }
@@ -38,7 +38,7 @@ export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batc
   for (const [space, steps] of rules) {
     const lets = steps.some((step) => step.action !== 'delete');
     const slot = space === 'host' ? (lets ? 'host-rules' : 'host-rules-first') : 'rules';
-    const text = renderTables(space, wanted.get(space) ?? [], steps);
+    const text = renderTables(space, wanted.get(space) ?? [], steps, layout);
     for (const [i, step] of steps.entries())
       sheet.add(slot, space, step.action === 'delete' ? step.observed.key : step.object.key, ...(i === 0 ? [text.trimEnd()] : []));
   }

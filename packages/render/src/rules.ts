@@ -1,4 +1,5 @@
 import type { ObjectBody, ObjectKind, PortForwardBody, RuleEntryBody, Space } from '@portolan/node-state';
+import type { Layout } from './batch.js';
 
 export type Table = 'mangle' | 'nat' | 'filter';
 
@@ -36,6 +37,8 @@ export const chainsOfKind: Partial<Record<ObjectKind, readonly (readonly [Table,
     ['nat', INGRESS],
     ['filter', FORWARD],
   ],
+  'pod-forward': [['filter', FORWARD]],
+  'pod-masquerade': [['nat', POSTROUTING]],
   'dns-redirect': [
     ['nat', OUTPUT],
     ['nat', POSTROUTING],
@@ -60,8 +63,11 @@ const TRANSLATED = '-m conntrack --ctstate DNAT';
 /** Where the name servers of containers are, as under Docker. */
 const NAME_SERVER = '127.0.0.11';
 
+/** Set by kube-proxy on what it masquerades itself. */
+const KUBE_PROXY_MARK = '0x4000/0x4000';
+
 /** The rules of an object, in the order in which they must be. */
-export function rulesOf(space: Space, body: ObjectBody): readonly Rule[] {
+export function rulesOf(space: Space, body: ObjectBody, { randomFully = true }: Pick<Layout, 'randomFully'>): readonly Rule[] {
   switch (body.kind) {
     case 'mark': {
       const target = `MARK --set-xmark 0x${body.mark.toString(16)}/0xffffffff`;
@@ -130,6 +136,20 @@ export function rulesOf(space: Space, body: ObjectBody): readonly Rule[] {
           target: 'ACCEPT',
         },
       ];
+    case 'pod-forward':
+      return ['-s', '-d'].map((side) => ({ table: 'filter', chain: FORWARD, match: `${side} ${body.network}`, target: 'ACCEPT' }));
+    case 'pod-masquerade': {
+      const { network, subnet } = body;
+      const masquerade = randomFully ? 'MASQUERADE --random-fully' : 'MASQUERADE';
+      return [
+        [`-m mark --mark ${KUBE_PROXY_MARK}`, 'RETURN'],
+        [`-s ${subnet} -d ${network}`, 'RETURN'],
+        [`-s ${network} -d ${subnet}`, 'RETURN'],
+        [`! -s ${network} -d ${subnet}`, 'RETURN'],
+        [`-s ${network} ! -d 224.0.0.0/4`, masquerade],
+        [`! -s ${network} -d ${network}`, masquerade],
+      ].map(([match = '', target = '']) => ({ table: 'nat', chain: POSTROUTING, match, target }));
+    }
     case 'dns-redirect':
       return (['udp', 'tcp'] as const).flatMap((protocol) => [
         {

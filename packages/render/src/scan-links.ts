@@ -1,7 +1,7 @@
-import { type ObjectBody, type ObservedObject, observedObject, type Space } from '@portolan/node-state';
+import { type ObjectBody, type ObjectKind, type ObservedObject, observedObject, type Space } from '@portolan/node-state';
 import { type LinkEntry, parseEntries } from './iproute.js';
 import { isOwnSpace } from './rules.js';
-import type { LinkScan, VethHalf } from './scan.js';
+import type { LinkScan, TunScan, VethHalf } from './scan.js';
 import { ADDRESS_LABEL, keyOfAlias } from './tag.js';
 
 /** Names of our links on the host start so; a link that was made but not set up has nothing else to tell it by. */
@@ -11,12 +11,17 @@ const HOST_LINK_PREFIX = 'ptl_';
  * Output of `ip -j -d addr show`. Gives the namespace object of an own space (damaged when lo is down), bridges,
  * VTEPs and addresses as objects, and the ends of veths as halves for `joinVeths`. On the host and in endpoints only
  * links with an alias or a name of ours, and the addresses on them, are ours; on lo, addresses with a label of ours.
+ *
+ * `wanted` are keys of objects. A link of such a name and kind on the host is ours, too, whoever made it, and damaged without our alias:
+ * one that lost it, one that an agent died over, or that of a flanneld which ran here before. flanneld, too, takes what has its name.
  */
-export function scanLinks(space: Space, json: string): LinkScan {
+export function scanLinks(space: Space, json: string, wanted: ReadonlySet<string> = new Set()): LinkScan {
   const own = isOwnSpace(space);
   const objects: ObservedObject[] = [];
   const halves: VethHalf[] = [];
   const foreign: string[] = [];
+  const vteps: string[] = [];
+  const tuns: TunScan[] = [];
   for (const link of parseEntries<LinkEntry>('ip', json)) {
     const key = keyOfAlias(link.ifalias);
     if (link.ifname === 'lo') {
@@ -24,16 +29,25 @@ export function scanLinks(space: Space, json: string): LinkScan {
       objects.push(...addressesOf(space, { ...link, addr_info: link.addr_info?.filter(({ label }) => label === ADDRESS_LABEL) ?? [] }));
       continue;
     }
-    if (!own && key === undefined && !(space === 'host' && link.ifname.startsWith(HOST_LINK_PREFIX))) continue;
-    if (link.linkinfo?.info_kind === 'veth') halves.push(halfOf(space, key, link));
+    if (!own && key === undefined && !(space === 'host' && (link.ifname.startsWith(HOST_LINK_PREFIX) || isWanted(link, wanted)))) continue;
+    if (link.linkinfo?.info_kind === 'tun') tuns.push({ name: link.ifname, mtu: link.mtu, up: isUp(link) });
+    else if (link.linkinfo?.info_kind === 'veth') halves.push(halfOf(space, key, link));
     else {
       const object = objectOf(space, link);
       if (object === undefined) foreign.push(`${link.linkinfo?.info_kind ?? 'link'} ${link.ifname}`);
       else objects.push(object);
+      if (object?.kind === 'flannel-vtep') vteps.push(link.ifname);
     }
     objects.push(...addressesOf(space, link));
   }
-  return { objects, halves, foreign: own ? foreign : [] };
+  return { objects, halves, vteps, tuns, foreign: own ? foreign : [] };
+}
+
+const kindsOfWanted: Readonly<Partial<Record<string, ObjectKind>>> = { bridge: 'bridge', vxlan: 'flannel-vtep', tun: 'udp-relay' };
+
+function isWanted({ ifname, linkinfo }: LinkEntry, wanted: ReadonlySet<string>): boolean {
+  const kind = kindsOfWanted[linkinfo?.info_kind ?? ''];
+  return kind !== undefined && wanted.has(`${kind}/host/${ifname}`);
 }
 
 function isUp({ flags }: LinkEntry): boolean {
@@ -48,14 +62,27 @@ function objectOf(space: Space, link: LinkEntry): ObservedObject | undefined {
   const { ifname: name, mtu, master, linkinfo } = link;
   const settings = linkinfo?.info_data;
   if (linkinfo?.info_kind === 'bridge') {
-    const recognisable = isOwnSpace(space) || link.ifalias !== undefined;
-    return damagedIf(!recognisable || !isUp(link) || (settings?.vlan_default_pvid ?? 0) !== 0, observedObject(space, { kind: 'bridge', name, mtu }));
+    const object = observedObject(space, { kind: 'bridge', name, mtu });
+    const recognisable = isOwnSpace(space) || keyOfAlias(link.ifalias) === object.key;
+    return damagedIf(!recognisable || !isUp(link) || (settings?.vlan_default_pvid ?? 0) !== 0, object);
   }
   if (linkinfo?.info_kind !== 'vxlan') return undefined;
+  if (space === 'host') return vtepOf(link);
   const object = observedObject(space, { kind: 'vxlan', name, vni: settings?.id ?? 0, port: settings?.port ?? 0, mtu, master: master ?? '' });
   const answers = settings?.learning === true && settings.proxy === true && settings.l2miss === true && settings.l3miss === true;
   // These cannot be set on a link that exists; without a body the plan makes it anew.
   return answers ? damagedIf(!isUp(link), object) : { key: object.key, hash: '', space, kind: 'vxlan' };
+}
+
+function vtepOf(link: LinkEntry): ObservedObject {
+  const { ifname: name, mtu, address: mac = '', master, linkinfo } = link;
+  const { id: vni = 0, port = 0, local = '', link: underlay = '', learning = false, gbp = false, ...more } = linkinfo?.info_data ?? {};
+  const object = observedObject('host', { kind: 'flannel-vtep', name, vni, port, mtu, mac, local, underlay, learning, gbp });
+  const { proxy, l2miss, l3miss, rsc, external, remote, group } = more;
+  // These cannot be set on a link that exists; without a body the plan makes it anew.
+  if ([proxy, l2miss, l3miss, rsc, external].includes(true) || remote !== undefined || group !== undefined)
+    return { key: object.key, hash: '', space: 'host', kind: 'flannel-vtep' };
+  return damagedIf(!isUp(link) || master !== undefined || keyOfAlias(link.ifalias) !== object.key, object);
 }
 
 function halfOf(space: Space, key: string | undefined, link: LinkEntry): VethHalf {

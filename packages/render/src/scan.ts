@@ -4,7 +4,7 @@ import type { ObservedObject, Space } from '@portolan/node-state';
 /** What a scanner recognised in the output of one tool in one namespace. */
 export interface Scan {
   readonly objects: readonly ObservedObject[];
-  /** Lines in a namespace of our own that are not ours. Always empty for `host` and endpoints' namespaces. */
+  /** Lines in a namespace of our own that are not ours. Elsewhere only what stands in the way of what is wanted. */
   readonly foreign: readonly string[];
 }
 
@@ -29,6 +29,17 @@ export interface VethHalf {
   readonly peerIndex: number;
 }
 
+/** A TUN device of the host, as far as the kernel knows it; what it is for is known by the relay. */
+export interface TunScan {
+  readonly name: string;
+  readonly mtu: number;
+  readonly up: boolean;
+}
+
 export interface LinkScan extends Scan {
   readonly halves: readonly VethHalf[];
+  /** Names of flannel's VTEPs on the host that are ours: neighbours and forwarding entries on them are ours, too. */
+  readonly vteps: readonly string[];
+  /** Those that are wanted. */
+  readonly tuns: readonly TunScan[];
 }

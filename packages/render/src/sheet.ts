@@ -3,28 +3,39 @@ import type { Batch, Tool } from './batch.js';
 
 /**
  * The batches of a plan in the order of execution: at most one for each of these and namespace. The host's links are
- * one batch with its addresses and routes; the others' come into being in it too, so that VXLAN sockets stay in the
- * host's namespace.
+ * one batch with its addresses and neighbours; the others' come into being in it too, so that VXLAN sockets stay in the
+ * host's namespace. Its routes come after the forwarding entries, or the kernel would ask the network for what it is about to be told.
  */
 const slots = {
   'names-first': 'dns',
   'host-rules-first': 'iptables-restore',
+  'routes-first': 'ip',
   'remove-first': 'ip',
   namespaces: 'netns',
+  relay: 'relay',
   'host-links': 'ip',
   'set-up': 'ip',
   peers: 'bridge',
   sysctls: 'sysctl',
+  'relay-peers': 'relay',
+  'host-routes': 'ip',
   servers: 'ipvsadm',
   rules: 'iptables-restore',
   'host-rules': 'iptables-restore',
   flows: 'conntrack',
+  files: 'file',
   names: 'dns',
+  'remove-files': 'file',
+  'remove-routes': 'ip',
+  'remove-relay-peers': 'relay',
   'remove-peers': 'bridge',
   remove: 'ip',
+  'remove-relay': 'relay',
   'remove-namespaces': 'netns',
 } as const satisfies Record<string, Tool>;
 export type Slot = keyof typeof slots;
+
+const goingOn: ReadonlySet<Slot> = new Set(['routes-first', 'host-routes', 'files', 'remove-files', 'remove-routes']);
 
 /** Lines for one namespace, with the keys of the objects that they are for. */
 interface Page {
@@ -67,6 +78,7 @@ export class Sheet {
         tool: slots[slot],
         text: lines.map((line) => `${line}\n`).join(''),
         keys: [...keys],
+        ...(goingOn.has(slot) ? { goesOn: true as const } : {}),
       })),
     );
   }

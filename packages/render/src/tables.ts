@@ -1,7 +1,11 @@
 import { bodyHash, type KernelObject, type ObjectKind, type RuleEntryBody, type Space } from '@portolan/node-state';
 import type { Step } from '@portolan/plan';
+import type { Layout } from './batch.js';
 import { chainOfEntry, chainsOfKind, isOwnSpace, rulesOf, type Table } from './rules.js';
 import { restOfKey, ruleComment } from './tag.js';
+
+/** What the tool that reads the text can do. */
+type Tool = Pick<Layout, 'randomFully'>;
 
 /**
  * Text for `iptables-restore --noflush` that makes the rules of one namespace what is wanted: each table in one
@@ -13,11 +17,11 @@ import { restOfKey, ruleComment } from './tag.js';
  * ```
  * `wanted` are the objects of this namespace that are rules, `steps` those of the plan for them.
  */
-export function renderTables(space: Space, wanted: readonly KernelObject[], steps: readonly Step[]): string {
+export function renderTables(space: Space, wanted: readonly KernelObject[], steps: readonly Step[], tool: Tool): string {
   const rules = new Map<Table, string[]>();
   for (const object of [...wanted].sort(byPlaceInChain)) {
     if (object.body.kind === 'rule-entry') continue;
-    for (const { table, line } of ruleLines(object)) append(rules, table, `-A ${line}`);
+    for (const { table, line } of ruleLines(object, tool)) append(rules, table, `-A ${line}`);
   }
   if (isOwnSpace(space)) return (['mangle', 'nat'] as const).map((table) => transaction(table, ['-F', '-X', ...(rules.get(table) ?? [])])).join('');
 
@@ -34,7 +38,7 @@ export function renderTables(space: Space, wanted: readonly KernelObject[], step
     const kind = step.action === 'delete' ? step.observed.kind : step.object.body.kind;
     for (const [table, chain] of chainsOfKind[kind] ?? []) chainSet(chains, table).add(chain);
     if (kind !== 'rule-entry') continue;
-    const { body, jump } = entryOf(space, step);
+    const { body, jump } = entryOf(space, step, tool);
     chainSet(chains, body.table).add(chainOfEntry(space, body));
     if (step.action !== 'create') append(head, body.table, `-D ${jump(step.observed.hash)}`);
     // Of an entry that is there twice one goes at a time, for how often it is there nobody has counted.
@@ -56,15 +60,18 @@ export function renderTables(space: Space, wanted: readonly KernelObject[], step
     .join('');
 }
 
-/** What accepts comes before the policies that close the rest. */
-const placeInChain: Partial<Record<ObjectKind, number>> = { 'endpoint-filter': 1, 'gateway-policy': 1 };
+/**
+ * What accepts comes before the policies that close the rest. Pods come last: they do not get behind the gateway's bridge but by a
+ * published port, and what returns from their chain has passed all the others.
+ */
+const placeInChain: Partial<Record<ObjectKind, number>> = { 'endpoint-filter': 1, 'gateway-policy': 1, 'pod-forward': 2, 'pod-masquerade': 2 };
 
 function byPlaceInChain(a: KernelObject, b: KernelObject): number {
   return (placeInChain[a.body.kind] ?? 0) - (placeInChain[b.body.kind] ?? 0);
 }
 
-function ruleLines({ space, key, hash, body }: Pick<KernelObject, 'space' | 'key' | 'hash' | 'body'>): { table: Table; line: string }[] {
-  const rules = rulesOf(space, body);
+function ruleLines({ space, key, hash, body }: Pick<KernelObject, 'space' | 'key' | 'hash' | 'body'>, tool: Tool): { table: Table; line: string }[] {
+  const rules = rulesOf(space, body, tool);
   return rules.map(({ table, chain, match, target }, i) => ({
     table,
     line: [chain, match, ruleComment(space, key, hash, i + 1, rules.length), '-j', target].filter((part) => part !== '').join(' '),
@@ -72,14 +79,14 @@ function ruleLines({ space, key, hash, body }: Pick<KernelObject, 'space' | 'key
 }
 
 /** The body of an entry, which its key tells, and the text of its jump for a hash in the comment. */
-function entryOf(space: Space, step: Step): { body: RuleEntryBody; jump: (hash: string) => string } {
+function entryOf(space: Space, step: Step, tool: Tool): { body: RuleEntryBody; jump: (hash: string) => string } {
   const key = step.action === 'delete' ? step.observed.key : step.object.key;
   const [table, stage] = restOfKey(space, key).split('/') as [RuleEntryBody['table'], RuleEntryBody['stage']];
   const body: RuleEntryBody = { kind: 'rule-entry', table, stage };
   return {
     body,
     jump: (hash) =>
-      ruleLines({ space, key, hash: hash === '' ? bodyHash(body) : hash, body })
+      ruleLines({ space, key, hash: hash === '' ? bodyHash(body) : hash, body }, tool)
         .map(({ line }) => line)
         .join(''),
   };

@@ -40,8 +40,8 @@ let run = 0;
 export class NativeHost {
   private readonly prefix = `ptlr${process.pid}${run++}`;
   private readonly made = new Set<string>();
-  /** Of the name server, which is no part of a kernel. */
-  readonly names = new Map<string, ObservedObject>();
+  /** Of the name server, the relay and the files, which are no part of a kernel. */
+  readonly told = new Map<string, ObservedObject>();
   readonly layout: Layout = { pathOf: (space) => this.pathOf(space) };
 
   constructor(
@@ -78,7 +78,7 @@ export class NativeHost {
   }
 
   apply(batches: readonly Batch[]): void {
-    const argv: Record<Exclude<Tool, 'netns' | 'sysctl' | 'dns'>, string[]> = {
+    const argv: Record<Exclude<Tool, 'netns' | 'sysctl' | 'dns' | 'relay' | 'file'>, string[]> = {
       conntrack: ['bash', '-c', 'conntrack --load-file <(cat)'],
       ip: ['ip', '-batch', '-'],
       bridge: ['bridge', '-batch', '-'],
@@ -87,7 +87,7 @@ export class NativeHost {
     };
     for (const { tool, space, text } of batches) {
       if (tool === 'sysctl') this.exec(space, ['sysctl', '-q', '-p', '-'], text);
-      else if (tool === 'dns') this.name(text);
+      else if (tool === 'dns' || tool === 'relay' || tool === 'file') this.tell(text);
       else if (tool !== 'netns') this.exec(space, argv[tool], text);
       else
         for (const line of text.trim().split('\n')) {
@@ -98,23 +98,23 @@ export class NativeHost {
     }
   }
 
-  private name(text: string): void {
+  private tell(text: string): void {
     for (const line of text.trim().split('\n')) {
       const [, action, key = '', json] = /^(set|delete) (\S+) ?(.*)$/.exec(line) ?? [];
       const space = key.split('/')[1] as Space;
-      if (action === 'set') this.names.set(key, observedObject(space, JSON.parse(json ?? '') as ObjectBody));
-      else if (!this.names.delete(key)) throw new Error(`no such name: ${line}`);
+      if (action === 'set') this.told.set(key, observedObject(space, JSON.parse(json ?? '') as ObjectBody));
+      else if (!this.told.delete(key)) throw new Error(`no such object: ${line}`);
     }
   }
 
   observe(): ObservedState {
-    const objects: ObservedObject[] = [...this.names.values()];
+    const objects: ObservedObject[] = [...this.told.values()];
     const halves: VethHalf[] = [];
     const foreign: { space: Space; text: string }[] = [];
     const spaces = [...this.made].map((name) => name.slice(this.prefix.length + 1).replace('-', ':') as Space);
     for (const space of spaces) {
       const own = space.startsWith('own:');
-      const shows = ['addr show', 'route show table all', 'rule show', ...(own ? ['neigh show nud permanent'] : [])];
+      const shows = ['addr show', 'route show table all', 'rule show', ...(own || space === 'host' ? ['neigh show nud permanent'] : [])];
       const [addresses = '', routes = '', rules = '', neighbours = ''] = this.exec(space, ['ip', '-j', '-d', '-batch', '-'], `${shows.join('\n')}\n`).split(
         '\n',
       );
@@ -125,8 +125,9 @@ export class NativeHost {
         links,
         scanRoutes(space, routes),
         scanRouteRules(space, rules),
-        scanNeighbours(space, neighbours),
+        scanNeighbours(space, neighbours, links.vteps),
         ...(own ? [scanFdb(space, this.exec(space, ['bridge', '-j', 'fdb', 'show']))] : []),
+        ...links.vteps.map((name) => scanFdb(space, this.exec(space, ['bridge', '-j', 'fdb', 'show', 'dev', name]), name)),
         scanIptablesSave(space, this.exec(space, [`${this.backend}-save`])),
         ...(sysctls.length === 0 ? [] : [scanSysctls(space, this.exec(space, ['sysctl', '-e', ...sysctls]))]),
       ];

@@ -55,8 +55,8 @@ describe('links', () => {
 
   it("other programs' links and addresses on a host are not seen; in a namespace of ours they are foreign", () => {
     const docker = link('docker0', { linkinfo: { info_kind: 'bridge' }, addr_info: [{ family: 'inet', local: '172.17.0.1', prefixlen: 16 }] });
-    expect(scanned('host', docker)).toEqual({ objects: [], halves: [], foreign: [] });
-    expect(scanned('endpoint:x', docker)).toEqual({ objects: [], halves: [], foreign: [] });
+    expect(scanned('host', docker)).toEqual({ objects: [], halves: [], vteps: [], tuns: [], foreign: [] });
+    expect(scanned('endpoint:x', docker)).toEqual({ objects: [], halves: [], vteps: [], tuns: [], foreign: [] });
     expect(scanned(overlay, link('dummy0', { linkinfo: { info_kind: 'dummy' } })).foreign).toEqual(['dummy dummy0']);
   });
 
