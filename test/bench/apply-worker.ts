@@ -154,7 +154,7 @@ const changedState = largeState(services, (snapshot) => withFirstWeight(snapshot
 
 async function ourRun(): Promise<Run & Pick<ApplyFigures, 'oursParts' | 'secondApplySteps' | 'secondApplyProcesses' | 'oneChangeProcesses'>> {
   const { kernel, processes } = open('/run/portolan-bench-ours');
-  await kernel.probe();
+  await kernel.probe({ balances: true });
   const counts = [processes()];
   const start = performance.now();
   const { parts } = await brought(kernel, desired, false);
@@ -170,7 +170,7 @@ async function ourRun(): Promise<Run & Pick<ApplyFigures, 'oursParts' | 'secondA
   return { ms, processes: first, oursParts: parts, secondApplySteps: steps, secondApplyProcesses: second, oneChangeProcesses: third };
 }
 
-const facts = await open('/run/portolan-bench-ours').kernel.probe();
+const facts = await open('/run/portolan-bench-ours').kernel.probe({ balances: true });
 const commands = commandsOf(facts['iptables-restore'] ?? 'iptables-restore');
 
 async function bareRun(state: NodeState, single: boolean): Promise<Run> {

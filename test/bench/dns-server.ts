@@ -10,6 +10,7 @@ const say = (_fields: object, message: string): void => console.error(message);
 const server = openNameServer({
   clock: {
     now: () => Date.now(),
+    today: () => Date.now(),
     after: (milliseconds, then) => {
       const timer = setTimeout(then, milliseconds);
       return () => clearTimeout(timer);

@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   compute: async () => (await import('./compute.js')).compute,
   converge: async () => (await import('./converge.js')).converge,
   dns: async () => (await import('./dns.js')).dns,
+  flannel: async () => (await import('./flannel.js')).flannel,
 };
 
 const name = process.argv[2] ?? '';

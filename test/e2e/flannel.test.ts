@@ -433,7 +433,7 @@ async function udpPeer(): Promise<{ stop(): Promise<UdpPeerFigures> }> {
 
 describe('the relay of the udp backend', () => {
   it('goes on while its agent is killed and started again, and is the same process then', async () => {
-    const relays = async (): Promise<string> => (await machine.run(['pgrep', '-f', '/run/portolan-lab/node-a/.*relay'])).stdout;
+    const relays = async (): Promise<string> => (await machine.run(['pgrep', '-f', 'udp-relay.*/run/portolan-lab/node-a'])).stdout;
     const before = await relays();
     expect(before).toMatch(/^\d+\n$/);
     const pings = await steadyPing(machine, A.netns, B.pod);
