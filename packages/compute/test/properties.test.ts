@@ -1,12 +1,16 @@
 import { checkSnapshot } from '@portolan/check';
-import { applyManifest } from '@portolan/intent';
+import { applyManifest, observeRegistry } from '@portolan/intent';
 import type { Endpoint, Node, Snapshot } from '@portolan/model';
 import type { KernelObject, NodeState, ObjectBody, ObjectKind } from '@portolan/node-state';
 import { emptySnapshot, manifestArbitrary, seededIds } from '@portolan/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { computeNodeState } from '../src/index.js';
+import { leaseOf } from './snapshots.js';
 import { uncached } from './states.js';
+
+/** Interface of the hosts, which nobody of ours makes. */
+const UNDERLAY = 'eth0';
 
 const drain = { revision: 1, deadline: 0, removes: true, drained: false };
 const life = fc.record({
@@ -17,12 +21,25 @@ const life = fc.record({
 const host = fc.record({
   condition: fc.constantFrom<Node['condition']>('up', 'up', 'unknown', 'silent', 'unreachable'),
   underlayMtu: fc.constantFrom(null, 1500, 1400),
+  underlayLink: fc.constantFrom<Node['underlayLink']>(UNDERLAY, UNDERLAY, null),
 });
 const lives = fc.array(life, { minLength: 13, maxLength: 13 });
 const hosts = fc.array(host, { minLength: 4, maxLength: 4 });
 
 function settled(manifest: Parameters<typeof applyManifest>[1]): Snapshot {
-  return applyManifest(emptySnapshot(), manifest, seededIds(1), { now: 0 });
+  return registered(applyManifest(emptySnapshot(), manifest, seededIds(1), { now: 0 }));
+}
+
+/** With the subnet of each node, and that of a foreign one, where there is a flannel network. */
+function registered(snapshot: Snapshot): Snapshot {
+  if (snapshot.flannel === null) return snapshot;
+  const { backend } = snapshot.flannel;
+  const of = (i: number, nodeId: string | null, address: string) => {
+    const vxlan = backend.type === 'vxlan' ? { vni: backend.vni ?? 1, vtepMac: `02:00:00:00:00:0${i}` } : { vni: null };
+    return leaseOf(`10.244.${i}.0/24`, address, { backendType: backend.type, nodeId, ...vxlan });
+  };
+  const leases = [...[...snapshot.nodes.values()].map(({ id, address }, i) => of(i + 1, id, address)), of(9, null, '172.16.200.9')];
+  return observeRegistry(snapshot, new Map(leases.map((lease) => [lease.key, lease])));
 }
 
 /** The snapshot with what agents have reported of its endpoints and nodes, as after edits: what stays the same is shared. */
@@ -46,15 +63,20 @@ function states(snapshot: Snapshot): NodeState[] {
 
 /** `SPACE LINK` of every link that the state makes, and of every lo. */
 function linksOf(state: NodeState): Set<string> {
-  const links = [...ofKind(state, 'bridge'), ...ofKind(state, 'vxlan'), ...ofKind(state, 'veth')].map(({ space, body }) => `${space} ${body.name}`);
+  const made = (['bridge', 'vxlan', 'flannel-vtep', 'udp-relay', 'veth'] as const).flatMap((kind) => ofKind(state, kind));
+  const links = made.map(({ space, body }) => `${space} ${body.name}`);
   const others = ofKind(state, 'veth').map(({ body: { peer } }) => `${peer.space} ${peer.name}`);
-  return new Set([...links, ...others, ...state.objects.map(({ space }) => `${space} lo`)]);
+  return new Set([`host ${UNDERLAY}`, ...links, ...others, ...state.objects.map(({ space }) => `${space} lo`)]);
 }
 
 /** The links that an object needs beside it. */
 function linksFor({ space, body }: KernelObject): string[] {
   if (body.kind === 'vxlan' || body.kind === 'veth') return body.master === undefined ? [] : [`${space} ${body.master}`];
-  if (body.kind === 'sysctl') return [/^net\.ipv4\.conf\.([^.]+)\./.exec(body.name)?.[1]].flatMap((link) => (link === undefined ? [] : [`${space} ${link}`]));
+  if (body.kind === 'udp-relay-peer') return [`${space} ${body.relay}`];
+  if (body.kind === 'sysctl') {
+    const [, link] = /^net\.ipv[46]\.conf\.([^.]+)\./.exec(body.name) ?? [];
+    return link === undefined ? [] : [`${space} ${link.replaceAll('/', '.')}`];
+  }
   return 'link' in body ? [`${space} ${body.link}`] : [];
 }
 
@@ -163,7 +185,8 @@ describe('the states of any cluster', () => {
         const left = { ...snapshot, endpoints: new Map([...snapshot.endpoints].filter(([id]) => id !== gone.id)) };
         for (const state of states(left)) {
           const text = JSON.stringify(state);
-          expect([gone.id, ...gone.addresses.map(({ address }) => address)].filter((trace) => text.includes(`${trace}"`))).toEqual([]);
+          const addresses = [...gone.addresses, ...(gone.flannel === null ? [] : [gone.flannel])].flatMap(({ address }) => address ?? []);
+          expect([gone.id, ...addresses].filter((trace) => text.includes(`${trace}"`))).toEqual([]);
           expect(state.objects.filter(({ origin }) => origin.endpoint === gone.name)).toEqual([]);
         }
       }),

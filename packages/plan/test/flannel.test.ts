@@ -99,7 +99,7 @@ const choices = fc
   })
   .map(({ held: [target = 'vxlan', ...retiring], overlay, ...rest }): Choice => {
     // Nobody can have a VTEP of flannel and one of an overlay with one VNI and port.
-    const taken = new Set([target, ...retiring].map((name) => (name === 'other' ? 7 : name === 'vxlan' || name === 'direct' ? 1 : 0)));
+    const taken = new Set<number>([target, ...retiring].map((name) => (name === 'other' ? 7 : name === 'vxlan' || name === 'direct' ? 1 : 0)));
     return { held: [target, ...retiring], ...rest, ...(overlay === undefined || taken.has(overlay) ? {} : { overlay }) };
   });
 

@@ -64,11 +64,11 @@ export class ModelKernel {
   private change({ key, hash, space, body }: KernelObject): void {
     // A route may have gone with the link that it led to; the tool replaces it all the same.
     if (!this.things.has(key) && body.kind !== 'route') throw new Error(`missing: ${key}`);
-    this.mustHave({ key, hash, space, body, origin: { computedBy: 'flannel' } });
+    if (body.kind === 'route') this.mustHave({ key, space, body });
     this.things.set(key, { key, hash, space, kind: body.kind, body });
   }
 
-  private mustHave({ key, space, body }: KernelObject): void {
+  private mustHave({ key, space, body }: Pick<KernelObject, 'key' | 'space' | 'body'>): void {
     const spaces: Space[] = [space, ...(body.kind === 'veth' ? [body.peer.space] : [])];
     for (const s of body.kind === 'namespace' ? [] : spaces) {
       if (s.startsWith('own:') && !this.things.has(`namespace/${s}`)) throw new Error(`${key}: no namespace ${s}`);
