@@ -14,6 +14,7 @@ import { httpControlPlane } from './control-plane.js';
 import { openNameServer } from './dns/name-server.js';
 import { ledgerFile } from './ledger.js';
 import { agentMetrics } from './metrics.js';
+import { relayProgram, udpRelay } from './relay/udp-relay.js';
 import { dial } from './watch/dial.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -22,16 +23,23 @@ function openLedger({ stateDirectory }: Settings, log: Logger) {
   return ledgerFile(join(stateDirectory, 'ledger.json'), (error) => log.error({ err: error }, 'the ledger is damaged and counts as empty'));
 }
 
+/** The relay is a program of its own: it goes on when the agent stops, and ends when its device is deleted, as by `purge`. */
+function openRelay({ runDirectory }: Settings, log: Logger) {
+  return udpRelay({ runDirectory, program: relayProgram(), log });
+}
+
 async function purge(settings: Settings, log: Logger): Promise<void> {
   const { desired, retiring } = await openLedger(settings, log).read();
-  await openLinuxKernel({ runDirectory: settings.runDirectory }).purge({ ...desired?.state.endpoints, ...retiring });
+  const { runDirectory, fileRoot } = settings;
+  await openLinuxKernel({ runDirectory, fileRoot, relay: openRelay(settings, log) }).purge({ ...desired?.state.endpoints, ...retiring });
   await rm(join(settings.stateDirectory, 'ledger.json'), { force: true });
-  log.info({ runDirectory: settings.runDirectory }, 'purged: nothing of Portolan is left on this node');
+  log.info({ runDirectory }, 'purged: nothing of Portolan is left on this node');
 }
 
 async function run(settings: Settings, log: Logger): Promise<void> {
-  const { cluster, node } = settings;
+  const { cluster, node, runDirectory, fileRoot } = settings;
   const names = openNameServer({ clock: systemClock, log });
+  const relay = openRelay(settings, log);
   const metrics = agentMetrics(names.stats);
   const hints =
     settings.redisUrl === undefined ? createMemoryQueue().source(cluster, node) : openHintSource({ redisUrl: settings.redisUrl, cluster, node, log });
@@ -39,10 +47,10 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   const agent = createAgent(
     { cluster, node, version, resync: settings.resync },
     {
-      kernel: openLinuxKernel({ runDirectory: settings.runDirectory, names }),
+      kernel: openLinuxKernel({ runDirectory, fileRoot, names, relay }),
       names,
       kernelEvents,
-      sight: { dial, establishedConnections, underlay: underlayOf, relay: async () => undefined },
+      sight: { dial, establishedConnections, underlay: underlayOf, relay: relay.counters },
       controlPlane: httpControlPlane(settings),
       ledger: openLedger(settings, log),
       hints,

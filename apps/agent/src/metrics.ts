@@ -3,9 +3,9 @@ import type { ObjectKind } from '@portolan/node-state';
 import type { Report, Signals } from '@portolan/protocol';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { DnsStats } from './dns/counters.js';
+import type { RelayCounters } from './relay/counters.js';
 import type { ProbeOutcome } from './watch/ask.js';
 import type { KernelEventOutcome } from './watch/kernel.js';
-import type { RelayCounters } from './watch/relay.js';
 
 /** Figures of one agent, in the format of Prometheus. */
 export interface AgentMetrics {

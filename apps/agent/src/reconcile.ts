@@ -1,6 +1,6 @@
-import { type AppliedBatch, type Kernel, type Observation, type Written, writtenBy } from '@portolan/kernel';
+import { type AppliedBatch, type Kernel, type Observation, requestOf, type Written, writtenBy } from '@portolan/kernel';
 import { type Id, type Problem, problem } from '@portolan/model';
-import { type NodeState, type ObservedState, type Space, sysctlNamesOf } from '@portolan/node-state';
+import type { NodeState, ObservedState, Space } from '@portolan/node-state';
 import { diffNodeState, type Step } from '@portolan/plan';
 import { renderPlan } from '@portolan/render';
 import { endpointOfSpace, endpointsOfStep, keyOfStep } from './steps.js';
@@ -97,10 +97,6 @@ async function reach({ kernel, desired, observe }: Target, before: Observation):
   };
 }
 
-function filesOf({ objects }: NodeState): readonly string[] {
-  return objects.flatMap(({ body }) => (body.kind === 'file' ? [body.path] : []));
-}
-
 /**
  * Observe, plan, apply, observe what was written. Each part takes nothing from a run before, so a restart in the
  * middle of any of them is the same as a first start.
@@ -109,7 +105,7 @@ function filesOf({ objects }: NodeState): readonly string[] {
  * the same, and when it leads nowhere, or nothing is to be done by it, everything is observed.
  */
 export async function reconcile(kernel: Kernel, desired: NodeState, endpoints: NodeState['endpoints'], trust: boolean): Promise<Reconciled> {
-  const request = { endpoints, sysctls: sysctlNamesOf(desired), files: filesOf(desired) };
+  const request = requestOf(desired, endpoints);
   const target: Target = { kernel, desired, observe: (written) => kernel.observe({ ...request, ...(written === undefined ? {} : { written }) }) };
   const first = trust ? await reach(target, await target.observe(new Map())) : undefined;
   if (first !== undefined && first.applied.length > 0 && first.problems.length === 0) return first;

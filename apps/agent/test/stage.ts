@@ -10,7 +10,7 @@ import { systemClock } from '../src/clock.js';
 import { httpControlPlane } from '../src/control-plane.js';
 import { ledgerFile } from '../src/ledger.js';
 import { type AgentMetrics, agentMetrics } from '../src/metrics.js';
-import type { Agent } from '../src/ports.js';
+import type { Agent, AgentPorts } from '../src/ports.js';
 import type { Sight } from '../src/watch/watch.js';
 import { type FakeControlPlane, startControlPlane } from './fake-control-plane.js';
 
@@ -85,8 +85,11 @@ export interface Stage {
   /** Offers a state to agents and tells the fake kernel of it. */
   offer(generation: number, state: NodeState): void;
   publish(generation: number): Promise<void>;
-  /** A new agent on the same ledger and kernel. */
-  agent(times?: { readonly resync?: number; readonly presence?: number; readonly quickPresence?: number }): Agent;
+  /** A new agent on the same ledger and kernel, or on another. */
+  agent(
+    times?: { readonly resync?: number; readonly presence?: number; readonly quickPresence?: number },
+    others?: Partial<Pick<AgentPorts, 'kernel' | 'kernelEvents'>>,
+  ): Agent;
   lastReport(): Report;
   dispose(): Promise<void>;
 }
@@ -139,7 +142,7 @@ export async function openStage(): Promise<Stage> {
       jobs += 1;
       await queue.publish([{ id: String(jobs), cluster: CLUSTER, node: NODE, hint: { jobId: `job${jobs}`, generation, revision: generation } }]);
     },
-    agent: (times = {}) => {
+    agent: (times = {}, others = {}) => {
       const agent = createAgent(
         {
           cluster: CLUSTER,
@@ -176,6 +179,7 @@ export async function openStage(): Promise<Stage> {
           clock: systemClock,
           log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
           metrics,
+          ...others,
         },
       );
       agents.push(agent);

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { inNamespace } from './in-namespace.js';
-import { callFailure, errnoName, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET } from './libc.js';
+import { callFailure, errnoName, libc, SO_RCVBUFFORCE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET } from './libc.js';
 import { type LinkFacts, linksRequest, type RtnetlinkMessage, rtnetlinkParts } from './rtnetlink.js';
 
 type Named<M> = M extends { readonly kind: 'link' }
@@ -52,7 +52,6 @@ const AF_NETLINK = 16;
 const NETLINK_ROUTE = 0;
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
-const SO_RCVBUFFORCE = 33;
 const SOCKADDR_NL = 12;
 /** RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE of linux/rtnetlink.h */
 const GROUPS = 0x1 | 0x4 | 0x10 | 0x40 | 0x80;

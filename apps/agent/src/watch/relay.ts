@@ -1,7 +1,5 @@
-import type { Signals } from '@portolan/protocol';
 import type { Clock } from '../clock.js';
-
-export type RelayCounters = NonNullable<Signals['relay']>;
+import type { RelayCounters } from '../relay/counters.js';
 
 export interface RelayWatchOptions {
   readonly clock: Clock;

@@ -3,12 +3,13 @@ import type { Id, Ipv4 } from '@portolan/model';
 import type { NodeState, Space } from '@portolan/node-state';
 import type { Signals } from '@portolan/protocol';
 import type { Clock } from '../clock.js';
+import type { RelayCounters } from '../relay/counters.js';
 import { type ProbeOutcome, probeOutcome } from './ask.js';
 import { watchConnections } from './connections.js';
 import type { Dial } from './dial.js';
 import { hostAnswer, watchHosts } from './hosts.js';
 import { watchProbes } from './probes.js';
-import { type RelayCounters, watchRelay } from './relay.js';
+import { watchRelay } from './relay.js';
 
 /** What an agent looks through, besides its kernel. */
 export interface Sight {
