@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PROTOCOL_VERSION } from '@portolan/protocol';
+import { noSignals, PROTOCOL_VERSION } from '@portolan/protocol';
 import { describe, expect, it } from 'vitest';
 import { backOff, type Clock, systemClock } from '../src/clock.js';
 import { readSettings } from '../src/config.js';
@@ -170,5 +170,26 @@ describe('health', () => {
       await health.close();
       await stage.dispose();
     }
+  });
+});
+
+describe('figures', () => {
+  it('of the relay are what it counted itself, and none where there is none', async () => {
+    const metrics = agentMetrics();
+    const relay = { sent: 7, received: 5, sentBytes: 700, receivedBytes: 500, dropped: { ttl: 2 }, queued: 42 };
+    metrics.signalsSeen({ ...noSignals, relay });
+    metrics.signalsSeen({ ...noSignals, relay: { ...relay, sent: 8 } });
+    const text = await metrics.registry.metrics();
+    for (const line of [
+      'packets_total{direction="sent"} 8',
+      'packets_total{direction="received"} 5',
+      'bytes_total{direction="sent"} 700',
+      'bytes_total{direction="received"} 500',
+      'dropped_total{reason="ttl"} 2',
+      'queued_bytes 42',
+    ])
+      expect(text).toContain(`portolan_agent_relay_${line}\n`);
+    metrics.signalsSeen(noSignals);
+    expect(await metrics.registry.metrics()).not.toMatch(/relay_(packets|bytes|dropped)_total\{/);
   });
 });
