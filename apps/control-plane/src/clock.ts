@@ -3,6 +3,7 @@ import type { Clock } from './application/context.js';
 
 export const systemClock: Clock = {
   now: () => new Date(),
+  monotonic: () => performance.now(),
   async sleep(milliseconds, signal) {
     try {
       await setTimeout(milliseconds, undefined, { ...(signal === undefined ? {} : { signal }), ref: true });

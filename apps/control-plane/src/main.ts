@@ -1,4 +1,4 @@
-import { openCoordination } from '@portolan/store/etcd';
+import { openCoordination, openFlannelRegistry } from '@portolan/store/etcd';
 import { openPostgresStore } from '@portolan/store/postgres';
 import { openHintQueue } from '@portolan/store/queue';
 import { pino } from 'pino';
@@ -17,7 +17,8 @@ async function main(): Promise<void> {
   const store = openPostgresStore({ url: config.databaseUrl, log });
   const queue = openHintQueue({ redisUrl: config.redisUrl, log });
   const coordination = openCoordination({ endpoints: config.etcdEndpoints, log });
-  const { app, start, stop } = await buildControlPlane({ store, queue, coordination, clock: systemClock, newId: randomId, log, token: config.token });
+  const registry = openFlannelRegistry({ endpoints: config.etcdEndpoints, log });
+  const { app, start, stop } = await buildControlPlane({ store, queue, coordination, registry, clock: systemClock, newId: randomId, log, token: config.token });
 
   let stops = false;
   const end = (signal: string): void => {
@@ -27,7 +28,7 @@ async function main(): Promise<void> {
     const late = setTimeout(() => process.exit(1), STOP_TIMEOUT_MS);
     late.unref();
     stop()
-      .then(() => Promise.allSettled([store.close(), queue.close(), coordination.close()]))
+      .then(() => Promise.allSettled([store.close(), queue.close(), coordination.close(), registry.close()]))
       .then(() => process.exit(0))
       .catch((error: unknown) => {
         log.error({ err: error }, 'could not stop in order');

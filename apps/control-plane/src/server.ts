@@ -1,9 +1,12 @@
 import type { NewId } from '@portolan/intent';
-import type { Coordination, HintQueue, IntentStore } from '@portolan/store';
+import type { Coordination, FlannelRegistry, HintQueue, IntentStore } from '@portolan/store';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import { absentRegistry } from './application/absent-registry.js';
 import { Changes } from './application/changes.js';
 import type { Clock, Context, Log } from './application/context.js';
 import { LivenessView } from './application/liveness-view.js';
+import { RegistryViews } from './application/registry-views.js';
+import { Renewals } from './application/renewals.js';
 import { registerGraphql } from './graphql/index.js';
 import { authorizer, registerAuth } from './plugins/auth.js';
 import { registerGraphiql } from './plugins/graphiql.js';
@@ -15,11 +18,14 @@ import { registerRest } from './rest/index.js';
 import { computeBehind } from './tasks/compute.js';
 import { conditionsTask } from './tasks/conditions.js';
 import { drainTask } from './tasks/drain.js';
+import { flannelTask } from './tasks/flannel.js';
 import { livenessTask } from './tasks/liveness.js';
 import { startMigration } from './tasks/migrate.js';
 import { publishHints } from './tasks/publish-hints.js';
 import { revisionPublisher } from './tasks/publish-revision.js';
+import { renewalTask } from './tasks/renew-leases.js';
 import { startTask, type Task, type TaskOptions } from './tasks/task.js';
+import { registryWatch } from './tasks/watch-registry.js';
 
 /** A manifest of 10,000 services with ten endpoints each has about 20 MiB. */
 const BODY_LIMIT = 64 * 1024 * 1024;
@@ -32,11 +38,19 @@ const LIVENESS_EVERY_MS = 2000;
 const LIFE_EVERY_MS = 1500;
 /** Many nodes report at the same time: what comes within this time is judged together. */
 const LIFE_REST_MS = 50;
+const FLANNEL_EVERY_MS = 1500;
+/** So many leases that come at once are mirrored by one commit. */
+const FLANNEL_REST_MS = 50;
+const RENEW_EVERY_MS = 60_000;
+/** Each renewal is a call for many leases. */
+const RENEW_REST_MS = 1000;
 
 export interface ControlPlaneParts {
   readonly store: IntentStore;
   readonly queue: HintQueue;
   readonly coordination: Coordination;
+  /** flannel's; without it no flannel network gets subnets. */
+  readonly registry?: FlannelRegistry | undefined;
   readonly clock: Clock;
   readonly newId: NewId;
   readonly log: Log;
@@ -61,7 +75,7 @@ export interface ControlPlane {
  *            │
  *       application/                    commands, queries, wait
  *            │  commitEdit ─► Changes ─► pokes
- *         stores ◄── tasks/             compute ─► publish hints (Redis), publish revision (etcd); liveness ─► conditions; drain
+ *         stores ◄── tasks/             compute ─► publish hints (Redis), publish revision (etcd); liveness ─► conditions; drain; flannel
  * ```
  */
 export async function buildControlPlane(parts: ControlPlaneParts): Promise<ControlPlane> {
@@ -75,11 +89,15 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     log,
     changes: new Changes(clock),
     liveness: new LivenessView(),
+    registry: parts.registry ?? absentRegistry,
+    registryViews: new RegistryViews(),
+    renewals: new Renewals(),
     counters: metrics.counters,
     stopping: stopping.signal,
   };
   const tasks: Task[] = [];
   const liveness = livenessTask(ctx, coordination);
+  const registry = registryWatch(ctx);
   let pendingMigration: () => string | null = () => 'the control plane is starting';
   const pending = (): string | null => pendingMigration();
 
@@ -112,10 +130,14 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     const alive = task('liveness', LIVENESS_EVERY_MS, liveness.run);
     const conditions = task('conditions', LIFE_EVERY_MS, conditionsTask(ctx), LIFE_REST_MS);
     const drain = task('drain', LIFE_EVERY_MS, drainTask(ctx), LIFE_REST_MS);
-    tasks.push(compute, hints, revisions, alive, conditions, drain);
+    const watch = task('watch-registry', LIVENESS_EVERY_MS, registry.run);
+    const flannel = task('flannel', FLANNEL_EVERY_MS, flannelTask(ctx), FLANNEL_REST_MS);
+    const renewal = task('renew-leases', RENEW_EVERY_MS, renewalTask(ctx), RENEW_REST_MS);
+    tasks.push(compute, hints, revisions, alive, conditions, drain, watch, flannel, renewal);
     ctx.changes.subscribe((movement) => {
-      if (movement === 'committed') compute.poke();
-      if (movement === 'committed' || movement === 'reported' || movement === 'liveness') for (const each of [conditions, drain]) each.poke();
+      if (movement === 'committed') for (const each of [compute, watch]) each.poke();
+      if (movement === 'committed' || movement === 'reported' || movement === 'liveness') for (const each of [conditions, drain, flannel]) each.poke();
+      if (movement === 'registry') for (const each of [flannel, renewal]) each.poke();
       if (movement === 'clusters') for (const each of tasks) each.poke();
       if (movement === 'computed') for (const each of [hints, revisions]) each.poke();
     });
@@ -124,7 +146,7 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
   async function stop(): Promise<void> {
     stopping.abort();
     await Promise.all(tasks.map((task) => task.stop()));
-    await liveness.close();
+    await Promise.all([liveness.close(), registry.close()]);
     await app.close();
   }
 

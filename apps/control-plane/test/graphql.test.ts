@@ -216,7 +216,7 @@ describe('subscriptions over graphql-transport-ws', () => {
 
 const usage = '{ pool name networkId range size used retired free by }';
 const everything = `query ($name: String!) { cluster(name: $name) {
-  nodes { id version name role availability address condition underlayMtu labels }
+  nodes { id version name role availability address condition underlayMtu underlayLink onLink labels }
   networks {
     id version name ingress vni subnet gateway extraSubnets { subnet gateway vni } mtu internal attachable dsr ipvsTimeouts { tcp tcpFin udp } labels
     effectiveMtu usage ${usage}
@@ -229,7 +229,7 @@ const everything = `query ($name: String!) { cluster(name: $name) {
   }
   endpoints {
     id version name service { name } node { name } weight labels attachment { netns pid container } addresses { network { name } address } aliases
-    presence health traffic gatewayAddress drain { revision deadline removes drained acknowledgedBy pending connections }
+    presence health traffic gatewayAddress flannel { address fixed } drain { revision deadline removes drained acknowledgedBy pending connections }
   }
   pools ${usage}
 } }`;
@@ -250,14 +250,19 @@ function asRest(value: unknown, field = ''): unknown {
   );
 }
 
+/** REST parts the address that was chosen (in the spec) and the one that it has. */
+function placeOf({ flannel, flannelAddress, ...item }: { flannel?: { address?: string }; flannelAddress?: string | null }): object {
+  return flannel === undefined ? item : { ...item, flannel: { address: flannelAddress, fixed: flannel.address !== undefined } };
+}
+
 async function expectSameAtBothDoors(name: string): Promise<void> {
   const { data, errors } = await query(everything, { name });
   expect(errors).toBeUndefined();
   for (const kind of ['nodes', 'networks', 'services', 'endpoints', 'pools']) {
     const { body } = await plane.send('GET', `/v1/clusters/${name}/${kind}`);
     const rest = (body.items as unknown as object[]).map(({ status: _status, ...item }: { status?: unknown }) => item);
-    // An endpoint by itself names its networks; GraphQL relates every endpoint to its networks.
-    const own = kind === 'endpoints' ? rest.map(({ networks: _networks, ...item }: { networks?: unknown }) => item) : rest;
+    // An endpoint by itself names its networks; GraphQL relates every endpoint to its networks. What an endpoint has of flannel has a form of its own in GraphQL.
+    const own = kind === 'endpoints' ? rest.map(({ networks: _networks, ...item }: { networks?: unknown }) => placeOf(item)) : rest;
     expect(asRest(data.cluster?.[kind])).toEqual(asRest(own));
   }
 }
@@ -272,6 +277,8 @@ describe('REST and GraphQL read the same', () => {
         const applied = await plane.send('PUT', `/v1/clusters/${name}/manifest`, manifest);
         expect(applied.body).toMatchObject({ revision: 1 });
         await expectSameAtBothDoors(name);
+        // The registry of its flannel network is nobody else's while it is there.
+        await plane.send('DELETE', `/v1/clusters/${name}`);
       }),
       { numRuns: 25 },
     );

@@ -1,4 +1,4 @@
-import { type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
+import { type DesiredState, noSignals, PROTOCOL_VERSION, type Report, type Signals } from '@portolan/protocol';
 import type { Coordination } from '@portolan/store';
 import { onTestFinished } from 'vitest';
 import type { TestPlane } from './test-plane.js';
@@ -9,6 +9,8 @@ export class SimulatedAgent {
   #etag: string | undefined;
   /** What it counts at each endpoint that leaves. */
   connections = 0;
+  /** What it sees of its host. */
+  host: Pick<Signals, 'underlayLink' | 'onLink' | 'underlayMtu' | 'relay'> = {};
 
   constructor(
     private readonly plane: Pick<TestPlane, 'send'>,
@@ -45,7 +47,7 @@ export class SimulatedAgent {
       errors: [],
       waiting: [],
       endpoints: Object.fromEntries(Object.keys(state.endpoints).map((id) => [id, 'present' as const])),
-      signals: { ...noSignals, connections: Object.fromEntries(state.watch.draining.map((id) => [id, this.connections])) },
+      signals: { ...noSignals, ...this.host, connections: Object.fromEntries(state.watch.draining.map((id) => [id, this.connections])) },
       observed: {
         hash: `seen-${state.hash}`,
         objects: state.objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind, body })),
@@ -57,9 +59,15 @@ export class SimulatedAgent {
 }
 
 /** Agents of all nodes that sync on every revision in the key that they watch, until the test ends. */
-export async function runAgents(plane: TestPlane, cluster: string, nodes: readonly string[]): Promise<readonly SimulatedAgent[]> {
+export async function runAgents(
+  plane: TestPlane,
+  cluster: string,
+  nodes: readonly string[],
+  host: SimulatedAgent['host'] = {},
+): Promise<readonly SimulatedAgent[]> {
   const coordination: Coordination = plane.coordination;
   const agents = nodes.map((node) => new SimulatedAgent(plane, cluster, node));
+  for (const agent of agents) agent.host = host;
   let work: Promise<unknown> = Promise.resolve();
   let ended = false;
   const end = await coordination.watchRevision(cluster, () => {

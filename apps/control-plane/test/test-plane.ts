@@ -1,16 +1,18 @@
-import type { Coordination, HintQueue, IntentStore } from '@portolan/store';
+import type { Coordination, FlannelRegistry, HintQueue, IntentStore } from '@portolan/store';
 import { createMemoryCoordination, createMemoryQueue, openMemoryStore } from '@portolan/store/memory';
 import { seededIds } from '@portolan/testkit';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { Compile } from 'typebox/schema';
 import { expect, onTestFinished } from 'vitest';
-import { buildControlPlane, type ControlPlane, type Log, systemClock } from '../src/index.js';
+import { buildControlPlane, type Clock, type ControlPlane, type Log, systemClock } from '../src/index.js';
 
 export interface TestParts {
   readonly store?: IntentStore;
   readonly queue?: HintQueue;
   readonly coordination?: Coordination;
+  readonly registry?: FlannelRegistry;
+  readonly clock?: Clock;
   readonly token?: string;
   readonly log?: Log;
   /** Without it the background tasks do not run, and nothing is computed. */
@@ -44,7 +46,8 @@ export async function startTestPlane(parts: TestParts = {}): Promise<TestPlane> 
     store,
     coordination,
     queue: parts.queue ?? createMemoryQueue(),
-    clock: systemClock,
+    registry: parts.registry,
+    clock: parts.clock ?? systemClock,
     newId: seededIds(7),
     log: parts.log ?? pino({ level: 'silent' }),
     token: parts.token,

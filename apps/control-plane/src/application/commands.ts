@@ -5,6 +5,7 @@ import { type Actor, commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
 import { parsed, withPaths } from './parse.js';
 import { readOnlyFields } from './representations.js';
+import { refuseSharedPrefix } from './shared-prefix.js';
 
 export interface NounOutcome<K extends NounKind> extends Outcome {
   readonly noun: Nouns[K];
@@ -52,6 +53,7 @@ export async function applyClusterManifest(
   options: { readonly dryRun?: boolean; readonly revision?: number; readonly force?: boolean } = {},
 ): Promise<Outcome> {
   const manifest = parseManifest(document);
+  if (manifest.flannel != null) await refuseSharedPrefix(ctx, cluster, manifest.flannel.prefix, '/flannel');
   const how = { now: ctx.clock.now().getTime(), force: options.force === true };
   const edit = (snapshot: Snapshot): Snapshot => applyManifest(atRevision(snapshot, options.revision), manifest, ctx.newId, how);
   return options.dryRun === true ? dryRun(ctx, cluster, edit) : commitEdit(ctx, actor, cluster, 'apply manifest', edit);

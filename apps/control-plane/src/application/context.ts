@@ -1,12 +1,16 @@
 import type { NewId } from '@portolan/intent';
-import type { IntentStore } from '@portolan/store';
+import type { FlannelRegistry, IntentStore } from '@portolan/store';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Changes } from './changes.js';
 import type { LivenessView } from './liveness-view.js';
+import type { RegistryViews } from './registry-views.js';
+import type { Renewals } from './renewals.js';
 
 /** Time, passed in so that tests can hold it. */
 export interface Clock {
   now(): Date;
+  /** Milliseconds since some moment; unlike the time of day it never jumps. */
+  monotonic(): number;
   /** Milliseconds; ends early, without an error, when the signal aborts. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
@@ -17,6 +21,8 @@ export type Log = FastifyBaseLogger;
 export interface Counters {
   committed(cluster: string): void;
   computed(cluster: string, nodes: number, seconds: number): void;
+  /** Entries of flannel's registry that were written or removed, and those of which the write was refused because somebody else was first. */
+  registryWritten(cluster: string, written: number, refused: number): void;
 }
 
 /** Everything that commands, queries and background tasks work with. */
@@ -27,6 +33,10 @@ export interface Context {
   readonly log: Log;
   readonly changes: Changes;
   readonly liveness: LivenessView;
+  /** flannel's, in etcd. */
+  readonly registry: FlannelRegistry;
+  readonly registryViews: RegistryViews;
+  readonly renewals: Renewals;
   readonly counters: Counters;
   /** Aborts when the control plane stops: long waits end then. */
   readonly stopping: AbortSignal;

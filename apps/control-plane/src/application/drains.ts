@@ -30,7 +30,8 @@ function takesPart(node: Node, endpoint: Endpoint): boolean {
   return node.id === endpoint.nodeId || node.loadBalancers.some(({ networkId }) => endpoint.addresses.some((address) => address.networkId === networkId));
 }
 
-function isWaitedFor({ condition }: Node, report: NodeProgress | undefined): boolean {
+/** Whether anybody waits for what the node has not applied: not for one that is unreachable, nor for one that never had an agent. */
+export function isWaitedFor({ condition }: Node, report: NodeProgress | undefined): boolean {
   if (condition === 'unknown') return report !== undefined && report.lastReportAt !== null;
   return condition === 'up' || condition === 'silent';
 }

@@ -23,10 +23,10 @@ export async function takeReport(ctx: Context, snapshot: Snapshot, name: string,
   else ctx.log.debug({ ...fields, steps: report.steps.length }, 'node reports');
   ctx.changes.notify('reported', cluster);
 
-  const { health, underlayMtu } = report.signals;
-  const seen = { presence: report.endpoints, health, ...(underlayMtu === undefined ? {} : { underlayMtu }) };
+  const { health, underlayMtu, underlayLink, onLink } = report.signals;
+  const seen = { presence: report.endpoints, health, underlayMtu, underlayLink, onLink };
   const edit: Edit = (current) => observeNode(current, node.id, seen);
-  if (edit(snapshot) !== snapshot) await commitEdit(ctx, agentActor(name), cluster, `what ${name} sees of its endpoints`, edit);
+  if (edit(snapshot) !== snapshot) await commitEdit(ctx, agentActor(name), cluster, `what ${name} sees of its host and its endpoints`, edit);
   return { generation: progress.generation, wantsObjects: !known };
 }
 

@@ -19,17 +19,17 @@ import { networkUsages } from './pools.js';
 
 /** What an object shows beyond its spec, its identity and its version. Sent back, it is ignored. */
 export interface Shown {
-  readonly node: Pick<Node, 'condition' | 'underlayMtu'>;
+  readonly node: Pick<Node, 'condition' | 'underlayMtu' | 'underlayLink' | 'onLink'>;
   readonly network: { readonly effectiveMtu: number; readonly usage: PoolUsage };
   readonly service: Readonly<Record<never, never>>;
   readonly endpoint: EndpointStatus;
 }
 
 export const readOnlyFields: Readonly<Record<NounKind, readonly string[]>> = {
-  node: ['status', 'condition', 'underlayMtu'],
+  node: ['status', 'condition', 'underlayMtu', 'underlayLink', 'onLink'],
   network: ['effectiveMtu', 'usage'],
   service: [],
-  endpoint: ['presence', 'health', 'traffic', 'gatewayAddress', 'drain'],
+  endpoint: ['presence', 'health', 'traffic', 'gatewayAddress', 'flannelAddress', 'drain'],
 };
 
 export interface EndpointStatus {
@@ -38,6 +38,8 @@ export interface EndpointStatus {
   /** What it is sent: everything, packets of connections that it has, or nothing. */
   readonly traffic: Traffic;
   readonly gatewayAddress: Ipv4 | null;
+  /** null: it has none, or its node has no subnet yet. */
+  readonly flannelAddress: Ipv4 | null;
   readonly drain: DrainStatus | null;
 }
 
@@ -70,7 +72,7 @@ export async function representationsOf<K extends NounKind>(
 async function shownOf(ctx: Context, snapshot: Snapshot, kind: NounKind, nouns: readonly Nouns[NounKind][]): Promise<readonly Shown[NounKind][]> {
   switch (kind) {
     case 'node':
-      return (nouns as readonly Node[]).map(({ condition, underlayMtu }) => ({ condition, underlayMtu }));
+      return (nouns as readonly Node[]).map(({ condition, underlayMtu, underlayLink, onLink }) => ({ condition, underlayMtu, underlayLink, onLink }));
     case 'network': {
       const usages = await networkUsages(ctx, snapshot);
       return (nouns as readonly Network[]).map((network) => ({ effectiveMtu: effectiveMtu(snapshot, network), usage: usageOf(usages, network) }));
@@ -93,8 +95,9 @@ export function usageOf(usages: ReadonlyMap<Id, PoolUsage>, { id, name }: Networ
 }
 
 export function endpointStatus(snapshot: Snapshot, endpoint: Endpoint, progress: ProgressByNode): EndpointStatus {
-  const { presence, health, gatewayAddress } = endpoint;
-  return { presence, health, traffic: trafficTo(snapshot, endpoint), gatewayAddress, drain: drainStatus(snapshot, endpoint, progress) };
+  const { presence, health, gatewayAddress, flannel } = endpoint;
+  const drain = drainStatus(snapshot, endpoint, progress);
+  return { presence, health, traffic: trafficTo(snapshot, endpoint), gatewayAddress, flannelAddress: flannel?.address ?? null, drain };
 }
 
 function drainStatus(snapshot: Snapshot, endpoint: Endpoint, progress: ProgressByNode): DrainStatus | null {

@@ -1,6 +1,7 @@
 import { type Endpoint, type Id, PortolanError, portolanError, problem, type Snapshot } from '@portolan/model';
 import type { Context } from './context.js';
 import { acknowledgementOf, connectionsOf, progressByNode } from './drains.js';
+import { unsettledFlannel } from './flannel-progress.js';
 import { isByAgent } from './reports.js';
 import { type ClusterStatus, type NodeStatus, statusOf } from './status.js';
 
@@ -39,17 +40,26 @@ async function waitUntil<T>(ctx: Context, cluster: string, timeoutSeconds: numbe
 
 /**
  * Resolves when every node of the cluster has applied the revision and what agents saw on account of it: an endpoint that is new is
- * sent traffic only when its node has seen it, which is a later revision. Whether it is healthy is not waited for. Fails with
- * `wait-timeout`, naming the nodes that have not and why, with `not-found` when the cluster goes, and with `store-unavailable`
+ * sent traffic only when its node has seen it, which is a later revision. Whether it is healthy is not waited for. A change of the
+ * flannel network is applied when every node that takes part has its lease, and all have applied the leases; of the newest revision
+ * (`revision` undefined) that is waited for in any case. Fails with `wait-timeout`, naming the nodes that have not and why, with `not-found` when the cluster goes, and with `store-unavailable`
  * when the control plane stops.
  */
-export async function waitApplied(ctx: Context, cluster: string, revision: number, timeoutSeconds: number, gone: AbortSignal): Promise<ClusterStatus> {
+export async function waitApplied(
+  ctx: Context,
+  cluster: string,
+  wanted: number | undefined,
+  timeoutSeconds: number,
+  gone: AbortSignal,
+): Promise<ClusterStatus> {
   const first = await ctx.store.snapshot(cluster);
+  const revision = wanted ?? first.cluster.revision;
   if (first.cluster.revision < revision) {
     throw portolanError('invalid-document', '?revision', `cluster ${cluster} is at revision ${first.cluster.revision}: there is no revision ${revision} yet`);
   }
   const unseen = new Set([...first.endpoints.values()].filter((endpoint) => isUnseen(endpoint)).map(({ id }) => id));
   let target = await newestSeen(ctx, first, revision);
+  let settlesFlannel = wanted === undefined || (await changesFlannel(ctx, first, revision));
   return waitUntil(ctx, cluster, timeoutSeconds, gone, async () => {
     const snapshot = await ctx.store.snapshot(cluster);
     for (const id of unseen) {
@@ -59,10 +69,16 @@ export async function waitApplied(ctx: Context, cluster: string, revision: numbe
       target = Math.max(target, snapshot.cluster.revision);
     }
     const status = await statusOf(ctx, snapshot);
+    const applied = new Map(status.nodes.map((node) => [node.id, node]));
+    const unsettled = settlesFlannel ? unsettledFlannel(snapshot, ctx.registryViews.of(cluster), applied) : [];
+    if (settlesFlannel && unsettled.length === 0) {
+      settlesFlannel = false;
+      target = Math.max(target, snapshot.flannel?.leasesRevision ?? 0);
+    }
     const behind = status.nodes.filter((node) => node.appliedRevision < target);
     const awaited = awaitedOf(snapshot, status, unseen);
-    if (behind.length === 0 && awaited.length === 0) return { done: status };
-    return { late: () => timedOut(status, revision, target, behind, awaited, timeoutSeconds) };
+    if (behind.length === 0 && awaited.length + unsettled.length === 0) return { done: status };
+    return { late: () => timedOut(status, revision, { target, behind, awaited, unsettled }, timeoutSeconds) };
   });
 }
 
@@ -77,6 +93,13 @@ async function newestSeen(ctx: Context, { cluster }: Snapshot, revision: number)
   return Math.max(revision, ...rows.filter(isByAgent).map((row) => row.revision));
 }
 
+/** Whether the revision was one of the flannel network: its leases follow from it. */
+async function changesFlannel(ctx: Context, { cluster, flannel }: Snapshot, revision: number): Promise<boolean> {
+  if (flannel === null) return false;
+  const [row] = await ctx.store.revisions(cluster.name, { limit: 1, before: revision + 1 });
+  return row !== undefined && row.revision === revision && row.changes.some(({ kind }) => kind === 'flannel');
+}
+
 /** Endpoints that nobody has looked at yet, on nodes whose agents will. */
 function awaitedOf(snapshot: Snapshot, status: ClusterStatus, unseen: ReadonlySet<Id>): readonly string[] {
   if (unseen.size === 0) return [];
@@ -88,20 +111,21 @@ function awaitedOf(snapshot: Snapshot, status: ClusterStatus, unseen: ReadonlySe
   });
 }
 
-function timedOut(
-  status: ClusterStatus,
-  revision: number,
-  target: number,
-  behind: readonly NodeStatus[],
-  awaited: readonly string[],
-  seconds: number,
-): PortolanError {
-  const reasons = [...behind.map((node) => `${node.name} ${reasonOf(node, target)}`), ...awaited];
+interface Lacking {
+  readonly target: number;
+  readonly behind: readonly NodeStatus[];
+  readonly awaited: readonly string[];
+  readonly unsettled: readonly string[];
+}
+
+function timedOut(status: ClusterStatus, revision: number, { target, behind, awaited, unsettled }: Lacking, seconds: number): PortolanError {
+  const reasons = [...behind.map((node) => `${node.name} ${reasonOf(node, target)}`), ...awaited, ...unsettled];
   const named = reasons.slice(0, MOST_NAMED).join('; ');
   const more = reasons.length > MOST_NAMED ? `; and ${reasons.length - MOST_NAMED} more` : '';
   const short = [
     ...(behind.length === 0 ? [] : [`${behind.length} of ${status.nodes.length} nodes have not applied it within ${seconds} s`]),
     ...(awaited.length === 0 ? [] : [`${awaited.length} endpoints have not been seen within ${seconds} s`]),
+    ...(unsettled.length === 0 ? [] : [`flannel is not settled within ${seconds} s`]),
   ].join(', and ');
   const summary = `revision ${revision} is committed, but ${short}: ${named}${more}`;
   return new PortolanError([problem('wait-timeout', '', summary), ...reasons.slice(0, MOST_NAMED).map((reason) => problem('wait-timeout', '', reason))]);

@@ -4,6 +4,7 @@ import { findJob, jobStatuses, listJobs, listRevisions } from '../application/hi
 import { type ObjectFilter, objectNamed } from '../application/objects.js';
 import { poolsOf } from '../application/pools.js';
 import type { Builder } from './builder.js';
+import { flannelType } from './flannel-types.js';
 import type { InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
 import type { ProgressTypes } from './progress-types.js';
@@ -12,6 +13,7 @@ import { ClusterView } from './views.js';
 
 /** A cluster with everything in it, and the queries that lead there. */
 export function clusterType(builder: Builder, inputs: InputTypes, objects: ObjectTypes, progress: ProgressTypes, poolUsage: PoolUsageType) {
+  const flannel = flannelType(builder, inputs, objects);
   const cluster = builder.objectRef<ClusterView>('Cluster').implement({
     description: 'A cluster at one revision: all that one query reads of it belongs together.',
     fields: (t) => {
@@ -71,6 +73,12 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
           nullable: true,
           args: one,
           resolve: (view, args) => view.of<'endpoint'>(objectNamed(view.snapshot, 'endpoint', args.name)),
+        }),
+        flannel: t.field({
+          type: flannel,
+          nullable: true,
+          description: 'null: the cluster has no flannel network.',
+          resolve: (view) => (view.snapshot.flannel === null ? null : view),
         }),
         pools: t.field({
           type: [poolUsage],

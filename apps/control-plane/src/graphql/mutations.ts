@@ -10,22 +10,17 @@ import {
   replaceObject,
 } from '../application/commands.js';
 import type { Outcome } from '../application/commit.js';
-import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
 import type { Builder, GraphqlContext } from './builder.js';
 import type { ClusterType } from './cluster-type.js';
 import { registerDepartures } from './departures.js';
+import { registerFlannelMutations } from './flannel-mutations.js';
 import { documentOf, type InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
-import { ACTOR, appliedType, outcomeView } from './outcomes.js';
+import { ACTOR, appliedType, outcomeView, settle } from './outcomes.js';
 import type { ProgressTypes } from './progress-types.js';
 import { ClusterView, type NounView } from './views.js';
 
 const nouns = { node: 'Node', network: 'Network', service: 'Service', endpoint: 'Endpoint' } as const satisfies Record<NounKind, string>;
-
-interface WaitArgs {
-  readonly wait?: boolean | null | undefined;
-  readonly timeout?: number | null | undefined;
-}
 
 /** Every change goes through the commands that REST uses, so the two refuse alike. */
 export function registerMutations(builder: Builder, inputs: InputTypes, types: { cluster: ClusterType; objects: ObjectTypes; progress: ProgressTypes }): void {
@@ -91,6 +86,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
     registerNounMutations(kind);
     if (kind !== 'endpoint') registerNounDelete(kind);
   }
+  registerFlannelMutations(builder, inputs, applied);
   registerDepartures(builder, inputs, { objects: types.objects, applied });
 
   function registerNounMutations<K extends NounKind>(kind: K): void {
@@ -161,8 +157,4 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
       }),
     }));
   }
-}
-
-async function settle({ ctx, gone }: GraphqlContext, cluster: string, { revision }: Outcome, { wait, timeout }: WaitArgs): Promise<void> {
-  if (wait === true) await waitApplied(ctx, cluster, revision, timeout ?? DEFAULT_WAIT_SECONDS, gone);
 }

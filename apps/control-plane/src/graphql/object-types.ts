@@ -4,6 +4,7 @@ import { listJobs } from '../application/history.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
 import type { Builder } from './builder.js';
+import { flannelParts } from './flannel-lease-type.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';
 import { type AddressView, nounRefs, type PoolUsageType, type PortView, type ServiceNetworkView, valueTypes } from './value-types.js';
@@ -14,6 +15,8 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
   const refs = nounRefs(builder);
   const { node, network, service, endpoint } = refs;
   const { networkAddress, serviceNetwork, publishedPort, subnet, ipvsTimeouts, healthCheck, attachment, drain } = valueTypes(builder, inputs, refs);
+
+  const { lease: flannelLease, place: flannelPlace } = flannelParts(builder, refs);
 
   node.implement({
     description: 'A host.',
@@ -30,6 +33,14 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
         resolve: ({ noun }) => noun.condition,
       }),
       underlayMtu: t.int({ nullable: true, description: 'MTU of the interface with its address.', resolve: ({ noun }) => noun.underlayMtu }),
+      underlayLink: t.string({ nullable: true, description: 'Name of that interface.', resolve: ({ noun }) => noun.underlayLink }),
+      onLink: t.stringList({ description: 'Subnets that the host reaches without a gateway.', resolve: ({ noun }) => [...noun.onLink] }),
+      flannelLease: t.field({
+        type: flannelLease,
+        nullable: true,
+        description: 'Its subnet of the flannel network.',
+        resolve: ({ view, noun }) => view.lease(noun.id),
+      }),
       labels: t.field({ type: 'JSON', resolve: ({ noun }) => noun.labels }),
       loadBalancers: t.field({
         type: [networkAddress],
@@ -126,6 +137,7 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       addresses: t.field({ type: [networkAddress], resolve: ({ view, noun }) => addressesOf(view, noun) }),
       aliases: t.stringList({ resolve: ({ view, noun }) => [...(specOf(view.snapshot, 'endpoint', noun).aliases ?? [])] }),
       gatewayAddress: t.string({ nullable: true, description: 'Its host-local address, by which it reaches out.', resolve: ({ noun }) => noun.gatewayAddress }),
+      flannel: t.field({ type: flannelPlace, nullable: true, description: 'null: it is not in the flannel network.', resolve: ({ noun }) => noun.flannel }),
       presence: t.field({ type: inputs.enumOf('Presence', ['unknown', 'present', 'absent']), resolve: ({ noun }) => noun.presence }),
       health: t.field({ type: inputs.enumOf('Health', ['unknown', 'healthy', 'unhealthy']), resolve: ({ noun }) => noun.health }),
       traffic: t.field({
@@ -138,7 +150,7 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
     }),
   });
 
-  return { node, network, service, endpoint };
+  return { node, network, service, endpoint, flannelLease };
 }
 
 export type ObjectTypes = ReturnType<typeof objectTypes>;

@@ -1,5 +1,6 @@
 import type { Change } from '@portolan/model';
 import type { Outcome } from '../application/commit.js';
+import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
 import type { Builder, GraphqlContext } from './builder.js';
 import type { ClusterType } from './cluster-type.js';
 import type { ProgressTypes } from './progress-types.js';
@@ -26,3 +27,13 @@ export function appliedType(builder: Builder, types: { readonly cluster: Cluster
 }
 
 export type Applied = ReturnType<typeof appliedType>;
+
+interface WaitArgs {
+  readonly wait?: boolean | null | undefined;
+  readonly timeout?: number | null | undefined;
+}
+
+/** Waits for a change as its arguments say. */
+export async function settle({ ctx, gone }: GraphqlContext, cluster: string, { revision }: Outcome, { wait, timeout }: WaitArgs): Promise<void> {
+  if (wait === true) await waitApplied(ctx, cluster, revision, timeout ?? DEFAULT_WAIT_SECONDS, gone);
+}

@@ -16,7 +16,7 @@ export function progressTypes(builder: Builder, inputs: InputTypes) {
   const change = builder.objectRef<Change>('Change').implement({
     fields: (t) => ({
       action: t.field({ type: inputs.enumOf('ChangeAction', ['create', 'change', 'delete']), resolve: ({ action }) => action }),
-      kind: t.field({ type: inputs.enumOf('ChangeKind', ['cluster', ...nounKinds]), resolve: ({ kind }) => kind }),
+      kind: t.field({ type: inputs.enumOf('ChangeKind', ['cluster', ...nounKinds, 'flannel', 'lease']), resolve: ({ kind }) => kind }),
       name: t.exposeString('name'),
     }),
   });

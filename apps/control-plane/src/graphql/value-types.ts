@@ -39,7 +39,7 @@ interface SubnetView {
   readonly vni?: number;
 }
 
-type NounRefs = { readonly [K in NounKind]: ReturnType<typeof nounRef<K>> };
+export type NounRefs = { readonly [K in NounKind]: ReturnType<typeof nounRef<K>> };
 
 function nounRef<K extends NounKind>(builder: Builder, name: string) {
   return builder.objectRef<NounView<K>>(name);

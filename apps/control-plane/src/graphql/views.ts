@@ -3,10 +3,12 @@ import type { PoolUsage } from '@portolan/ipam';
 import { type Endpoint, type Id, type Network, type NounKind, portolanError, type Snapshot } from '@portolan/model';
 import type { Context } from '../application/context.js';
 import { type ProgressByNode, progressByNode } from '../application/drains.js';
+import { leasesByNode } from '../application/flannel-progress.js';
 import { type ObjectFilter, objectsOf, pageOf } from '../application/objects.js';
 import { networkUsages } from '../application/pools.js';
 import { type DrainStatus, endpointStatus, usageOf } from '../application/representations.js';
 import { type ClusterStatus, type NodeStatus, statusOf } from '../application/status.js';
+import type { LeaseView } from './flannel-lease-type.js';
 
 /** One snapshot of a cluster, which a whole query reads: its parts agree with each other. */
 export class ClusterView {
@@ -40,6 +42,12 @@ export class ClusterView {
     if (endpoint.drain === null) return null;
     this.#progress ??= this.ctx.store.progress(this.snapshot.cluster.id).then(progressByNode);
     return endpointStatus(this.snapshot, endpoint, await this.#progress).drain;
+  }
+
+  /** null: the node has none. */
+  lease(nodeId: Id): LeaseView | null {
+    const lease = leasesByNode(this.snapshot).get(nodeId);
+    return lease === undefined ? null : { view: this, lease };
   }
 
   of<K extends NounKind>(noun: Nouns[K]): NounView<K> {

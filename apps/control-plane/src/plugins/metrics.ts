@@ -1,4 +1,5 @@
-import { traffics, trafficTo } from '@portolan/model';
+import { type FlannelLease, traffics, trafficTo } from '@portolan/model';
+import { FLANNEL_TTL_SECONDS } from '@portolan/store';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Context, Counters } from '../application/context.js';
@@ -53,6 +54,30 @@ export function createMetrics(): Metrics {
   });
   const outbox = new Gauge({ name: 'portolan_outbox_messages', help: 'Hints that are committed but not yet published.', registers });
   const jobs = new Gauge({ name: 'portolan_jobs', help: 'Jobs by status.', labelNames: ['status'] as const, registers });
+  const leases = new Gauge({
+    name: 'portolan_flannel_leases',
+    help: "Entries of flannel's registry by owner: own, foreign, faulty.",
+    labelNames: ['cluster', 'owner'] as const,
+    registers,
+  });
+  const leaseSeconds = new Gauge({
+    name: 'portolan_flannel_lease_seconds_left',
+    help: 'Time until the first lease of our nodes ends unless it is renewed, as far as this process renewed them.',
+    labelNames,
+    registers,
+  });
+  const registryWrites = new Counter({
+    name: 'portolan_flannel_registry_writes_total',
+    help: "Entries of flannel's registry that were written or removed.",
+    labelNames,
+    registers,
+  });
+  const registryConflicts = new Counter({
+    name: 'portolan_flannel_registry_conflicts_total',
+    help: "Writes to flannel's registry that were refused because somebody else was first.",
+    labelNames,
+    registers,
+  });
   const reachable = new Gauge({ name: 'portolan_store_reachable', help: '1 when the figures of this page could be read from PostgreSQL.', registers });
 
   return {
@@ -63,6 +88,10 @@ export function createMetrics(): Metrics {
         compute.observe({ cluster }, seconds);
         computed.inc({ cluster }, count);
       },
+      registryWritten: (cluster, written, refused) => {
+        registryWrites.inc({ cluster }, written);
+        registryConflicts.inc({ cluster }, refused);
+      },
     },
     http: new Histogram({
       name: 'portolan_http_request_seconds',
@@ -71,7 +100,7 @@ export function createMetrics(): Metrics {
       registers,
     }),
     async refresh(ctx) {
-      for (const gauge of [revisions, nodes, endpoints, draining, poolSize, poolUsed, poolRetired, outbox, jobs]) gauge.reset();
+      for (const gauge of [revisions, nodes, endpoints, draining, poolSize, poolUsed, poolRetired, leases, leaseSeconds, outbox, jobs]) gauge.reset();
       try {
         for (const { name } of await ctx.store.listClusters()) {
           const snapshot = await ctx.store.snapshot(name);
@@ -84,6 +113,12 @@ export function createMetrics(): Metrics {
           }
           for (const traffic of traffics) endpoints.set({ cluster: name, traffic }, 0);
           for (const endpoint of snapshot.endpoints.values()) endpoints.inc({ cluster: name, traffic: trafficTo(snapshot, endpoint) });
+          if (snapshot.flannel !== null) {
+            for (const owner of ['own', 'foreign', 'faulty']) leases.set({ cluster: name, owner }, 0);
+            for (const lease of snapshot.flannelLeases.values()) leases.inc({ cluster: name, owner: ownerOf(lease) });
+          }
+          const renewed = ctx.renewals.oldest(name);
+          if (renewed !== undefined) leaseSeconds.set({ cluster: name }, FLANNEL_TTL_SECONDS - (ctx.clock.monotonic() - renewed) / 1000);
           draining.set({ cluster: name }, leavingEndpoints(snapshot).length);
           for (const usage of await poolsOf(ctx, snapshot)) {
             const labels = { cluster: name, pool: usage.pool, name: usage.name };
@@ -102,6 +137,11 @@ export function createMetrics(): Metrics {
       }
     },
   };
+}
+
+function ownerOf({ nodeId, fault }: FlannelLease): string {
+  if (fault !== null) return 'faulty';
+  return nodeId === null ? 'foreign' : 'own';
 }
 
 export function registerMetrics(app: FastifyInstance, ctx: Context, metrics: Metrics): void {

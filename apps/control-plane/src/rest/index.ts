@@ -5,6 +5,7 @@ import { registerAgents } from '../agents/routes.js';
 import type { Context } from '../application/context.js';
 import { registerClusters } from './clusters.js';
 import { registerEndpoints } from './endpoints.js';
+import { registerFlannel } from './flannel.js';
 import { registerManifest } from './manifest.js';
 import { registerNetworks } from './networks.js';
 import { registerNodes } from './nodes.js';
@@ -32,6 +33,7 @@ export async function registerRest(app: FastifyInstance, ctx: Context, unready: 
     registerNetworks(routes, ctx);
     registerServices(routes, ctx);
     registerEndpoints(routes, ctx);
+    registerFlannel(routes, ctx);
     registerPools(routes, ctx);
     registerProgress(routes, ctx);
     registerAgents(routes, ctx);

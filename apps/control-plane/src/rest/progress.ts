@@ -55,6 +55,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
         ...shared,
         operationId: 'waitForRevision',
         summary: 'Answer when every node has applied a revision, and what agents saw on account of it',
+        description: 'With a flannel network, the newest revision is applied when every node that takes part has its lease, too.',
         query: revisionWaitQuery,
         answers: { 200: { description: 'Status when all had.', schema: refTo('ClusterStatus') } },
         errors: ['not-found', 'wait-timeout'],
@@ -62,7 +63,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const { cluster } = request.params;
-      const { revision = (await ctx.store.snapshot(cluster)).cluster.revision, timeout = DEFAULT_WAIT_SECONDS } = request.query;
+      const { revision, timeout = DEFAULT_WAIT_SECONDS } = request.query;
       return waitApplied(ctx, cluster, revision, timeout, hungUp(reply));
     },
   );

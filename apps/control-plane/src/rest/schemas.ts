@@ -15,6 +15,7 @@ import {
 } from '@portolan/model';
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { jobStatuses } from '../application/history.js';
+import { flannelComponents } from './flannel-schemas.js';
 import { refTo } from './operation.js';
 
 const closed = { additionalProperties: false } as const;
@@ -93,6 +94,8 @@ const nodeFields = {
     description: 'silent: its agent is gone, and others look whether the host answers; unreachable: it does not, and its endpoints are sent nothing.',
   }),
   underlayMtu: nullable(Type.Integer({ description: 'MTU of the interface with its address, in bytes; null before it reported.' })),
+  underlayLink: nullable(Type.String({ description: 'Name of that interface; null before it reported.' })),
+  onLink: Type.Array(Type.String(), { description: 'Subnets that the host reaches without a gateway.' }),
   status: refTo('NodeStatus'),
 };
 const networkFields = {
@@ -107,10 +110,13 @@ const endpointFields = {
     description: 'What it is sent: everything by its weight; only packets of connections that it has; nothing.',
   }),
   gatewayAddress: nullable(Type.String({ description: 'Its host-local address, by which it reaches out.' })),
+  flannelAddress: nullable(Type.String({ description: 'In the flannel network; null when it is not in it, and until its node has a subnet.' })),
   drain: nullable(Drain),
 };
 
-const Change = Type.Object({ action: words('create', 'change', 'delete'), kind: words('cluster', ...nounKinds), name: NameSchema }, closed);
+/** What a change or a finding can be of. */
+const changeKinds = ['cluster', ...nounKinds, 'flannel', 'lease'] as const;
+const Change = Type.Object({ action: words('create', 'change', 'delete'), kind: words(...changeKinds), name: Type.String() }, closed);
 
 const Step = Type.Object({ action: words('create', 'replace', 'delete'), key: Type.String(), reason: Type.String() }, closed);
 const Plan = Type.Object(
@@ -158,6 +164,7 @@ export const components: Readonly<Record<string, TSchema>> = {
   Network: representation(NetworkSpecSchema, networkFields),
   Service: representation(ServiceSpecSchema),
   Endpoint: representation(EndpointSpecSchema, endpointFields),
+  ...flannelComponents,
   PoolUsage,
   NodeStatus,
   ClusterStatus: Type.Object(
@@ -211,7 +218,7 @@ export const components: Readonly<Record<string, TSchema>> = {
     {
       severity: words('block', 'warn'),
       code: Type.String(),
-      subject: Type.Object({ kind: words('cluster', ...nounKinds), id: IdSchema, name: NameSchema }),
+      subject: Type.Object({ kind: words(...changeKinds), id: IdSchema, name: Type.String() }),
       field: Type.String({ description: 'Property of the object, empty for the whole of it.' }),
       message: Type.String(),
       fix: Type.String(),
