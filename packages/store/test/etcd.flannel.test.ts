@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RegistryView } from '@portolan/flannel';
@@ -30,6 +32,46 @@ async function stopServer(): Promise<void> {
 function opened(): FlannelRegistry {
   warnings = [];
   return openFlannelRegistry({ endpoints: [server.url], log: { warn: (_, message) => void warnings.push(message), info: () => undefined } });
+}
+
+/** A way to the port that can be taken away. */
+async function cuttableLine(port: number): Promise<{ readonly url: string; cut(): Promise<void>; mend(): Promise<void> }> {
+  const sockets = new Set<Socket>();
+  const line = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => sockets.delete(socket));
+    }
+    near.pipe(far).pipe(near);
+  });
+  const listen = async (at: number): Promise<void> => {
+    line.listen(at, '127.0.0.1');
+    await once(line, 'listening');
+  };
+  await listen(0);
+  const address = line.address();
+  const own = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${own}`,
+    async cut() {
+      const closed = once(line, 'close');
+      line.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+    mend: () => listen(own),
+  };
+}
+
+/** What each of many calls answers; fifty at a time, for a busy machine. */
+async function inWaves<T>(count: number, call: (i: number) => Promise<T>): Promise<T[]> {
+  const answers: T[] = [];
+  for (let start = 0; start < count; start += 50) {
+    answers.push(...(await Promise.all(Array.from({ length: Math.min(50, count - start) }, (_, i) => call(start + i)))));
+  }
+  return answers;
 }
 
 describe('both twins', () => {
@@ -126,42 +168,50 @@ describe("flannel's registry over etcd", () => {
     await vi.waitFor(() => expect(views.at(-1)).toEqual({ config: null, subnets: new Map() }), { timeout: 5_000 });
   });
 
-  it('shows values that changed before a compaction which it missed', async () => {
+  it('shows values that changed and were compacted away while it was cut off', async () => {
     await registry.write(prefix, entry(1, 'old'), null);
     await registry.write(prefix, entry(2), null);
-    const views = await watched();
-    // The watch is cut, everything changes, and the history of it is compacted before the watch is back.
-    server.pause();
-    await vi.waitFor(() => expect(views.at(-1)).toBeUndefined(), { timeout: 20_000 });
-    server.resume();
-    const writer = connectEtcd([server.url]);
+    const line = await cuttableLine(Number(new URL(server.url).port));
+    const far = openFlannelRegistry({ endpoints: [line.url] });
     try {
-      await vi.waitFor(() => writer.put(`${prefix}/subnets/${entry(1).key}`).value('new'), { timeout: 5_000 });
-      await writer
+      const views: (RegistryView | undefined)[] = [];
+      await far.watch(prefix, (view) => views.push(view));
+      expect(newest(views)).toEqual({ [entry(1).key]: entry(1, 'old').value, [entry(2).key]: entry(2).value });
+      await line.cut();
+      await vi.waitFor(() => expect(views.at(-1)).toBeUndefined(), { timeout: 5_000 });
+      await raw.put(`${prefix}/subnets/${entry(1).key}`).value('new');
+      await raw
         .delete()
         .key(`${prefix}/subnets/${entry(2).key}`)
         .exec();
-      const { header } = await writer.get('x').exec();
-      await writer.kv.compact({ revision: header.revision, physical: true });
+      const { header } = await raw.get('x').exec();
+      await raw.kv.compact({ revision: header.revision, physical: true });
+      await line.mend();
+      await vi.waitFor(() => expect(newest(views)).toEqual({ [entry(1).key]: 'new' }), { timeout: 5_000 });
     } finally {
-      writer.close();
+      await far.close();
+      await line.cut();
     }
-    await vi.waitFor(() => expect(newest(views)).toEqual({ [entry(1).key]: 'new' }), { timeout: 5_000 });
-  }, 40_000);
+  });
 
   it('shows a thousand entries that come at once in few views, the last of them whole', async () => {
     const views = await watched();
     const begun = performance.now();
-    await Promise.all(Array.from({ length: 1_000 }, (_, i) => raw.put(`${prefix}/subnets/${entry(i).key}`).value(entry(i).value)));
+    await inWaves(1_000, (i) =>
+      raw
+        .put(`${prefix}/subnets/${entry(i).key}`)
+        .value(entry(i).value)
+        .exec(),
+    );
     await vi.waitFor(() => expect(views.at(-1)?.subnets.size).toBe(1_000), { timeout: 10_000 });
     // One at once, and one each 50 ms while they come.
     expect(views.length).toBeLessThanOrEqual(3 + (performance.now() - begun) / 50);
   });
 
-  it('renews thousands of leases within its deadline', async () => {
-    const leases = await Promise.all(Array.from({ length: 2_000 }, async () => (await raw.leaseClient.leaseGrant({ TTL: 1_000 })).ID));
+  it('renews many leases, more than go on one stream', async () => {
+    const leases = (await inWaves(600, () => raw.leaseClient.leaseGrant({ TTL: 1_000 }))).map(({ ID }) => ID);
     expect(await registry.renew([...leases, '7'])).toEqual(['7']);
-    expect((await registry.remaining(leases)).size).toBe(2_000);
+    expect((await registry.remaining(leases)).size).toBe(600);
   });
 });
 

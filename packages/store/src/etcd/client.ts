@@ -5,10 +5,14 @@ import { storeUnavailable, within } from '../outage.js';
 const service = 'etcd';
 const deadline = 3_000;
 
+/** Milliseconds that each of several members gets of one call: all together get the 3 s. */
+export function deadlineOf(members: number): number {
+  return Math.max(1_000, deadline / members);
+}
+
 /** A client without etcd3's circuit breaker, which refuses calls for seconds after the server is back, and with deadlines, which etcd3 has none of. */
 export function connectEtcd(endpoints: readonly string[]): Etcd3 {
-  // All endpoints together get the 3 s of one call.
-  const share = Math.max(1_000, deadline / endpoints.length);
+  const share = deadlineOf(endpoints.length);
   return new Etcd3({
     hosts: [...endpoints],
     dialTimeout: share,
@@ -19,6 +23,8 @@ export function connectEtcd(endpoints: readonly string[]): Etcd3 {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.min_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
+      // Ten thousand subnets are 2 MB, and the usual limit of an answer is 4.
+      'grpc.max_receive_message_length': 64 * 1_024 * 1_024,
     },
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + share }),
     faultHandling: {
@@ -26,6 +32,11 @@ export function connectEtcd(endpoints: readonly string[]): Etcd3 {
       global: endpoints.length === 1 ? noop : retry(handleWhen(isRecoverableError), { maxAttempts: endpoints.length - 1, backoff: new ConstantBackoff(20) }),
     },
   });
+}
+
+/** A client of each member, for who must choose one; the only member's is the one there is. Nothing is connected before the first call. */
+export function connectMembers(etcd: Etcd3, endpoints: readonly string[]): readonly Etcd3[] {
+  return endpoints.length === 1 ? [etcd] : endpoints.map((endpoint) => connectEtcd([endpoint]));
 }
 
 /** Runs one call; whatever goes wrong with it is `store-unavailable`, within 3.5 s. */

@@ -2,8 +2,9 @@ import { etcdKeys, type Liveness } from '@portolan/protocol';
 import { type Etcd3, Range } from 'etcd3';
 import { storeUnavailable, watchOutage } from '../outage.js';
 import type { Coordination, StoreLog } from '../ports.js';
-import { answerOf, connectEtcd } from './client.js';
+import { answerOf, connectEtcd, connectMembers } from './client.js';
 import type { Lasting } from './lasting.js';
+import { leaseRenewer } from './leases.js';
 import { holdKey, parseLiveness } from './liveness.js';
 import { followKeys, textOf } from './watch.js';
 
@@ -33,6 +34,8 @@ async function raiseRevision(etcd: Etcd3, key: string, revision: number): Promis
 /** The revision key, liveness leases and their watches, over etcd3. */
 export function openCoordination({ endpoints, log }: CoordinationOptions): Coordination {
   const etcd = connectEtcd(endpoints);
+  const members = connectMembers(etcd, endpoints);
+  const renew = leaseRenewer(members);
   const outage = watchOutage('etcd', log);
   const lasting = new Set<Lasting>();
 
@@ -73,7 +76,7 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
         }),
       );
     },
-    keepAlive: (cluster, node, liveness) => keep(holdKey(etcd, endpoints.length, etcdKeys.alive(cluster, node), liveness, outage)),
+    keepAlive: (cluster, node, liveness) => keep(holdKey(etcd, renew, etcdKeys.alive(cluster, node), liveness, outage)),
     watchAlive(cluster, onChange) {
       const prefix = etcdKeys.alivePrefix(cluster);
       return keep(
@@ -94,7 +97,7 @@ export function openCoordination({ endpoints, log }: CoordinationOptions): Coord
     async close() {
       await Promise.all([...lasting].map((one) => one.stop()));
       lasting.clear();
-      etcd.close();
+      for (const client of new Set([etcd, ...members])) client.close();
     },
   };
 }

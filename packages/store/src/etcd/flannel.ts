@@ -1,10 +1,10 @@
 import type { RegistryEntry, RegistryView } from '@portolan/flannel';
 import { type Etcd3, type IKeyValue, Range } from 'etcd3';
-import { watchOutage } from '../outage.js';
+import { storeUnavailable, watchOutage } from '../outage.js';
 import { FLANNEL_TTL_SECONDS, type FlannelRegistry, type StoreLog } from '../ports.js';
-import { answerOf, connectEtcd } from './client.js';
+import { answerOf, connectEtcd, connectMembers } from './client.js';
 import type { Lasting } from './lasting.js';
-import { remainingSeconds, renewLeases, revokeUnused } from './leases.js';
+import { leaseRenewer, remainingSeconds, revokeUnused } from './leases.js';
 import { paced } from './pace.js';
 import { followKeys, textOf } from './watch.js';
 
@@ -24,22 +24,24 @@ const rangeOf = (prefix: string): Range => Range.prefix(`${prefix}/`);
 /** flannel's registry over etcd3. */
 export function openFlannelRegistry({ endpoints, log }: FlannelRegistryOptions): FlannelRegistry {
   const etcd = connectEtcd(endpoints);
+  const members = connectMembers(etcd, endpoints);
+  const renew = leaseRenewer(members);
   const outage = watchOutage('etcd', log);
   const lasting = new Set<Lasting>();
 
   async function noting<T>(call: Promise<T>): Promise<T> {
     try {
-      const answer = await answerOf(call);
+      const answer = await call;
       outage.recovered();
       return answer;
     } catch (cause) {
       outage.failed(cause);
-      throw cause;
+      throw storeUnavailable('etcd', cause);
     }
   }
 
   return {
-    read: (prefix) => noting(readView(etcd, prefix)),
+    read: (prefix) => noting(answerOf(readView(etcd, prefix))),
     async watch(prefix, onView) {
       const following = followView(etcd, prefix, outage, onView);
       lasting.add(following);
@@ -49,15 +51,16 @@ export function openFlannelRegistry({ endpoints, log }: FlannelRegistryOptions):
         await following.stop();
       };
     },
-    writeConfig: (prefix, value, seen) => noting(writeConfig(etcd, prefix, value, seen)),
-    write: (prefix, entry, seen) => noting(writeEntry(etcd, prefix, entry, seen)),
-    remove: (prefix, seen) => noting(removeEntry(etcd, prefix, seen)),
-    renew: (leaseIds) => noting(renewLeases(etcd, leaseIds, 2 * endpoints.length - 1)),
+    writeConfig: (prefix, value, seen) => noting(answerOf(writeConfig(etcd, prefix, value, seen))),
+    write: (prefix, entry, seen) => noting(answerOf(writeEntry(etcd, prefix, entry, seen))),
+    remove: (prefix, seen) => noting(answerOf(removeEntry(etcd, prefix, seen))),
+    // Thousands take longer than one call may; each batch and each question has its own deadline.
+    renew: (leaseIds) => noting(renew(leaseIds)),
     remaining: (leaseIds) => noting(remainingSeconds(etcd, leaseIds)),
     async close() {
       await Promise.all([...lasting].map((one) => one.stop()));
       lasting.clear();
-      etcd.close();
+      for (const client of new Set([etcd, ...members])) client.close();
     },
   };
 }

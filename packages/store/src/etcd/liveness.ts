@@ -3,7 +3,7 @@ import type { Etcd3 } from 'etcd3';
 import type { Outage } from '../outage.js';
 import { answerOf } from './client.js';
 import { type Lasting, repeat } from './lasting.js';
-import { renewLeases } from './leases.js';
+import type { Renew } from './leases.js';
 
 /** What a liveness key holds; undefined for a value that no agent wrote. */
 export function parseLiveness(value: string): Liveness | undefined {
@@ -31,11 +31,11 @@ async function claimKey(etcd: Etcd3, key: string, lease: string, liveness: Liven
 }
 
 /** Holds a liveness key until stopped; then its lease is given back, and with it the key, if it is still ours. */
-export function holdKey(etcd: Etcd3, members: number, key: string, liveness: Liveness, outage: Outage): Lasting {
+export function holdKey(etcd: Etcd3, renew: Renew, key: string, liveness: Liveness, outage: Outage): Lasting {
   let lease: string | undefined;
   const holding = repeat(
     async () => {
-      if (lease !== undefined && (await answerOf(renewLeases(etcd, [lease], 2 * members - 1))).includes(lease)) lease = undefined;
+      if (lease !== undefined && (await answerOf(renew([lease]))).includes(lease)) lease = undefined;
       lease ??= (await answerOf(etcd.leaseClient.leaseGrant({ TTL: LIVENESS_TTL_SECONDS }))).ID;
       await claimKey(etcd, key, lease, liveness);
       outage.recovered();
