@@ -1,5 +1,4 @@
-import { closeSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObjectBody, ObservedObject } from '@portolan/node-state';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -23,7 +22,6 @@ function captured(name: string): string {
 let host: ThrowawayHost;
 let kernel: Kernel;
 let relay: TestRelay;
-let fileRoot: string;
 
 interface TestRelay extends UdpRelay {
   close(): void;
@@ -59,9 +57,8 @@ function testRelay(path: string): TestRelay {
 
 beforeEach(() => {
   host = makeThrowawayHost();
-  fileRoot = mkdtempSync(join(tmpdir(), 'portolan-files-'));
   relay = testRelay(host.host);
-  kernel = openLinuxKernel({ ...host, relay, fileRoot });
+  kernel = openLinuxKernel({ ...host, relay });
   const far = host.container('switch');
   host.run(`ip link add eth0 address 52:54:00:00:00:11 type veth peer name n1 netns ${far}; ip link set eth0 up`);
   host.run('ip addr add 192.168.77.11/24 dev eth0; ip -6 addr add fd00:77::11/64 dev eth0 nodad');
@@ -71,7 +68,6 @@ beforeEach(() => {
 afterEach(() => {
   relay.close();
   host.dispose();
-  rmSync(fileRoot, { recursive: true, force: true });
 });
 
 const network = '10.5.0.0/16';
@@ -158,8 +154,9 @@ describe.each(Object.keys(nodes))('the kernel of backend %s', (backend) => {
         .map((table) => table.trim())
         .sort();
     expect(order(host.run('iptables-save'))).toEqual(order(captured(`${backend}/iptables-save.txt`)));
-    expect(readFileSync(join(fileRoot, 'run/flannel/subnet.env'), 'utf8')).toBe(captured(`${backend}/subnet.env`));
-    expect(statSync(join(fileRoot, 'run/flannel/subnet.env')).mode & 0o777).toBe(0o644);
+    const subnetEnv = join(host.fileRoot, 'run/flannel/subnet.env');
+    expect(readFileSync(subnetEnv, 'utf8')).toBe(captured(`${backend}/subnet.env`));
+    expect(statSync(subnetEnv).mode & 0o777).toBe(0o644);
   });
 });
 

@@ -38,8 +38,9 @@ export function sampleState(host: ThrowawayHost): NodeState {
   return stateOf(host, snapshot, [...snapshot.nodes.values()][0]?.name ?? '');
 }
 
-/** One of everything, on a node that has most of it. */
+/** One of everything, on a node that has most of it, with the interface that it reaches the others by. */
 export function dataPlaneState(host: ThrowawayHost): NodeState {
+  host.run('ip link add eth0 type veth peer name far; ip link set far up; ip link set eth0 up; ip address add 172.16.130.140/24 dev eth0');
   return stateOf(host, dataPlaneSnapshot(), 'node1');
 }
 

@@ -14,6 +14,7 @@ export interface ThrowawayHost {
   readonly exec: Exec;
   readonly runDirectory: string;
   readonly host: string;
+  readonly fileRoot: string;
   /** Path of a namespace that stands for a container, made on first use. */
   container(name: string): string;
   removeContainer(name: string): void;
@@ -38,6 +39,7 @@ export function makeThrowawayHost(): ThrowawayHost {
     exec: spawnExec(),
     host,
     runDirectory: join(folder, 'run'),
+    fileRoot: join(folder, 'files'),
     container: make,
     removeContainer: (name) => {
       const path = join(folder, name);

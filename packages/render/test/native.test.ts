@@ -34,6 +34,11 @@ describe.each(backends)('one of everything in this kernel, with %s', (backend) =
   let host: NativeHost;
   beforeEach(() => {
     host = new NativeHost(state, backend);
+    host.exec(
+      'host',
+      ['ip', '-batch', '-'],
+      'link add eth0 type veth peer name far\nlink set far up\nlink set eth0 up\naddress add 172.16.130.140/24 dev eth0\n',
+    );
   });
   afterEach(() => host.close());
 
