@@ -1,4 +1,4 @@
-export { configFault, encodeConfig, isRegistryField, specOfConfig } from './config.js';
+export { configFault, encodeConfig, specOfConfig } from './config.js';
 export { type FlannelLayout, flannelLayout, isOwnSubnet } from './layout.js';
 export { encodeLease, type LeaseValue, leaseKey, readLease } from './lease.js';
 export { vtepMacOf } from './mac.js';

@@ -38,11 +38,19 @@ type ValueFields = Pick<FlannelLease, 'publicAddress' | 'backendType' | 'vni' | 
  * An entry of anybody's, also of flanneld of long ago: fields in any order and case; VNI, PublicIPv6 and BackendType may be missing. It
  * throws nothing: what cannot be read, or cannot be used, is its `fault`, for people. `nodeId` is null: who has it is told by `leasesOf`.
  */
-export function readLease({ key, value, leaseId }: RegistryEntry): FlannelLease {
+export function readLease(entry: RegistryEntry): FlannelLease {
+  const known = leases.get(entry);
+  if (known !== undefined) return known;
+  const { key, value, leaseId } = entry;
   const { fault: keyFault, subnet } = readKey(key);
   const { fault: valueFault, ...attributes } = readValue(value);
-  return { key: printable(key), subnet, ...attributes, nodeId: null, reserved: leaseId === null, fault: keyFault ?? valueFault };
+  const lease = { key: printable(key), subnet, ...attributes, nodeId: null, reserved: leaseId === null, fault: keyFault ?? valueFault };
+  leases.set(entry, lease);
+  return lease;
 }
+
+/** What entries say, as long as somebody has them: a view of thousands differs from the one before by a few. */
+const leases = new WeakMap<RegistryEntry, FlannelLease>();
 
 /** flanneld finds the name at the end of any text (ParseSubnetKey), so that much decides what is taken; we use only what it would write itself. */
 const KEY = /(\d+\.\d+\.\d+\.\d+)-(\d+)(&[a-f\d:]+-\d+)?$/;

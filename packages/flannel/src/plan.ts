@@ -102,13 +102,9 @@ interface Place {
 function placesOf(snapshot: Snapshot, holdings: Holdings, nodes: readonly Node[]): ReadonlyMap<Id, Place> {
   const { all, byNode, layout, reservations } = holdings;
   const keys = new Set(all.map(({ entry }) => entry.key));
-  const inView = new TakenSubnets(layout);
   const taken = new TakenSubnets(layout);
-  for (const { lease } of all) {
-    if (lease.subnet === null) continue;
-    inView.add(lease.subnet);
-    taken.add(lease.subnet);
-  }
+  for (const { lease } of all) if (lease.subnet !== null) taken.add(lease.subnet);
+  const freeReservations = new Set([...reservations.values()].filter((subnet) => !taken.has(subnet)));
   for (const subnet of reservations.values()) taken.add(subnet);
   const lastLeases = new Map([...snapshot.flannelLeases.values()].flatMap((lease) => (lease.nodeId === null ? [] : [[lease.nodeId, lease] as const])));
 
@@ -131,7 +127,7 @@ function placesOf(snapshot: Snapshot, holdings: Holdings, nodes: readonly Node[]
     });
     const has = held.some(({ lease }) => lease.subnet === reservation);
     const [fitting] = held.flatMap(({ lease }) => (lease.subnet === null ? [] : [{ subnet: lease.subnet, reserved: lease.reserved }]));
-    if (reservation !== undefined && isOwnSubnet(layout, reservation) && (has || !inView.has(reservation))) put(node, reservation, true);
+    if (reservation !== undefined && isOwnSubnet(layout, reservation) && (has || freeReservations.has(reservation))) put(node, reservation, true);
     else if (node.underlayLink === null) continue;
     else if (fitting !== undefined) put(node, fitting.subnet, fitting.reserved);
     else if (last?.subnet && isOwnSubnet(layout, last.subnet) && !taken.has(last.subnet)) put(node, last.subnet, last.reserved);
