@@ -53,6 +53,11 @@ function said(heir: ChildProcess, kind: FromHeir['kind'], begin: () => void): Pr
 
 /** In the program that follows: waits for what it is handed. `prepare` gets everything ready, `begin` forwards. */
 export function inherit(prepare: (state: Extract<ToHeir, { kind: 'state' }>) => Promise<void>, begin: () => Promise<void>): void {
+  let hasBegun = false;
+  // Without the program before, nobody says when to begin: what it held goes with both, and is seen to be gone.
+  process.once('disconnect', () => {
+    if (!hasBegun) process.exit(1);
+  });
   const tell = (message: FromHeir): void => {
     process.send?.(message);
   };
@@ -63,6 +68,7 @@ export function inherit(prepare: (state: Extract<ToHeir, { kind: 'state' }>) => 
         tell({ kind: 'ready' });
       } else {
         await begin();
+        hasBegun = true;
         tell({ kind: 'taken' });
       }
     })().catch((error: unknown) => {

@@ -16,7 +16,7 @@ function isRelayBody(body: ObjectBody): body is RelayBody {
   return body.kind === 'udp-relay' || body.kind === 'udp-relay-peer';
 }
 
-export function isRelayKey(key: string): boolean {
+function isRelayKey(key: string): boolean {
   return kindOfKey(key) === 'udp-relay';
 }
 

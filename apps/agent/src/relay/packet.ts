@@ -1,6 +1,6 @@
 /** IPv4 packets where they lie in memory (RFC 791): `at` is where one begins, `length` how many bytes were read. */
 
-export const HEADER = 20;
+const HEADER = 20;
 const ICMP = 1;
 const ICMP_HEADER = 8;
 /** Bytes of an offender's payload that are sent back (RFC 792). */

@@ -1,5 +1,5 @@
 import { ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { holdsLock } from '@portolan/kernel/sockets';
@@ -25,11 +25,12 @@ function say(message: string, fields: object = {}): void {
 /** Runs the program of the relay; its thread is `file`, too. */
 export async function runProgram(file: URL): Promise<void> {
   const { values } = parseArgs({ options: { run: { type: 'string' }, follow: { type: 'boolean', default: false } } });
-  const { run: runDirectory, follow } = values;
-  if (runDirectory === undefined) {
+  const { run, follow } = values;
+  if (run === undefined) {
     process.stderr.write('usage: udp-relay --run DIRECTORY\n');
     process.exit(2);
   }
+  const runDirectory = resolve(run);
   const version = versionOf(fileURLToPath(file));
   // It must keep no file system in use, and end with no terminal.
   process.chdir('/');
@@ -84,7 +85,7 @@ export async function runProgram(file: URL): Promise<void> {
     const { device, peers } = relay;
     await handOver(program, runDirectory, { ...(device === undefined ? {} : { device }), peers, lock });
     // What it has read is sent before it ends.
-    await forwarder.release();
+    await forwarder.stop();
     setImmediate(() => end('another program goes on'));
     return { done: true };
   };

@@ -7,7 +7,7 @@ import type { Forwarder } from './forwarder.js';
 import { changesIn, SPACE } from './lines.js';
 import type { RelayState } from './messages.js';
 
-/** A relay: one device at most, and peers, which stay when the device is made anew. Changes must come one at a time. */
+/** A relay: one device at most, and peers, which stay when the device is made anew. What is asked of it happens one after the other. */
 export interface Relay {
   /** Carries out lines in order. Fails with a PortolanError; the lines before are carried out then. */
   change(text: string): Promise<void>;
@@ -29,7 +29,13 @@ export function createRelay(forwarder: Forwarder): Relay {
   const peers = new Map<string, UdpRelayPeerBody>();
   let device: Device | undefined;
   let hasSocketFailed = false;
+  let tail: Promise<unknown> = Promise.resolve();
 
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const result = tail.then(() => work());
+    tail = result.catch(() => undefined);
+    return result;
+  };
   const carry = async (next: Device): Promise<void> => {
     device = next;
     hasSocketFailed = false;
@@ -83,6 +89,34 @@ export function createRelay(forwarder: Forwarder): Relay {
   const applyRoutes = (set: readonly UdpRelayPeerBody[], deleted: readonly UdpRelayPeerBody[]): Promise<void> =>
     forwarder.routes(Int32Array.from(set.flatMap((peer) => [...subnetOf(peer), parseIpv4(peer.host)])), Int32Array.from(deleted.flatMap(subnetOf)));
 
+  const change = async (text: string): Promise<void> => {
+    const changes = changesIn(text);
+    /** Peers of this text, of which the thread is told at once, when all lines are read. */
+    const set = new Map<string, UdpRelayPeerBody>();
+    const deleted = new Map<string, UdpRelayPeerBody>();
+    try {
+      for (const { key, body } of changes) {
+        if (body?.kind === 'udp-relay') await setDevice(body);
+        else if (body?.kind === 'udp-relay-peer') {
+          subnetOf(body);
+          parseIpv4(body.host);
+          peers.set(key, body);
+          set.set(key, body);
+          deleted.delete(key);
+        } else if (device !== undefined && key === objectKey(SPACE, device.body)) await drop();
+        else {
+          const peer = peers.get(key);
+          if (peer === undefined) continue;
+          peers.delete(key);
+          set.delete(key);
+          deleted.set(key, peer);
+        }
+      }
+    } finally {
+      if (set.size + deleted.size > 0) await applyRoutes([...set.values()], [...deleted.values()]);
+    }
+  };
+
   return {
     get device() {
       return device;
@@ -90,33 +124,7 @@ export function createRelay(forwarder: Forwarder): Relay {
     get peers() {
       return [...peers.values()];
     },
-    change: async (text) => {
-      const changes = changesIn(text);
-      /** Peers of this text that the thread has not been told of; undefined for one that goes. */
-      const set = new Map<string, UdpRelayPeerBody>();
-      const deleted = new Map<string, UdpRelayPeerBody>();
-      try {
-        for (const { key, body } of changes) {
-          if (body?.kind === 'udp-relay') await setDevice(body);
-          else if (body?.kind === 'udp-relay-peer') {
-            subnetOf(body);
-            parseIpv4(body.host);
-            peers.set(key, body);
-            set.set(key, body);
-            deleted.delete(key);
-          } else if (device !== undefined && key === objectKey(SPACE, device.body)) await drop();
-          else {
-            const peer = peers.get(key);
-            if (peer === undefined) continue;
-            peers.delete(key);
-            set.delete(key);
-            deleted.set(key, peer);
-          }
-        }
-      } finally {
-        if (set.size + deleted.size > 0) await applyRoutes([...set.values()], [...deleted.values()]);
-      }
-    },
+    change: (text) => inTurn(() => change(text)),
     state: () => {
       const facts = device && factsOf(device);
       const known = [...peers.values()];
@@ -124,17 +132,19 @@ export function createRelay(forwarder: Forwarder): Relay {
       return { device: { body: { ...device.body, mtu: facts.mtu }, isWell: facts.isUp && !hasSocketFailed }, peers: known };
     },
     counters: () => device && readCounters(forwarder.counters, bufferOf(device)),
-    resume: (body, tun, socket) => carry(deviceOf(body, tun, socket)),
-    addPeers: async (more) => {
-      for (const peer of more) peers.set(objectKey(SPACE, peer), peer);
-      await applyRoutes(more, []);
-    },
-    lost: async (what) => {
-      if (what === 'socket') hasSocketFailed = true;
-      // A device that was made meanwhile is another.
-      else if (device !== undefined && factsOf(device) === undefined) await drop();
-    },
-    close: () => drop(),
+    resume: (body, tun, socket) => inTurn(async () => carry(deviceOf(body, tun, socket))),
+    addPeers: (more) =>
+      inTurn(async () => {
+        for (const peer of more) peers.set(objectKey(SPACE, peer), peer);
+        await applyRoutes(more, []);
+      }),
+    lost: (what) =>
+      inTurn(async () => {
+        if (what === 'socket') hasSocketFailed = true;
+        // A device that was made meanwhile is another.
+        else if (device !== undefined && factsOf(device) === undefined) await drop();
+      }),
+    close: () => inTurn(drop),
   };
 }
 
