@@ -1,4 +1,4 @@
-import { type Cidr, type FlannelPath, type Node, pathOfBackend, type Subnet } from '@portolan/model';
+import { type FlannelPath, type Node, pathOfBackend, type Subnet } from '@portolan/model';
 import { type Finding, warn } from './finding.js';
 import { cutList, type FlannelView, type Lease, nodeNames, placeOf } from './flannel-view.js';
 import { addressValue, subnetOrUndefined } from './view.js';
@@ -41,16 +41,16 @@ function* waitingSwitch({ flannel, leases, subject }: FlannelView): Iterable<Fin
   yield warn('flannel-switch-waits', subject, 'backend', `the switch to ${chosen} waits for foreign nodes: ${places}`);
 }
 
-interface Unreachable {
-  readonly nodes: Node[];
-  readonly peers: readonly Lease[];
-}
-
-/** host-gw sends to the peer itself, so it must be in a subnet that the host reaches without a gateway. One finding for the nodes that miss the same peers. */
+/** host-gw sends to the peer itself, so it must be in a subnet that the host has on its interface on the underlay. One finding for the nodes that miss the same peers. */
 function* peersOffLink(view: FlannelView): Iterable<Finding> {
-  const groups = unreachablePeers(view);
-  for (const { nodes, peers } of groups.slice(0, SHOWN_GROUPS)) {
-    const message = `${nodeNames(nodes)} cannot reach ${cutList(peers.map(placeOf))}: backend host-gw sends to the peer itself, which is in no subnet that the host reaches without a gateway`;
+  const peers = view.leases
+    .filter(({ path }) => path === 'host-gw')
+    .map((lease): Peer => ({ lease, address: addressValue(lease.publicAddress) }))
+    .sort((a, b) => a.address - b.address);
+  const groups = nodesByMissed(view, peers);
+  for (const { nodes, isMissed } of groups.slice(0, SHOWN_GROUPS)) {
+    const missed = cutList(peers.filter((_, i) => isMissed(i)).map(({ lease }) => placeOf(lease)));
+    const message = `${nodeNames(nodes)} cannot reach ${missed}: backend host-gw sends to the peer itself, which is in no subnet that the host has on the interface with its address`;
     yield warn('flannel-peer-off-link', view.subject, 'backend', message);
   }
   const more = groups.slice(SHOWN_GROUPS).flatMap(({ nodes }) => nodes);
@@ -59,45 +59,64 @@ function* peersOffLink(view: FlannelView): Iterable<Finding> {
 
 const SHOWN_GROUPS = 5;
 
-function unreachablePeers({ leases, nodes, own }: FlannelView): readonly Unreachable[] {
-  const peers = leases.filter(({ path }) => path === 'host-gw').map((lease) => ({ lease, address: addressValue(lease.publicAddress) }));
-  if (peers.length === 0) return [];
-  const byPlace = new Map<string, readonly Lease[]>();
-  const groups = new Map<string, Unreachable>();
+interface Peer {
+  readonly lease: Lease;
+  readonly address: number;
+}
+
+/** Nodes that miss the same peers, told by their positions. */
+interface Group {
+  readonly nodes: Node[];
+  readonly isMissed: (peer: number) => boolean;
+}
+
+/** The largest groups first; nodes that reach all are in none. `peers` are in the order of their addresses, so what a subnet holds is a run of them. */
+function nodesByMissed({ nodes, own }: FlannelView, peers: readonly Peer[]): readonly Group[] {
+  const groups = new Map<string, Group>();
+  const positions = new Map(peers.map(({ lease }, i) => [lease, i]));
   for (const node of nodes) {
-    const place = node.onLink.join();
-    let off = byPlace.get(place);
-    if (off === undefined) {
-      const ranges = mergedRanges(node.onLink);
-      off = peers.filter(({ address }) => !isWithin(ranges, address)).map(({ lease }) => lease);
-      byPlace.set(place, off);
-    }
+    const address = addressValue(node.address);
+    // Others of its subnets may be behind other interfaces.
+    const runs = mergedRanges(
+      node.onLink.map(subnetOrUndefined).filter((subnet): subnet is Subnet => subnet !== undefined && address >= subnet.first && address <= subnet.last),
+    )
+      .map(({ first, last }) => [positionOf(peers, first), positionOf(peers, last + 1)] as const)
+      .filter(([from, to]) => from < to);
+    const isReached = (peer: number): boolean => runs.some(([from, to]) => peer >= from && peer < to);
     // A node need not reach itself.
     const mine = own.get(node.id);
-    const missed = mine !== undefined && off.includes(mine) ? off.filter((lease) => lease !== mine) : off;
-    if (missed.length === 0) continue;
-    const key = missed.map(({ lease }) => lease.key).join();
+    const self = mine === undefined ? undefined : positions.get(mine);
+    const alone = self !== undefined && !isReached(self);
+    if (runs.reduce((sum, [from, to]) => sum + to - from, alone ? 1 : 0) === peers.length) continue;
+    const key = `${runs.join()} ${alone ? self : ''}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { nodes: [node], peers: missed });
+    if (group === undefined) groups.set(key, { nodes: [node], isMissed: (peer) => peer !== self && !isReached(peer) });
     else group.nodes.push(node);
   }
   return [...groups.values()].sort((a, b) => b.nodes.length - a.nodes.length);
 }
 
-/** In ascending order, without gaps or overlaps between neighbours. */
-function mergedRanges(cidrs: readonly Cidr[]): readonly Pick<Subnet, 'first' | 'last'>[] {
+/** How many peers have an address below. */
+function positionOf(peers: readonly Peer[], address: number): number {
+  let low = 0;
+  let high = peers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((peers[middle]?.address ?? 0) < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** In ascending order, none of which touch. */
+function mergedRanges(subnets: readonly Subnet[]): readonly Pick<Subnet, 'first' | 'last'>[] {
   const merged: { first: number; last: number }[] = [];
-  const subnets = cidrs.map(subnetOrUndefined).filter((subnet) => subnet !== undefined);
-  for (const { first, last } of subnets.sort((a, b) => a.first - b.first)) {
+  for (const { first, last } of subnets.toSorted((a, b) => a.first - b.first)) {
     const before = merged.at(-1);
     if (before !== undefined && first <= before.last + 1) before.last = Math.max(before.last, last);
     else merged.push({ first, last });
   }
   return merged;
-}
-
-function isWithin(ranges: readonly Pick<Subnet, 'first' | 'last'>[], address: number): boolean {
-  return ranges.some(({ first, last }) => address >= first && address <= last);
 }
 
 function* hostsInside({ snapshot, leases, layout, flannel, subject }: FlannelView): Iterable<Finding> {

@@ -1,4 +1,3 @@
-import { isOwnSubnet } from '@portolan/flannel';
 import { formatIpv4 } from '@portolan/model';
 import { type Finding, warn } from './finding.js';
 import { cutList, type FlannelView, type Lease, nodeNames, placeOf } from './flannel-view.js';
@@ -56,16 +55,23 @@ function* macFindings({ leases, subject }: FlannelView): Iterable<Finding> {
     if (other === undefined) holders.set(`${vni ?? 1} ${vtepMac}`, lease);
     else shared.push(`${vtepMac} of ${placeOf(lease)} and ${placeOf(other)}`);
   }
-  if (shared.length > 0) yield warn('flannel-mac-shared', subject, '', `nodes have one VTEP MAC, and one of them gets the packets of both: ${cutList(shared)}`);
+  if (shared.length > 0) yield warn('flannel-mac-shared', subject, '', `nodes have the VTEP MAC of another, and nothing is sent to them: ${cutList(shared)}`);
   if (missing.length > 0)
     yield warn('flannel-mac-missing', subject, '', `leases of backend vxlan name no VTEP MAC, so nothing can be sent to them: ${cutList(missing)}`);
 }
 
 /** Those of our own nodes are given back by themselves. */
 function* leasesOutside({ leases, layout, flannel, subject }: FlannelView): Iterable<Finding> {
-  const outside = leases.filter(({ lease, text }) => lease.nodeId === null && !isOwnSubnet(layout, text)).map(placeOf);
+  const { first, last, prefixLength } = layout.network;
+  const isInside = ({ subnet }: Lease): boolean => subnet.prefixLength > prefixLength && subnet.first >= first && subnet.last <= last;
+  const outside = leases.filter((lease) => lease.lease.nodeId === null && !isInside(lease)).map(placeOf);
   if (outside.length > 0) {
-    yield warn('flannel-lease-outside', subject, 'network', `foreign nodes have subnets that are not among those of ${flannel.network}: ${cutList(outside)}`);
+    yield warn(
+      'flannel-lease-outside',
+      subject,
+      'network',
+      `foreign nodes have subnets outside of ${flannel.network}, and nothing is sent to them: ${cutList(outside)}`,
+    );
   }
 }
 

@@ -34,6 +34,7 @@ export interface FlannelView {
   readonly layout: FlannelLayout;
   /** Paths that each node of ours holds. */
   readonly held: ReadonlySet<FlannelPath>;
+  /** In the order of their keys. */
   readonly leases: readonly Lease[];
   /** The subnet of each node of ours that has one. */
   readonly own: ReadonlyMap<Id, Lease>;
@@ -44,7 +45,7 @@ export interface FlannelView {
 /** Throws what `flannelLayout` throws. */
 export function flannelView(snapshot: Snapshot, flannel: Flannel): FlannelView {
   const layout = flannelLayout(flannel);
-  const leases = [...snapshot.flannelLeases.values()].flatMap(readable);
+  const leases = [...snapshot.flannelLeases.values()].sort((a, b) => (a.key < b.key ? -1 : 1)).flatMap(readable);
   return {
     snapshot,
     flannel,
@@ -67,14 +68,13 @@ function readable(lease: FlannelLease): readonly Lease[] {
   return [{ lease, subnet, text: lease.subnet, publicAddress: lease.publicAddress, path: pathOfLease(lease) }];
 }
 
-/** Of several that a node has the one that fits the network counts, then the one with the lowest key. */
+/** Of several that a node has the first that fits the network counts, else the first. */
 function ownLeases(layout: FlannelLayout, leases: readonly Lease[]): ReadonlyMap<Id, Lease> {
   const own = new Map<Id, Lease>();
-  const rank = ({ lease, text }: Lease): string => `${isOwnSubnet(layout, text) ? 0 : 1} ${lease.key}`;
   for (const lease of leases) {
     const { nodeId } = lease.lease;
     const other = nodeId === null ? undefined : own.get(nodeId);
-    if (nodeId !== null && (other === undefined || rank(lease) < rank(other))) own.set(nodeId, lease);
+    if (nodeId !== null && (other === undefined || (isOwnSubnet(layout, lease.text) && !isOwnSubnet(layout, other.text)))) own.set(nodeId, lease);
   }
   return own;
 }

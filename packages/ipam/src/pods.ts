@@ -81,8 +81,8 @@ function nodeSubnets({ flannel, flannelLeases }: Snapshot): ReadonlyMap<Id, Subn
   const found = new Map<Id, { readonly key: string; readonly fits: boolean; readonly subnet: Subnet }>();
   if (flannel === null) return new Map();
   const layout = flannelLayout(flannel);
-  for (const { nodeId, subnet, fault, key } of flannelLeases.values()) {
-    if (nodeId === null || subnet === null || fault !== null) continue;
+  for (const { nodeId, subnet, publicAddress, fault, key } of flannelLeases.values()) {
+    if (nodeId === null || subnet === null || publicAddress === null || fault !== null) continue;
     const fits = isOwnSubnet(layout, subnet);
     const other = found.get(nodeId);
     if (other === undefined || (fits === other.fits ? key < other.key : fits)) found.set(nodeId, { key, fits, subnet: parseCidr(subnet) });

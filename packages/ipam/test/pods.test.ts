@@ -131,7 +131,7 @@ describe('podAddresses', () => {
     const after = podAddresses(snapshot);
     expect(podAddresses(after)).toBe(after);
     // Many times what it needs: this finds work that grows with the square.
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(5000);
     expect(new Set([...after.endpoints.values()].map((endpoint) => endpoint.flannel?.address)).size).toBe(10_000);
   });
 });
