@@ -28,6 +28,8 @@ export class SimulatedAgent {
     if (this.#held === undefined) throw new Error(`state answered ${answer.status}`);
     const report = { ...this.report(this.#held, Number(answer.headers['portolan-revision'])), ...change };
     const taken = await this.plane.send('POST', `${url}/reports`, report);
+    // It was deleted in between.
+    if (taken.status === 404) return;
     if (taken.status !== 200) throw new Error(`report answered ${taken.status}: ${JSON.stringify(taken.body)}`);
   }
 

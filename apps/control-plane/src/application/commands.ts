@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { type Actor, commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
 import { parsed, withPaths } from './parse.js';
+import { clearRegistry } from './registry-writes.js';
 import { readOnlyFields } from './representations.js';
 import { refuseSharedPrefix } from './shared-prefix.js';
 
@@ -39,10 +40,11 @@ export async function patchCluster(ctx: Context, actor: Actor, cluster: string, 
 }
 
 export async function deleteCluster(ctx: Context, actor: Actor, cluster: string, revision?: number): Promise<void> {
-  if (revision !== undefined) atRevision(await ctx.store.snapshot(cluster), revision);
+  const snapshot = atRevision(await ctx.store.snapshot(cluster), revision);
   await ctx.store.deleteCluster(cluster);
   ctx.log.info({ cluster, actor }, 'delete cluster');
   ctx.changes.notify('clusters', cluster);
+  await clearRegistry(ctx, snapshot);
 }
 
 export async function applyClusterManifest(

@@ -42,5 +42,3 @@ export function flannelParts(builder: Builder, { node }: NounRefs) {
   });
   return { lease, place };
 }
-
-export type FlannelParts = ReturnType<typeof flannelParts>;

@@ -79,8 +79,6 @@ export function flannelType(builder: Builder, inputs: InputTypes, objects: Objec
   });
 }
 
-export type FlannelType = ReturnType<typeof flannelType>;
-
 function specOf({ snapshot }: ClusterView): object {
   const { version: _version, leaving: _leaving, ...spec } = flannelRepresentation(snapshot);
   return spec;

@@ -1,19 +1,17 @@
-import { leasesOf, type RegistryPlan, type RegistryView, registryPlan } from '@portolan/flannel';
+import { leasesOf, type RegistryView, registryPlan } from '@portolan/flannel';
 import { finishFlannel, observeRegistry } from '@portolan/intent';
 import type { Flannel, Snapshot } from '@portolan/model';
 import { commitEdit } from '../application/commit.js';
 import type { Context } from '../application/context.js';
 import { type ProgressByNode, progressByNode } from '../application/drains.js';
 import { acknowledgedNodes, isEmptyPlan, retiredPaths } from '../application/flannel-progress.js';
-import { inParallel } from '../application/in-parallel.js';
+import { writeRegistry } from '../application/registry-writes.js';
 import { forEachCluster } from './each-cluster.js';
 import { mirrorSummary } from './mirror-summary.js';
 
 const ACTOR = 'flannel';
 /** After so many refused plans in a row the next poke, or the timer, goes on. */
 const MOST_ROUNDS = 6;
-/** Entries that are written at the same time. */
-const PARALLEL_WRITES = 16;
 
 /**
  * Brings flannel's registry in etcd and the snapshots together. etcd says who owns which subnet, the intent who should:
@@ -49,7 +47,7 @@ export function flannelTask(ctx: Context): (signal: AbortSignal) => Promise<void
     const progress = progressByNode(await ctx.store.progress(snapshot.cluster.id));
     const before = await ctx.registry.read(flannel.prefix);
     const plan = registryPlan(snapshot, before, acknowledgedNodes(snapshot, flannel, progress));
-    const refused = await carryOut(cluster, flannel.prefix, plan);
+    const refused = await writeRegistry(ctx, cluster, flannel.prefix, plan);
     const view = isEmptyPlan(plan) ? before : await ctx.registry.read(flannel.prefix);
     const mirrored = await mirror(cluster, snapshot, view);
     // The commit pokes this task again.
@@ -57,22 +55,6 @@ export function flannelTask(ctx: Context): (signal: AbortSignal) => Promise<void
     if (mirrored === 'moved' || !isEmptyPlan(plan)) return false;
     await finish(cluster, snapshot, flannel, view, progress);
     return true;
-  }
-
-  /** How many entries were no longer as they were planned with. Nobody is without a subnet in between: entries go when others are written. */
-  async function carryOut(cluster: string, prefix: string, { config, removes, writes }: RegistryPlan): Promise<number> {
-    const answers: boolean[] = [];
-    if (config?.value != null) answers.push(await ctx.registry.writeConfig(prefix, config.value, config.seen));
-    answers.push(
-      ...(await inParallel(writes, PARALLEL_WRITES, ({ key, value, reserved, seen }) => ctx.registry.write(prefix, { key, value, reserved }, seen))),
-      ...(await inParallel(removes, PARALLEL_WRITES, (entry) => ctx.registry.remove(prefix, entry))),
-    );
-    if (config !== null && config.value === null) answers.push(await ctx.registry.writeConfig(prefix, null, config.seen));
-    if (answers.length === 0) return 0;
-    const refused = answers.filter((written) => !written).length;
-    ctx.counters.registryWritten(cluster, answers.length - refused, refused);
-    ctx.log.info({ cluster, written: writes.length, removed: removes.length, config: config !== null, refused }, "flannel's registry written");
-    return refused;
   }
 
   /** moved: another process has mirrored something meanwhile. */
