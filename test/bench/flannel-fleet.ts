@@ -32,8 +32,7 @@ export async function fleetJoined(peers: number, report: (progress: string) => v
     const etcd = etcdClient(lab.servers.etcdEndpoints[0] ?? '');
     const kernels = [...lab.hosts.values()].map(({ name, netns }) => hostKernel(lab.machineOf(name), netns));
     // A network with room for so many subnets.
-    await client.call('/endpoints/a.1', 'PATCH', { flannel: null });
-    await client.call('/endpoints/b.1', 'PATCH', { flannel: null });
+    for (const name of ['a.1', 'b.1']) await client.call(`/endpoints/${name}?force=true`, 'DELETE');
     await client.call('/flannel?wait=applied', 'DELETE');
     await until('the registry is empty', 20, async () => (await etcd.range('/coreos.com/network')).length === 0);
     await client.call('/flannel?wait=applied', 'PUT', { network: '10.0.0.0/8', backend: { type: 'vxlan' } });

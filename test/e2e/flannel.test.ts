@@ -235,28 +235,32 @@ describe.each(['vxlan', 'host-gw', 'udp'] as const)('backend %s', (backend) => {
     expect(longer.output).toContain(`mtu=${walk.mtu}`);
   });
 
-  it('gives further containers addresses of the subnet, that are reached', async () => {
+  it('gives further containers addresses of the subnet, that are reached, and disturbs no other by their coming and going', async () => {
+    const pings = await steadyPing(machine, A.netns, B.pod);
     const netns = await lab.addContainer('a.2', 'node-a', '8080/tcp');
     await client.call('/endpoints?wait=applied', 'POST', { name: 'a.2', node: 'node-a', attachment: { netns }, flannel: {} });
     await flannel.settled();
-    const { flannel: place } = await client.call<{ flannel: { address: string } }>('/endpoints/a.2');
-    expect(place.address).toMatch(/^10\.244\.1\.\d+$/);
-    expect((await lab.request('b.1', `http://${place.address}:8080/`, 2)).answers.map(({ client: seen }) => seen)).toEqual([B.pod, B.pod]);
-    expect((await lab.request('a.1', `http://${place.address}:8080/`, 1)).answers.map(({ client: seen }) => seen)).toEqual([A.pod]);
+    const { flannelAddress } = await client.call<{ flannelAddress: string }>('/endpoints/a.2');
+    expect(flannelAddress).toMatch(/^10\.244\.1\.\d+$/);
+    expect((await lab.request('b.1', `http://${flannelAddress}:8080/`, 2)).answers.map(({ client: seen }) => seen)).toEqual([B.pod, B.pod]);
+    expect((await lab.request('a.1', `http://${flannelAddress}:8080/`, 1)).answers.map(({ client: seen }) => seen)).toEqual([A.pod]);
     await client.call('/endpoints/a.2?wait=applied', 'DELETE');
     await lab.removeContainer('a.2');
+    await sleep(300);
+    const { sent, received } = await pings.stop();
+    expect(sent - received).toBe(0);
   });
 
   it('reaches a host with flanneld, and is reached by it', async () => {
     await foreign.join(backend);
-    const took = await soon('the foreign host is reached', async () => (await ping(machine, A.netns, foreign.pod)).received === 1 || backend === 'udp');
+    const took = await soon('there is a way to the foreign host', async () => backend === 'udp' || (await tracesOf(a, '10.244.9.0/24')).length === 1);
     let peer: { stop(): Promise<UdpPeerFigures> } | undefined;
     if (backend === 'udp') peer = await udpPeer();
     await until('both kernels are in sync', 10, async () => {
       const { leases } = await flannel.status();
       return leases.length === 3 && leases.every(({ kernel, node }) => node === null || kernel?.inSync === true);
     });
-    console.log(`${backend}: a host with flanneld is reached ${Math.round(took)} ms after its lease`);
+    console.log(`${backend}: there is a way to a host with flanneld ${Math.round(took)} ms after its lease`);
     const row = await rowOf(foreign.subnet);
     expect(row).toMatchObject({ node: null, foreign: true, publicAddress: foreign.address, backendType: backend, reserved: false, fault: null });
     expect(row?.secondsLeft).toBeGreaterThan(LEASE_SECONDS - 120);
@@ -317,15 +321,17 @@ describe.each(['vxlan', 'host-gw', 'udp'] as const)('backend %s', (backend) => {
   });
 
   it('is put right when somebody changes a kernel', async () => {
-    for (const { what, harm, holds, found } of repairs(backend)) {
-      // What is put right at once is no report yet; and what was harmed before must not be counted again.
+    for (const { what, harm, holds, found, within = soonEnough.event } of repairs(backend)) {
       await until('nothing is left to do', 15, async () => (await rowOf(A.subnet))?.kernel?.inSync === true);
+      // An agent takes what it hears within 0.3 s of its own work for that work; what somebody does just then, its timer finds.
+      await sleep(400);
       const since = new Date();
       await harm();
       const took = await soon(`${what}: put right`, holds);
       console.log(`${backend}: ${what}: put right within ${Math.round(took)} ms`);
-      expect(took).toBeLessThan(2_000);
+      expect(took).toBeLessThan(within);
       expect((await ping(machine, A.netns, B.pod, { count: 1 })).received).toBe(1);
+      if (found === undefined) continue;
       await until(`${what}: reported`, 10, async () => (await reportedSteps(lab, 'node-a', since)).some(({ key }) => key.startsWith(found)));
     }
   });
@@ -336,9 +342,14 @@ interface Repair {
   harm(): Promise<unknown>;
   /** Whether the kernel of node-a is as it should be again. */
   holds(): Promise<boolean>;
-  /** Start of the key of an object that the report must name. */
-  readonly found: string;
+  /** Start of the key of an object that the report must name; undefined where nothing was lost. */
+  readonly found?: string;
+  /** Milliseconds that it may take; what no event tells of is found by the agent's timer. */
+  readonly within?: number;
 }
+
+/** By an event, and by the look at everything every 5 s. */
+const soonEnough = { event: 2_000, timer: 7_000 } as const;
 
 function repairs(backend: Backend): readonly Repair[] {
   const wayTo = { vxlan: `${B.subnet} via ${B.base} dev flannel.1`, 'host-gw': `${B.subnet} via ${B.host} dev eth1`, udp: '10.244.0.0/16 dev flannel0' }[
@@ -364,15 +375,16 @@ function repairs(backend: Backend): readonly Repair[] {
       await a.ip('route', 'replace', 'default', 'via', '172.16.130.1');
     },
     holds: routed,
-    found: backend === 'host-gw' ? 'route/host/' : '',
+    ...(backend === 'host-gw' && { found: 'route/host/' }),
   };
   const rules: Repair = {
     what: 'packet filter emptied',
     harm: () => a.run('iptables', '-t', 'nat', '-F', 'POSTROUTING'),
     holds: async () => (await a.rules('nat')).some((line) => line.startsWith('-A POSTROUTING') && line.includes('PORTOLAN')),
     found: 'rule-entry/host/',
+    within: soonEnough.timer,
   };
-  if (backend === 'host-gw') return [flushed, strange, flapped, rules];
+  if (backend === 'host-gw') return [flushed, strange, flapped];
   const device = walks[backend].device;
   const lost: Repair = {
     what: `${device} deleted`,
@@ -481,8 +493,7 @@ describe('a host behind a router', () => {
 
 describe('a network that goes', () => {
   it('leaves nothing in etcd, in kernels and in files', async () => {
-    await client.call('/endpoints/a.1', 'PATCH', { flannel: null });
-    await client.call('/endpoints/b.1', 'PATCH', { flannel: null });
+    for (const name of ['a.1', 'b.1']) await client.call(`/endpoints/${name}?force=true`, 'DELETE');
     await client.call('/flannel?wait=applied&timeout=60', 'DELETE');
     await until('the registry is empty', 20, async () => (await etcd.range('/coreos.com/network')).length === 0);
     for (const kernel of [a, b]) {

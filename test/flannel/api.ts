@@ -36,6 +36,8 @@ export interface Finding {
 export interface FlannelApi {
   status(): Promise<FlannelStatus>;
   findings(): Promise<readonly Finding[]>;
+  /** Changes the backend, and returns when every node has applied that. */
+  choose(backend: object): Promise<void>;
   /** Changes the backend, and returns when no earlier one is held and every kernel is as it should be. */
   switchTo(backend: object): Promise<void>;
   /** Waits until every node has applied the newest revision. */
@@ -46,9 +48,13 @@ export function flannelApi({ call }: LabClient): FlannelApi {
   const self: FlannelApi = {
     status: () => call<FlannelStatus>('/flannel/status'),
     findings: async () => (await call<{ items: readonly Finding[] }>('/findings')).items,
-    async switchTo(backend) {
-      const spec = await call<object>('/flannel');
+    async choose(backend) {
+      // The version goes on by itself when an earlier backend is given up.
+      const { version: _, ...spec } = await call<{ version?: number }>('/flannel');
       await call('/flannel?wait=applied&timeout=60', 'PUT', { ...spec, backend });
+    },
+    async switchTo(backend) {
+      await self.choose(backend);
       await until('the network has changed its backend', 60, async () => (await self.status()).phase === 'active');
       await self.settled();
     },

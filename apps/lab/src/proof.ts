@@ -62,7 +62,7 @@ interface Endpoint {
   readonly name: string;
   readonly node: string;
   readonly service?: string | null;
-  readonly flannel?: { readonly address?: string | null } | null;
+  readonly flannelAddress?: string | null;
 }
 
 function urlOf(protocol: string, host: string, port: number): string {
@@ -120,8 +120,8 @@ export function proofTables(
 
 /** What to request to see the flannel network at work: each container on it from the one before, so that every node is left and entered. */
 export function flannelProof(manifest: Manifest, endpoints: readonly Endpoint[], count: number): readonly ProofTable[] {
-  const pods = endpoints.flatMap(({ name, node, service, flannel }) =>
-    typeof flannel?.address === 'string' ? [{ name, node, service, address: flannel.address }] : [],
+  const pods = endpoints.flatMap(({ name, node, service, flannelAddress }) =>
+    typeof flannelAddress === 'string' ? [{ name, node, service, address: flannelAddress }] : [],
   );
   // Neighbours in this order are on different nodes as far as that is possible.
   const seen = new Map<string, number>();

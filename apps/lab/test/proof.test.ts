@@ -90,11 +90,11 @@ describe('a proof', () => {
 });
 
 describe('the proof of a flannel network', () => {
-  const pod = (name: string, node: string, address: string | null) => ({ name, node, flannel: { address } });
+  const pod = (name: string, node: string, address: string | null) => ({ name, node, flannelAddress: address });
 
   it('is requests from each container to the next, on another node where there is one', () => {
     const endpoints = [pod('a.1', 'node-a', '10.244.1.96'), pod('a.2', 'node-a', '10.244.1.97'), pod('b.1', 'node-b', '10.244.2.194')];
-    const [table] = flannelProof({}, [...endpoints, { name: 'other', node: 'node-a', flannel: null }, pod('late', 'node-b', null)], 30);
+    const [table] = flannelProof({}, [...endpoints, { name: 'other', node: 'node-a', flannelAddress: null }, pod('late', 'node-b', null)], 30);
     expect(table?.rows.map(({ series: { from, url } }) => `${from} ${url}`)).toEqual([
       'a.2 http://10.244.1.96:8080/',
       'a.1 http://10.244.2.194:8080/',
