@@ -243,7 +243,9 @@ describe('the examples', () => {
   it('apply one after the other to an empty cluster', async () => {
     await succeed('cluster create examples');
     const files = ['two-hosts.yaml', 'weights.yaml', 'settings.yaml', 'data-plane.yaml'];
-    expect(readdirSync(`${root}/examples`).filter((name) => name.endsWith('.yaml'))).toEqual(['bjdt.yaml', ...files].sort());
+    expect(readdirSync(`${root}/examples`).filter((name) => name.endsWith('.yaml'))).toEqual(['bjdt.yaml', 'flannel.yaml', ...files].sort());
     for (const file of files) expect(await succeed(`apply -f examples/${file}`, 'examples')).toMatch(/^CHANGE/);
+    await succeed('cluster create flannel');
+    expect(await succeed('apply -f examples/flannel.yaml', 'flannel')).toMatch(/^CHANGE/);
   });
 });

@@ -60,9 +60,12 @@ export function holdingsOf(snapshot: Snapshot, flannel: Flannel, view: RegistryV
   return { layout, all, byNode, orphans, reservations };
 }
 
-/** Whether a node has a subnet of its own, for its agent has said where its address is, or is kept one. */
-export function isServed(node: Node, { reservations }: Pick<Holdings, 'reservations'>): boolean {
-  return node.underlayLink !== null || reservations.has(node.id);
+/**
+ * Whether a node has a subnet of its own, for its agent has said where its address is, or is kept one. A host that is unreachable has
+ * what it has until that expires.
+ */
+export function isServed({ id, underlayLink, condition }: Node, { reservations, byNode }: Pick<Holdings, 'reservations' | 'byNode'>): boolean {
+  return reservations.has(id) || (underlayLink !== null && (condition !== 'unreachable' || byNode.has(id)));
 }
 
 /** Keys in the order that etcd has them in. */

@@ -1,6 +1,6 @@
 import type { Flannel } from '@portolan/model';
 import { describe, expect, it } from 'vitest';
-import { encodeConfig, encodeLease, type RegistryPlan, registryPlan, vtepMacOf } from '../src/index.js';
+import { encodeConfig, encodeLease, leasesOf, type RegistryPlan, registryPlan, vtepMacOf } from '../src/index.js';
 import { flannelDefaults, ModelRegistry, mirroredIn, nodeOf, snapshotOf, vxlanValue } from './fixtures/network.js';
 
 const n1 = nodeOf('n1', '10.0.0.1');
@@ -84,6 +84,18 @@ describe('the subnet of a node', () => {
     ]);
     // The MAC that the peers know.
     expect(plan.writes.find(({ nodeId }) => nodeId === 'n1')?.value).toBe(vxlanValue('10.0.0.1'));
+  });
+
+  it('is held by an unreachable host until it expires, and not taken for it again', () => {
+    const gone = { ...n1, condition: 'unreachable' as const };
+    const there = configured().put('10.5.7.0-24', own('10.0.0.1', 'n1'));
+    const held = mirroredIn(snapshotOf({}, [gone]), there);
+    expect(registryPlan(held, there.view(), nobody)).toEqual({ config: null, writes: [], removes: [], full: [] });
+    expect([...held.flannelLeases.values()].map(({ nodeId }) => nodeId)).toEqual(['n1']);
+    expect(registryPlan(held, configured().view(), nobody).writes).toEqual([]);
+    expect(leasesOf(held, configured().view()).size).toBe(0);
+    const back = { ...held, nodes: new Map([[n1.id, n1]]) };
+    expect(written(registryPlan(back, configured().view(), nobody))).toEqual([['n1', '10.5.7.0-24']]);
   });
 
   it('is another when somebody else took it meanwhile', () => {

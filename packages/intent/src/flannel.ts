@@ -5,8 +5,8 @@ import { refuseUsedFlannel } from './references.js';
 import { bySubnet, resolveFlannel } from './resolve-flannel.js';
 
 /**
- * Sets the flannel network of the cluster; null removes it: it leaves as long as our nodes hold subnets of it, and is gone at once
- * when none does. Pointers begin at the spec. The same snapshot when nothing changes.
+ * Sets the flannel network of the cluster; null removes it: it leaves as long as our nodes may hold subnets of it, and is gone at once
+ * when none takes part. Pointers begin at the spec. The same snapshot when nothing changes.
  *
  * Throws `unknown-reference` of a reservation, `immutable-field` of another prefix, `in-use` while the network leaves or endpoints that
  * are to stay are in it, `subnet-overlap`, `address-outside-network` where the chosen address of an endpoint is no longer inside, and
@@ -60,7 +60,8 @@ export function observeRegistry(snapshot: Snapshot, leases: ReadonlyMap<string, 
     changes ||= !same;
   }
   if (!changes) return snapshot;
-  const noted = { ...flannel, leasesRevision: cluster.revision + 1, version: flannel.version + 1 };
+  // The version is that of what people set: who changes it must not be refused because a lease came meanwhile.
+  const noted = { ...flannel, leasesRevision: cluster.revision + 1 };
   return podAddresses({ ...snapshot, flannel: noted, flannelLeases: seen }, snapshot);
 }
 
@@ -73,7 +74,7 @@ export function finishFlannel(snapshot: Snapshot, { retired, left }: { readonly 
   if (flannel === null) return snapshot;
   if (left && flannel.leaving) return { ...snapshot, flannel: null, flannelLeases: new Map() };
   const retiring = flannel.retiring.filter((backend) => !retired.includes(pathOfBackend(backend)));
-  return retiring.length === flannel.retiring.length ? snapshot : { ...snapshot, flannel: { ...flannel, retiring, version: flannel.version + 1 } };
+  return retiring.length === flannel.retiring.length ? snapshot : { ...snapshot, flannel: { ...flannel, retiring } };
 }
 
 function isSameLease(a: FlannelLease, b: FlannelLease): boolean {

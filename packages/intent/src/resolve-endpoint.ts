@@ -47,7 +47,8 @@ function flannelOf(edit: Edit, { flannel, name }: EndpointSpec, path: string, no
   }
   const { address } = flannel;
   if (address === undefined) return { address: before?.flannel?.address ?? null, fixed: false };
-  refuseReservedAddress(edit, address, nodeId, `${path}/flannel/address`);
+  // One that was chosen before the node had its subnet stays, and is a finding: a manifest that changes nothing is never refused.
+  if (before?.flannel?.fixed !== true || before.flannel.address !== address) refuseReservedAddress(edit, address, nodeId, `${path}/flannel/address`);
   return { address, fixed: true };
 }
 

@@ -48,11 +48,11 @@ export function isGone(flannel: Flannel | null): flannel is null | (Flannel & { 
   return flannel === null || flannel.leaving;
 }
 
-/** It leaves while our nodes hold subnets, which are given back first. */
-function withoutFlannel({ flannel, flannelLeases }: Snapshot): Flannel | null {
+/** It leaves while our nodes may hold subnets, which are given back first; one that is on its way to the registry is not seen yet. */
+function withoutFlannel({ flannel, flannelLeases, nodes }: Snapshot): Flannel | null {
   if (flannel === null || flannel.leaving) return flannel;
-  const held = [...flannelLeases.values()].some(({ nodeId }) => nodeId !== null);
-  return held ? { ...flannel, leaving: true, version: flannel.version + 1 } : null;
+  const isHeld = [...flannelLeases.values()].some(({ nodeId }) => nodeId !== null) || [...nodes.values()].some(({ underlayLink }) => underlayLink !== null);
+  return isHeld ? { ...flannel, leaving: true, version: flannel.version + 1 } : null;
 }
 
 /** By subnet; those with a problem are left out. */

@@ -26,7 +26,7 @@ export interface Flannel {
   readonly backendRevision: number;
   /** Revision at which leases last changed. */
   readonly leasesRevision: number;
-  /** Counts its changes, from 1; its ETag. */
+  /** Counts the changes that people made, from 1; its ETag. */
   readonly version: number;
 }
 

@@ -204,8 +204,8 @@ export interface Coordination {
 export const FLANNEL_TTL_SECONDS = 86_400;
 
 /**
- * flannel's registry in etcd. All but `watch` have a deadline of 3 s and fail with `store-unavailable`. Writes are compare-and-set: they
- * answer false, and have changed nothing and left no lease behind, where the entry is no longer as `seen` says.
+ * flannel's registry in etcd. All but `watch` have a deadline of 3 s (`renew` for each 500 leases, `remaining` for each lease) and fail
+ * with `store-unavailable`; a write may have happened even then. Writes are compare-and-set: they answer false, and have changed nothing and left no lease behind, where the entry is no longer as `seen` says.
  */
 export interface FlannelRegistry {
   read(prefix: string): Promise<RegistryView>;

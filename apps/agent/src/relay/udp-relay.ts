@@ -55,7 +55,7 @@ export function udpRelay({ runDirectory, program, namespace, log }: UdpRelaySett
     child.once('error', (error) => (end = error.message));
     child.once('exit', (code, signal) => (end = `it ended with ${code ?? signal}; see udp-relay.log in ${runDirectory}`));
     child.unref();
-    for (const late = Date.now() + START; Date.now() < late; await sleep(LOOK)) {
+    for (const late = performance.now() + START; performance.now() < late; await sleep(LOOK)) {
       if ((await greet(runDirectory, START)) !== undefined) {
         log.info({ pid: child.pid }, 'the udp relay was started');
         return;

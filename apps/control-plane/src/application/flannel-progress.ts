@@ -34,7 +34,7 @@ export function isEmptyPlan({ config, writes, removes }: RegistryPlan): boolean 
 export function retiredPaths(snapshot: Snapshot, leases: ReadonlyMap<string, FlannelLease>, progress: ProgressByNode): readonly FlannelPath[] {
   const { flannel } = snapshot;
   if (flannel === null || flannel.retiring.length === 0) return [];
-  const used = new Set([...leases.values()].map(pathOfLease));
+  const used = new Set([...leases.values()].filter(({ fault }) => fault === null).map(pathOfLease));
   const unused = flannel.retiring.map(pathOfBackend).filter((path) => !used.has(path));
   return unused.length > 0 && [...snapshot.nodes.values()].every((node) => hasApplied(node, flannel.leasesRevision, progress)) ? unused : [];
 }
@@ -64,7 +64,7 @@ export function switchingOf(snapshot: Snapshot, progress: ProgressByNode): Switc
     const lease = leases.get(node.id);
     return (lease !== undefined && pathOfLease(lease) !== to) || !hasApplied(node, Math.max(flannel.backendRevision, flannel.leasesRevision), progress);
   });
-  const foreign = [...flannelLeases.values()].filter((lease) => lease.nodeId === null && from.some((path) => path === pathOfLease(lease)));
+  const foreign = [...flannelLeases.values()].filter((lease) => lease.nodeId === null && lease.fault === null && from.some((path) => path === pathOfLease(lease)));
   return {
     from,
     to,
