@@ -64,7 +64,9 @@ export function switchingOf(snapshot: Snapshot, progress: ProgressByNode): Switc
     const lease = leases.get(node.id);
     return (lease !== undefined && pathOfLease(lease) !== to) || !hasApplied(node, Math.max(flannel.backendRevision, flannel.leasesRevision), progress);
   });
-  const foreign = [...flannelLeases.values()].filter((lease) => lease.nodeId === null && lease.fault === null && from.some((path) => path === pathOfLease(lease)));
+  const foreign = [...flannelLeases.values()].filter(
+    (lease) => lease.nodeId === null && lease.fault === null && from.some((path) => path === pathOfLease(lease)),
+  );
   return {
     from,
     to,
