@@ -74,7 +74,11 @@ export async function fleetJoined(peers: number, report: (progress: string) => v
         ours: joined,
         baseline: written,
         against: 'writing the leases into etcd alone, a lease and an entry each',
-        detail: { oneMoreMs: Math.round(one), nodesInSync: leases.filter(({ kernel }) => kernel?.inSync === true).length },
+        detail: {
+          afterTheLastMs: Math.round(joined - written),
+          oneMoreMs: Math.round(one),
+          nodesInSync: leases.filter(({ kernel }) => kernel?.inSync === true).length,
+        },
       }),
       comparison({
         case: `memory of an agent with ${peers} peers (resident, real process)`,

@@ -60,7 +60,8 @@ async function relaySeconds(lab: Lab): Promise<number> {
 
 /**
  * Packets and bytes from the container of one host to that of the other by each backend, on the same two hosts in turn: the whole path with
- * bridges and forwarding, sender and receiver on the same two processors.
+ * bridges and forwarding, sender and receiver on the same processors. In the kernel the sender's own call carries a packet to the end, so it offers no
+ * more than arrives; to the relay it offers more, and what is too much is lost.
  */
 export async function pathsCompared(report: (progress: string) => void, directory: string): Promise<readonly Comparison[]> {
   const lab = await startLab({ directory, manifestPath: programs.flannelExample, log: (line) => report(line) });
