@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { hostOf, type LabMachine, makeHosts } from '@portolan/harness';
-import { type Lab, programs, startLab } from '@portolan/lab';
+import { type Lab, leftovers, programs, startLab, takeDown } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flannelApi, type LeaseRow, reportedSteps } from '../flannel/api.js';
 import { type EtcdClient, etcdClient } from '../flannel/etcd.js';
@@ -502,5 +502,17 @@ describe('a network that goes', () => {
       for (const table of ['nat', 'filter'] as const) expect((await kernel.rules(table)).filter((line) => line.includes('10.244.'))).toEqual([]);
     }
     expect(() => readFileSync(join(lab.fileRootOf('node-a'), 'run/flannel/subnet.env'))).toThrow('ENOENT');
+  });
+});
+
+describe('a lab with relays', () => {
+  it('leaves none when it is down, although they outlive their agents', async () => {
+    await client.call('/flannel?wait=applied&timeout=60', 'PUT', { network: '10.244.0.0/16', backend: { type: 'udp' } });
+    const running = async (): Promise<string> => (await machine.run(['pgrep', '-f', 'udp-relay.*/run/portolan-lab/'])).stdout;
+    expect((await running()).trim().split('\n')).toHaveLength(2);
+    await lab.stop();
+    await takeDown(directory);
+    expect(await leftovers(directory)).toEqual([]);
+    expect(await running()).toBe('');
   });
 });
