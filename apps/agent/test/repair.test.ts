@@ -26,7 +26,7 @@ const bodies: readonly ObjectBody[] = [
   { kind: 'fdb', link: 'flannel.1', mac: PEER_MAC, vtep: '172.16.130.164' },
   { kind: 'route', destination: '10.244.2.0/24', via: '10.244.2.0', link: 'flannel.1', onlink: true },
   { kind: 'route', destination: '10.244.3.0/24', via: '172.16.130.165', link: 'eth0' },
-  { kind: 'bridge', name: 'cni0', mtu: 1450 },
+  { kind: 'bridge', name: 'cni0', mtu: 1450, mac: '02:42:0a:f4:01:01' },
   { kind: 'address', link: 'cni0', address: '10.244.1.1', prefixLength: 24 },
 ];
 const state = nodeState({

@@ -61,7 +61,7 @@ export interface FlannelHost extends FlannelRoster {
 }
 
 /** undefined: nothing of a flannel network is wanted on any node. */
-export const flannelRoster = oncePer(({ flannel, flannelLeases, nodes }: Snapshot): FlannelRoster | undefined => {
+const flannelRoster = oncePer(({ flannel, flannelLeases, nodes }: Snapshot): FlannelRoster | undefined => {
   if (flannel === null || flannel.leaving) return undefined;
   const network = parseCidr(flannel.network);
   const held = new Map<FlannelPath, FlannelBackend>();

@@ -75,9 +75,9 @@ describe.each<Captured>(['vxlan', 'host-gw', 'udp'])('%s is what flanneld made o
     expect(sysctls(state, 'host')).toEqual(['net.ipv4.ip_forward = 1', ...own]);
   });
 
-  it('the bridge that the CNI plugin makes, with the MTU of subnet.env; and nothing else', () => {
+  it('the bridge that the CNI plugin makes, with the MTU of subnet.env and a MAC that stays; and nothing else', () => {
     const mtu = Number(/FLANNEL_MTU=(\d+)/.exec(captured(backend, 'subnet.env'))?.[1]);
-    expect(bodyOf(state, 'bridge/host/cni0')).toEqual({ kind: 'bridge', name: 'cni0', mtu });
+    expect(bodyOf(state, 'bridge/host/cni0')).toEqual({ kind: 'bridge', name: 'cni0', mtu, mac: expect.stringMatching(/^02:42:0a:05:..:01$/) });
     const peers = backend === 'udp' ? 2 : 0;
     expect(keys(state, 'udp-relay-peer/')).toHaveLength(peers);
     const counts = { vxlan: 15, 'host-gw': 10, udp: 14 };

@@ -19,7 +19,7 @@ const knownFields: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a field may stand in `registry`: not those that the network itself is written in, whatever their case. */
-export function isRegistryField(name: string): boolean {
+function isRegistryField(name: string): boolean {
   return !ownFields.has(name.toLowerCase());
 }
 

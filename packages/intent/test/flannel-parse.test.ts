@@ -4,7 +4,14 @@ import { problemsOf } from './refusal.js';
 
 const good = { network: '10.244.0.0/16', backend: { type: 'vxlan' } };
 
-const wrong: readonly (readonly [document: unknown, problem: string, message: RegExp, fix?: RegExp])[] = [
+interface Refused {
+  readonly document: unknown;
+  readonly problem: string;
+  readonly message: RegExp;
+  readonly fix: RegExp;
+}
+
+const refusals: readonly (readonly [document: unknown, problem: string, message: RegExp, fix?: RegExp])[] = [
   [{ network: '10.244.0.0/16' }, 'invalid-document ', /"backend" is missing/],
   [{ ...good, netwrk: 1 }, 'unknown-field /netwrk', /"netwrk" is not known/, /Did you mean "network"/],
   [{ ...good, backend: 'vxlan' }, 'invalid-document /backend', /expected an object with "type", one of "vxlan", "host-gw", "udp"/],
@@ -62,15 +69,17 @@ const wrong: readonly (readonly [document: unknown, problem: string, message: Re
   [{ ...good, registry: { EnableIPv4: false } }, 'unsupported-combination /registry/EnableIPv4', /IPv4/],
 ];
 
+const wrong = refusals.map(([document, problem, message, fix = /./]): Refused => ({ document, problem, message, fix }));
+
 describe('the spec of a flannel network', () => {
-  it.each(wrong)('%j is refused: %s', (document, problem, message, fix = /./) => {
+  it.each(wrong)('$document is refused: $problem', ({ document, problem, message, fix }) => {
     const problems = problemsOf(() => parseFlannel(document));
     expect(problems.map(({ code, path }) => `${code} ${path}`)).toEqual([problem]);
     expect(problems[0]?.message).toMatch(message);
     expect(problems[0]?.fix).toMatch(fix);
   });
 
-  it.each(wrong)('%j is refused in a manifest with the path of the section', (flannel, problem, message) => {
+  it.each(wrong)('$document is refused in a manifest with the path of the section', ({ document: flannel, problem, message }) => {
     const problems = problemsOf(() => parseManifest({ flannel }));
     expect(problems.map(({ code, path }) => `${code} ${path}`)).toEqual([problem.replace(' ', ' /flannel')]);
     expect(problems[0]?.message).toMatch(message);

@@ -20,6 +20,8 @@ const ALIAS = /^portolan /;
 const OWN_LINK = /^(?:flannel\.\d+|flannel0|cni0|ptl_.*)$/;
 /** flannel's VTEP: there nothing is learnt, so who writes a permanent peer there writes among ours. */
 const OWN_VTEP = /^flannel\.\d+$/;
+/** Links of which the address is as we made it; that of a pair's end is nobody's. */
+const FIXED_MAC = /^(?:flannel\.\d+|cni0|ptl_gwbridge)$/;
 
 /** Whether a link on a host is one of ours by its name. */
 export function isOwnLinkName(name: string): boolean {
@@ -70,8 +72,7 @@ export function concernsUs(event: KernelEvent, { underlays, links, routes, peers
       const either = before === undefined ? [link] : [link, before];
       if (either.some(({ name, alias }) => isOurs(name) || ALIAS.test(alias))) {
         if (isGone || before === undefined) return true;
-        // A bridge takes the lowest address of its ports, so it changes with each of them.
-        const isMoved = OWN_VTEP.test(link.name) && before.mac !== link.mac;
+        const isMoved = FIXED_MAC.test(link.name) && before.mac !== link.mac;
         return (
           isMoved ||
           before.name !== link.name ||
@@ -102,6 +103,11 @@ export function concernsUs(event: KernelEvent, { underlays, links, routes, peers
     case 'fdb':
       return peers.has(`${event.link} ${event.mac}`) || (event.isPermanent && OWN_VTEP.test(event.link));
   }
+}
+
+/** Whether the event can be no work of ours: a route that came with another protocol than that of our routes. */
+export function isByOthers(event: KernelEvent): boolean {
+  return event.kind === 'route' && !event.isGone && event.protocol !== OWN_PROTOCOL;
 }
 
 /** The event in a few words, such as `route 10.244.2.0/24: gone`. */

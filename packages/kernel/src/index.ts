@@ -1,4 +1,4 @@
-export { concernsUs, eventInWords, interestOf, type KernelInterest } from './concerns.js';
+export { concernsUs, eventInWords, interestOf, isByOthers, type KernelInterest } from './concerns.js';
 export { establishedConnections } from './connections.js';
 export { type KernelEvent, type KernelEvents, type KernelEventsOptions, kernelEvents } from './events.js';
 export { spawnExec } from './exec.js';

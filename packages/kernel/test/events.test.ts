@@ -42,7 +42,7 @@ let ended: Error[];
 beforeEach(async () => {
   host = makeThrowawayHost();
   host.run(`ip link add eth0 type veth peer name far; ip link set far up; ip link set eth0 up; ip addr add 172.16.130.140/24 dev eth0
-    ip link add cni0 type bridge; ip link set cni0 up; ip addr add 10.244.1.1/24 dev cni0
+    ip link add cni0 address 02:42:0a:f4:01:01 type bridge; ip link set cni0 up; ip addr add 10.244.1.1/24 dev cni0
     ip link add flannel.1 address 02:42:0a:f4:01:00 mtu 1450 type vxlan id 1 dev eth0 local 172.16.130.140 dstport 8472 nolearning
     ip link set flannel.1 up; ip addr add 10.244.1.0/32 dev flannel.1
     ip neigh add 10.244.2.0 lladdr ${MAC} dev flannel.1 nud permanent
@@ -98,6 +98,7 @@ describe('kernelEvents and concernsUs', () => {
     expect(await noticed('ip addr add 10.244.7.1/24 dev cni0')).toContain('address 10.244.7.1/24 on cni0: new or changed');
     expect(await noticed('ip link set flannel.1 mtu 1400')).toContain('link flannel.1: changed');
     expect(await noticed('ip link set flannel.1 address 02:00:00:00:00:05')).toContain('link flannel.1: changed');
+    expect(await noticed('ip link set cni0 address 02:42:0a:f4:01:09; ip link set cni0 address 02:42:0a:f4:01:01')).toContain('link cni0: changed');
     expect(await noticed('ip link set cni0 down')).toContain('link cni0: changed');
     expect(await noticed('ip link set flannel.1 alias other')).toContain('link flannel.1: changed');
     expect(await noticed('ip link add ptl_x type veth peer name y')).toContain('link ptl_x: new or changed');

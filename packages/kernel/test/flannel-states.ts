@@ -1,3 +1,4 @@
+import { macOfIpv4 } from '@portolan/model';
 import { type KernelObject, kernelObject, type NodeState, nodeState, nothingToWatch, type ObjectBody, type Origin, type Space } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import { renderPlan } from '@portolan/render';
@@ -52,7 +53,7 @@ export function flannelState({ network, peers, pods = {}, mtu = 1450, more = [],
     Object.keys(pods).length === 0
       ? []
       : [
-          { kind: 'bridge', name: 'cni0', mtu },
+          { kind: 'bridge', name: 'cni0', mtu, mac: macOfIpv4(gateway) },
           { kind: 'address', link: 'cni0', address: gateway, prefixLength: 24 },
         ];
   return nodeState({

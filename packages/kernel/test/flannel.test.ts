@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type Server, Socket } from 'node:net';
 import { type NodeState, nodeState } from '@portolan/node-state';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,9 +40,11 @@ function lone(more: Partial<FlannelNode> = {}): NodeState {
 
 /** What a server in the container of `other` says, asked from that of `host`. */
 async function askedAcross(): Promise<string> {
-  const server = createServer((socket) => socket.end(socket.remoteAddress));
+  const server = createServer((socket) => socket.end(socket.remoteAddress ?? 'nobody'));
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen({ fd: socketIn(other.container('b'), { kind: 'tcp', bind: { address: '0.0.0.0', port: 80 } }) }, resolve));
+  const fd = socketIn(other.container('b'), { kind: 'tcp', bind: { address: '0.0.0.0', port: 80 } });
+  server.listen({ fd });
+  await once(server, 'listening');
   const client = new Socket({ fd: socketIn(host.container('a'), { kind: 'tcp' }) });
   client.setTimeout(3_000, () => client.destroy());
   let said = '';

@@ -58,7 +58,7 @@ function published(to: keyof typeof addresses | undefined): NodeState {
     objects: [
       ...of(
         'host',
-        { kind: 'bridge', name: 'ptl_gwbridge', mtu: 1500 },
+        { kind: 'bridge', name: 'ptl_gwbridge', mtu: 1500, mac: '02:42:ac:14:00:01' },
         { kind: 'address', link: 'ptl_gwbridge', address: '172.20.0.1', prefixLength: 16 },
         { kind: 'sysctl', name: 'net.ipv4.ip_forward', value: '1' },
         { kind: 'gateway-policy', link: 'ptl_gwbridge', subnet: '172.20.0.0/16' },

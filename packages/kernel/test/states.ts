@@ -63,7 +63,7 @@ export function variantState(host: ThrowawayHost, variant: 'one' | 'other'): Nod
   const objects: KernelObject[] = [
     ...of(
       'host',
-      { kind: 'bridge', name: 'ptl_gwbridge', mtu: 1500 },
+      { kind: 'bridge', name: 'ptl_gwbridge', mtu: 1500, mac: '02:42:c0:a8:f0:01' },
       { kind: 'address', link: 'ptl_gwbridge', address: '172.20.0.1', prefixLength: 16 },
       {
         kind: 'veth',

@@ -9,6 +9,8 @@ const node = (name: string, address: string): Node => ({
   address,
   loadBalancers: [],
   underlayMtu: null,
+  underlayLink: null,
+  onLink: [],
   condition: 'up',
 });
 
@@ -38,6 +40,7 @@ const endpoint = (name: string): Endpoint => ({
   presence: 'present',
   health: 'unknown',
   drain: null,
+  flannel: null,
 });
 
 function byId<T extends { readonly id: Id }>(...nouns: readonly T[]): ReadonlyMap<Id, T> {
@@ -54,4 +57,6 @@ export const sample: Snapshot = {
   services: new Map(),
   endpoints: byId(endpoint('box1'), endpoint('box2'), endpoint('box3')),
   retired: [],
+  flannel: null,
+  flannelLeases: new Map(),
 };

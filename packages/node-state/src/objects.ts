@@ -62,6 +62,12 @@ export interface BridgeBody {
   readonly kind: 'bridge';
   readonly name: string;
   readonly mtu: number;
+  /**
+   * Of each bridge on the host, for it is the gateway of what is behind it. Without one a bridge takes the least of its ports', which
+   * changes as they come and go, and neighbours send to the old one until they ask again. Overlays' bridges are nobody's next hop on their
+   * own, and the same on every host: none.
+   */
+  readonly mac?: Mac;
 }
 
 /**

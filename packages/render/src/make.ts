@@ -41,10 +41,11 @@ const makers: { readonly [K in SingleKind]: (making: Making<Made<K>>) => void } 
     if (observed === undefined) sheet.add('namespaces', 'host', object.key, `add ${space.slice('own:'.length)}`);
     setUp('link set dev lo up');
   },
-  bridge: ({ body: { name, mtu }, observed, object, space, layout, setUp }) => {
+  bridge: ({ body: { name, mtu, mac }, observed, object, space, layout, setUp }) => {
+    const address = mac === undefined ? '' : ` address ${mac}`;
     // No port VLAN, so that the bridge forwards untagged frames whatever its VLAN settings are.
-    if (observed === undefined) setUp(`link add name ${name} mtu ${mtu} type bridge vlan_default_pvid 0`);
-    else setUp(`link set dev ${name} mtu ${mtu}`, `link set dev ${name} type bridge vlan_default_pvid 0`);
+    if (observed === undefined) setUp(`link add name ${name} mtu ${mtu}${address} type bridge vlan_default_pvid 0`);
+    else setUp(`link set dev ${name} mtu ${mtu}${address}`, `link set dev ${name} type bridge vlan_default_pvid 0`);
     setUp(...dressing(name, object, layout, space === 'host'), `link set dev ${name} up`);
   },
   vxlan: ({ body, observed, object, space, layout, sheet, setUp }) => {

@@ -59,10 +59,10 @@ function damagedIf(damaged: boolean, object: ObservedObject): ObservedObject {
 }
 
 function objectOf(space: Space, link: LinkEntry): ObservedObject | undefined {
-  const { ifname: name, mtu, master, linkinfo } = link;
+  const { ifname: name, mtu, address: mac = '', master, linkinfo } = link;
   const settings = linkinfo?.info_data;
   if (linkinfo?.info_kind === 'bridge') {
-    const object = observedObject(space, { kind: 'bridge', name, mtu });
+    const object = observedObject(space, { kind: 'bridge', name, mtu, ...(space === 'host' ? { mac } : {}) });
     const recognisable = isOwnSpace(space) || keyOfAlias(link.ifalias) === object.key;
     return damagedIf(!recognisable || !isUp(link) || (settings?.vlan_default_pvid ?? 0) !== 0, object);
   }

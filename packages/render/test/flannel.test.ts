@@ -57,7 +57,8 @@ function stateOf(...wanted: readonly ObjectBody[]): NodeState {
 function batches(before: readonly ObjectBody[], after: readonly ObjectBody[], on: Layout = layout): Batch[] {
   const seen = before.map((body) => {
     const object = observedObject('host', body);
-    return isRule(body.kind) ? { ...object, body: undefined } : object;
+    const { body: _body, ...unread } = object;
+    return isRule(body.kind) ? unread : object;
   });
   return renderPlan(diffNodeState(observedState(seen, {}, []), stateOf(...after)), stateOf(...after), on);
 }

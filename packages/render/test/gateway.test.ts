@@ -25,7 +25,7 @@ function stateBehind() {
     ['filter', 'forward'],
   ] as const;
   const objects = [
-    made('host', { kind: 'bridge', name: BRIDGE, mtu: 1500 }),
+    made('host', { kind: 'bridge', name: BRIDGE, mtu: 1500, mac: '02:42:c0:a8:f0:01' }),
     made('host', { kind: 'address', link: BRIDGE, address: '192.168.240.1', prefixLength: 24 }),
     made('host', { kind: 'sysctl', name: 'net.ipv4.ip_forward', value: '1' }),
     made('host', { kind: 'sysctl', name: `net.ipv4.conf.${BRIDGE}.route_localnet`, value: '1' }),

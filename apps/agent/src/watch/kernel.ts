@@ -1,4 +1,13 @@
-import { concernsUs, eventInWords, interestOf, type KernelEvent, type KernelEvents, type KernelEventsOptions, type KernelInterest } from '@portolan/kernel';
+import {
+  concernsUs,
+  eventInWords,
+  interestOf,
+  isByOthers,
+  type KernelEvent,
+  type KernelEvents,
+  type KernelEventsOptions,
+  type KernelInterest,
+} from '@portolan/kernel';
 import type { NodeState } from '@portolan/node-state';
 import { backOff, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
@@ -87,11 +96,11 @@ export function watchKernel({ open, state, underlay, clock, log, retryFirst, ret
     pace.ask(true);
   }
 
-  function see(what: string): void {
+  function see(what: string, byOthers = false): void {
     const change = { count: 1, words: [what] };
     // During a run nobody can tell yet whose work it is.
-    if (isBusy) add(unsure, change);
-    else if (clock.now() < quietUntil) onOutcome('own-work', 1);
+    if (isBusy && !byOthers) add(unsure, change);
+    else if (clock.now() < quietUntil && !byOthers) onOutcome('own-work', 1);
     else {
       onOutcome('ours', 1);
       ask(change);
@@ -101,7 +110,7 @@ export function watchKernel({ open, state, underlay, clock, log, retryFirst, ret
   function take(event: KernelEvent): void {
     failures = 0;
     const now = interest();
-    if (now !== undefined && concernsUs(event, now)) see(eventInWords(event));
+    if (now !== undefined && concernsUs(event, now)) see(eventInWords(event), isByOthers(event));
     else onOutcome('foreign', 1);
   }
 

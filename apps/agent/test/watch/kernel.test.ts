@@ -13,6 +13,7 @@ const state = nodeState({
   objects: [kernelObject('host', { kind: 'route', destination: '10.244.2.0/24', via: '172.16.130.164', link: 'eth0' }, { computedBy: 'flannel' })],
 });
 const foreignRoute: KernelEvent = { kind: 'route', isGone: false, destination: '10.244.2.0/24', table: 254, protocol: 3 };
+const goneRoute: KernelEvent = { ...foreignRoute, isGone: true };
 const elsewhere: KernelEvent = { ...foreignRoute, destination: '10.98.0.0/24' };
 const underlay: KernelEvent = { kind: 'address', isGone: true, index: 2, link: 'eth0', address: '172.16.130.140', prefixLength: 24, label: 'eth0' };
 
@@ -90,15 +91,15 @@ describe('watchKernel', () => {
   it('takes what comes during a run that wrote, and a little later, for its work', async () => {
     const { clock, watch, asked, outcomes, tell } = stage();
     watch.begin();
-    tell(foreignRoute);
+    tell(goneRoute);
     await clock.pass(500);
     watch.ended(true);
     await clock.pass(250);
-    tell(foreignRoute);
+    tell(goneRoute);
     await clock.pass(5_000);
     expect(asked).toEqual([]);
     expect(outcomes).toEqual({ 'own-work': 2 });
-    tell(foreignRoute);
+    tell(goneRoute);
     await clock.pass(5_000);
     expect(asked).toHaveLength(1);
   });
@@ -106,13 +107,24 @@ describe('watchKernel', () => {
   it('asks for another run when something came during one that wrote nothing', async () => {
     const { clock, watch, asked, outcomes, tell } = stage();
     watch.begin();
-    tell(foreignRoute);
+    tell(goneRoute);
     await clock.pass(5_000);
     expect(asked).toEqual([]);
     watch.ended(false);
     await clock.pass(5_000);
     expect(asked).toEqual([5_020]);
     expect(outcomes).toEqual({ ours: 1 });
+  });
+
+  it('never takes a route of another protocol for its own work', async () => {
+    const { clock, watch, asked, outcomes, tell } = stage();
+    watch.begin();
+    tell(foreignRoute);
+    watch.ended(true);
+    tell(foreignRoute);
+    await clock.pass(500);
+    expect(asked).toEqual([20]);
+    expect(outcomes).toEqual({ ours: 2 });
   });
 
   it('looks when events were lost, or could not be watched for a while, and comes back by itself', async () => {

@@ -1,5 +1,5 @@
 import { vtepMacOf } from '@portolan/flannel';
-import { type FlannelBackend, type Mac, pathOfBackend } from '@portolan/model';
+import { type FlannelBackend, type Mac, macOfIpv4, pathOfBackend } from '@portolan/model';
 import { type KernelObject, kernelObject, type Origin } from '@portolan/node-state';
 import type { FlannelHost } from '../flannel-roster.js';
 import { flannelVtep, POD_BRIDGE, RELAY_LINK, sysctlPart } from '../names.js';
@@ -20,12 +20,13 @@ export function flannelObjects(host: FlannelHost): KernelObject[] {
   const { flannel, own, held, mtu } = host;
   const { prefixLength } = own.range;
   const { network, masquerade } = flannel;
+  const gateway = podGateway(own);
   const cni = flannel.cni ? cniFile(host) : undefined;
   return [
     ...[...held.values()].flatMap((backend) => receivingObjects(host, backend)),
     ...looseChecks(host),
-    kernelObject('host', { kind: 'bridge', name: POD_BRIDGE, mtu }, origin),
-    kernelObject('host', { kind: 'address', link: POD_BRIDGE, address: podGateway(own), prefixLength }, origin),
+    kernelObject('host', { kind: 'bridge', name: POD_BRIDGE, mtu, mac: macOfIpv4(gateway) }, origin),
+    kernelObject('host', { kind: 'address', link: POD_BRIDGE, address: gateway, prefixLength }, origin),
     ...peerObjects(host),
     kernelObject('host', { kind: 'pod-forward', network }, origin),
     ...(masquerade ? [kernelObject('host', { kind: 'pod-masquerade', network, subnet: own.subnet }, origin)] : []),

@@ -44,7 +44,7 @@ export const gatewayObjects = oncePer((roster: ClusterRoster): readonly KernelOb
   const { bridge, prefixLength } = placesOf(roster.settings);
   const origin: Origin = { computedBy: 'gateway' };
   const objects: KernelObject[] = [
-    kernelObject('host', { kind: 'bridge', name: GATEWAY_BRIDGE, mtu: underlayMtu }, origin),
+    kernelObject('host', { kind: 'bridge', name: GATEWAY_BRIDGE, mtu: underlayMtu, mac: macOfIpv4(bridge) }, origin),
     kernelObject('host', { kind: 'address', link: GATEWAY_BRIDGE, address: bridge, prefixLength }, origin),
     ...sysctls.map(([name, value]) => kernelObject('host', { kind: 'sysctl', name, value }, origin)),
     ...entries.map((entry) => kernelObject('host', { kind: 'rule-entry', ...entry }, origin)),
