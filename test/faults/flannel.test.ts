@@ -15,13 +15,15 @@ import { until } from '../until.js';
 
 /**
  * What may happen to a flannel network, with figures. Through all of it a ping and requests go from container to container; whatever happens, at
- * the end each kernel has what the registry says, exactly, and no subnet has two owners. PORTOLAN_FAULTS=long makes outages last for minutes.
+ * the end each kernel has what the registry says, exactly, and no subnet has two owners. PORTOLAN_FAULTS=long makes the outage last for minutes and
+ * kills more agents.
  *
- *     npx vitest run --project system test/faults/flannel.test.ts
+ *     PORTOLAN_FAULTS=long npx vitest run --project system test/faults/flannel.test.ts
  */
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const OUTAGE_SECONDS = process.env.PORTOLAN_FAULTS === 'long' ? 180 : 15;
-const KILLS = 50;
+const IS_LONG = process.env.PORTOLAN_FAULTS === 'long';
+const OUTAGE_SECONDS = IS_LONG ? 180 : 10;
+const KILLS = IS_LONG ? 50 : 15;
 const MANY = 1_000;
 const POD = { a: '/run/netns/a.1', b: '10.244.2.240' } as const;
 const NODES = ['node-a', 'node-b', 'node1'] as const;
