@@ -7,7 +7,7 @@ import type { Flannel, FlannelLease, Node, Snapshot } from '@portolan/model';
 import type { NodeState } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import { type Batch, renderPlan } from '@portolan/render';
-import { emptySnapshot, nodeDefaults, seededIds } from '@portolan/testkit';
+import { emptySnapshot, flannelDefaults, nodeDefaults, seededIds } from '@portolan/testkit';
 import { type Comparison, comparison, median, milliseconds } from './bench.js';
 
 const ROUNDS = 3;
@@ -39,23 +39,7 @@ function leaseOf(type: Type, index: number, publicAddress: string, owner: string
 
 /** What a node of a cluster with so many flanneld beside it should hold; of the first of them `change` holds. */
 function stateWith(type: Type, peers: number, change: Partial<FlannelLease> = {}): NodeState {
-  const flannel: Flannel = {
-    prefix: '/coreos.com/network',
-    network: '10.0.0.0/8',
-    subnetLen: null,
-    subnetMin: null,
-    subnetMax: null,
-    backend: { type },
-    masquerade: true,
-    cni: true,
-    reservations: [],
-    registry: {},
-    retiring: [],
-    leaving: false,
-    backendRevision: 0,
-    leasesRevision: 0,
-    version: 1,
-  };
+  const flannel: Flannel = { ...flannelDefaults, network: '10.0.0.0/8', backend: { type } };
   const first = 256;
   const foreign = Array.from({ length: peers }, (_, i) => {
     const lease = leaseOf(type, first + 1 + i, `172.16.${(i + 256) >> 8}.${(i + 256) & 255}`, null);

@@ -11,7 +11,7 @@ import {
   type Service,
   type Snapshot,
 } from '@portolan/model';
-import { endpointDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from '@portolan/testkit';
+import { endpointDefaults, flannelDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from '@portolan/testkit';
 
 /** A published port as a test says it; mode ingress, policy cluster, everywhere unless told. */
 type PortSketch = Pick<PublishedPort, 'published' | 'target'> & Partial<PublishedPort>;
@@ -38,22 +38,6 @@ export interface ClusterSketch {
   readonly flannel?: Pick<Flannel, 'network' | 'backend'> & Partial<Flannel>;
   readonly leases?: readonly FlannelLease[];
 }
-
-const flannelDefaults = {
-  prefix: '/coreos.com/network',
-  subnetLen: null,
-  subnetMin: null,
-  subnetMax: null,
-  masquerade: true,
-  cni: true,
-  reservations: [],
-  registry: {},
-  retiring: [],
-  leaving: false,
-  backendRevision: 1,
-  leasesRevision: 1,
-  version: 1,
-} as const;
 
 /** A lease of backend vxlan and VNI 1 unless told; of a foreign node unless `node` names one of ours. */
 export function leaseOf(subnet: string, publicAddress: string, lease: Partial<FlannelLease> & { readonly node?: string } = {}): FlannelLease {

@@ -3,7 +3,7 @@ import type { FlannelBackend } from '@portolan/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { configFault, encodeConfig, flannelLayout, isOwnSubnet, specOfConfig } from '../src/index.js';
-import { flannelDefaults } from './fixtures/network.js';
+import { plainFlannel } from './fixtures/network.js';
 
 const captured: Readonly<Record<'vxlan' | 'host-gw' | 'udp', readonly { readonly key: string; readonly value: string }[]>> = JSON.parse(
   readFileSync(new URL('fixtures/captured.json', import.meta.url), 'utf8'),
@@ -13,14 +13,14 @@ const backends: readonly FlannelBackend[] = [{ type: 'vxlan' }, { type: 'host-gw
 describe('the configuration', () => {
   it.each(backends)('for $type is what a running flanneld was given, byte for byte', (backend) => {
     const value = captured[backend.type].find(({ key }) => key.endsWith('/config'))?.value ?? '';
-    expect(encodeConfig({ ...flannelDefaults, backend })).toBe(value);
-    expect(configFault(value, { ...flannelDefaults, backend })).toBeNull();
+    expect(encodeConfig({ ...plainFlannel, backend })).toBe(value);
+    expect(configFault(value, { ...plainFlannel, backend })).toBeNull();
     expect(specOfConfig(value, '/coreos.com/network')).toEqual({ prefix: '/coreos.com/network', network: '10.5.0.0/16', backend });
   });
 
   it('has what a person gave, in the order of flannel, and nothing else', () => {
     const flannel = {
-      ...flannelDefaults,
+      ...plainFlannel,
       subnetLen: 26,
       subnetMin: '10.5.10.0',
       subnetMax: '10.5.99.192',
@@ -36,7 +36,7 @@ describe('the configuration', () => {
   });
 
   it('leaves out of the further fields those that the network itself is written in', () => {
-    expect(encodeConfig({ ...flannelDefaults, registry: { network: '10.9.0.0/16', BACKEND: {}, EnableNFTables: true } })).toBe(
+    expect(encodeConfig({ ...plainFlannel, registry: { network: '10.9.0.0/16', BACKEND: {}, EnableNFTables: true } })).toBe(
       '{"Network":"10.5.0.0/16","EnableNFTables":true,"Backend":{"Type":"vxlan"}}',
     );
   });
@@ -55,7 +55,7 @@ describe('the configuration', () => {
     ['options of IPv6 while that is off', '{"Network":"10.5.0.0/16","EnableIPv6":false,"IPv6Network":"fd00::/48","Backend":{"Type":"vxlan"}}'],
     ['the last of two names that differ in case', '{"network":"10.9.0.0/16","Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}'],
   ])('means the same with other %s', (_, value) => {
-    expect(configFault(value, flannelDefaults)).toBeNull();
+    expect(configFault(value, plainFlannel)).toBeNull();
   });
 
   it.each([
@@ -69,12 +69,12 @@ describe('the configuration', () => {
     ['flag', '{"Network":"10.5.0.0/16","EnableNFTables":true,"Backend":{"Type":"vxlan"}}'],
     ['IPv6', '{"Network":"10.5.0.0/16","EnableIPv6":true,"IPv6Network":"fd00::/48","Backend":{"Type":"vxlan"}}'],
   ])('is different with another %s', (_, value) => {
-    expect(configFault(value, flannelDefaults)).toBe('different');
+    expect(configFault(value, plainFlannel)).toBe('different');
   });
 
   it('is different while a further field of ours is missing', () => {
-    const flannel = { ...flannelDefaults, registry: { Owner: { team: 'net' } } };
-    expect(configFault(encodeConfig(flannelDefaults), flannel)).toBe('different');
+    const flannel = { ...plainFlannel, registry: { Owner: { team: 'net' } } };
+    expect(configFault(encodeConfig(plainFlannel), flannel)).toBe('different');
     expect(configFault('{"owner":{"team":"net"},"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}', flannel)).toBeNull();
   });
 
@@ -97,7 +97,7 @@ describe('the configuration', () => {
     ['/Backend/VNI', '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","VNI":"1"}}'],
     ['/Backend/Learning', '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","Learning":1}}'],
   ])('is unreadable, at "%s": %s', (path, value) => {
-    expect(configFault(value, flannelDefaults)).toBe('unreadable');
+    expect(configFault(value, plainFlannel)).toBe('unreadable');
     expect(() => specOfConfig(value, '/x')).toThrow(expect.objectContaining({ problems: [expect.objectContaining({ code: 'invalid-document', path })] }));
   });
 
@@ -110,7 +110,7 @@ describe('the configuration', () => {
 });
 
 describe('the layout of a network', () => {
-  const layoutOf = (network: string, cut: Partial<typeof flannelDefaults> = {}) => flannelLayout({ ...flannelDefaults, network, ...cut }, '/flannel');
+  const layoutOf = (network: string, cut: Partial<typeof plainFlannel> = {}) => flannelLayout({ ...plainFlannel, network, ...cut }, '/flannel');
 
   it.each([
     ['10.5.0.0/16', 24, '10.5.1.0/24', '10.5.255.0/24'],

@@ -1,12 +1,12 @@
 import type { Flannel } from '@portolan/model';
 import { describe, expect, it } from 'vitest';
 import { encodeConfig, encodeLease, leasesOf, type RegistryPlan, registryPlan, vtepMacOf } from '../src/index.js';
-import { flannelDefaults, ModelRegistry, mirroredIn, nodeOf, snapshotOf, vxlanValue } from './fixtures/network.js';
+import { ModelRegistry, mirroredIn, nodeOf, plainFlannel, snapshotOf, vxlanValue } from './fixtures/network.js';
 
 const n1 = nodeOf('n1', '10.0.0.1');
 const n2 = nodeOf('n2', '10.0.0.2');
 const nobody: ReadonlySet<string> = new Set();
-const config = encodeConfig(flannelDefaults);
+const config = encodeConfig(plainFlannel);
 const configured = (): ModelRegistry => new ModelRegistry().putConfig(config);
 const written = ({ writes }: RegistryPlan): unknown[] => writes.map(({ nodeId, key, reserved }) => [nodeId, key, ...(reserved ? ['reserved'] : [])]);
 const removed = ({ removes }: RegistryPlan): string[] => removes.map(({ key }) => key);

@@ -1,26 +1,10 @@
 import { podAddresses } from '@portolan/ipam';
 import { type Endpoint, type Flannel, type FlannelLease, formatIpv4, type Id, parseIpv4, type Snapshot } from '@portolan/model';
-import { emptySnapshot, endpointDefaults } from '@portolan/testkit';
+import { emptySnapshot, endpointDefaults, flannelDefaults } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 import { node } from './drafting.js';
 
-const flannel: Flannel = {
-  prefix: '/coreos.com/network',
-  network: '10.244.0.0/16',
-  subnetLen: null,
-  subnetMin: null,
-  subnetMax: null,
-  backend: { type: 'host-gw' },
-  masquerade: true,
-  cni: false,
-  reservations: [],
-  registry: {},
-  retiring: [],
-  leaving: false,
-  backendRevision: 1,
-  leasesRevision: 1,
-  version: 1,
-};
+const flannel: Flannel = { ...flannelDefaults, network: '10.244.0.0/16', backend: { type: 'host-gw' }, cni: false };
 
 const lease = (nodeId: Id | null, subnet: string, more: Partial<FlannelLease> = {}): FlannelLease => ({
   key: subnet.replace('/', '-'),

@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { hashText, type ObservedObject, observedObject } from '@portolan/node-state';
-import { setLines } from './set-lines.js';
+import { setLines } from '@portolan/render';
 
 const MODE = 0o644;
 const FOLDER_MODE = 0o755;
@@ -117,11 +117,11 @@ export function ownFiles(root: string, recordPath: string): OwnFiles {
   return {
     change: async (text) => {
       const failures: string[] = [];
-      for (const { key, object } of setLines(text, ['file'], 'files')) {
+      for (const { key, body } of setLines(text, ['file'], 'file')) {
         const path = key.slice('file/host/'.length);
         try {
-          if (object?.body?.kind === 'file') await write(path, object.body.content);
-          else await remove(path);
+          if (body === undefined) await remove(path);
+          else await write(path, body.content);
         } catch (error) {
           failures.push(`${path}: ${error instanceof Error && !('code' in error) ? error.message : codeOf(error)}\n`);
         }

@@ -1,7 +1,7 @@
 import type { ObservedObject } from '@portolan/node-state';
-import type { TunScan } from '@portolan/render';
+import { setLines, type TunScan } from '@portolan/render';
 import type { UdpRelay } from './ports.js';
-import { afterLines, setLines } from './set-lines.js';
+import { afterLines } from './set-lines.js';
 
 /** Keeps what it is told and carries nothing: for a kernel that no relay belongs to. */
 export function memoryOfRelay(): UdpRelay {

@@ -6,4 +6,5 @@ export { joinVeths, scanLinks } from './scan-links.js';
 export { scanFdb, scanNeighbours, scanSysctls } from './scan-peers.js';
 export { scanRivals, scanRouteRules, scanRoutes } from './scan-routes.js';
 export { scanIptablesSave } from './scan-rules.js';
+export { type SetLine, setLines } from './set-lines.js';
 export { ROUTE_PROTOCOL } from './tag.js';

@@ -50,3 +50,20 @@ export const endpointDefaults = {
   drain: null,
   flannel: null,
 } as const;
+
+/** Without network and backend. */
+export const flannelDefaults = {
+  prefix: '/coreos.com/network',
+  subnetLen: null,
+  subnetMin: null,
+  subnetMax: null,
+  masquerade: true,
+  cni: true,
+  reservations: [],
+  registry: {},
+  retiring: [],
+  leaving: false,
+  backendRevision: 1,
+  leasesRevision: 1,
+  version: 1,
+} as const;

@@ -1,6 +1,6 @@
 export { manifestArbitrary } from './arbitraries.js';
 export { bjdtManifest, sampleSnapshot } from './bjdt.js';
-export { endpointDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from './defaults.js';
+export { endpointDefaults, flannelDefaults, networkDefaults, nodeDefaults, portDefaults, serviceDefaults } from './defaults.js';
 export { emptySnapshot } from './empty.js';
 export { seededIds } from './ids.js';
 export { type ClusterSize, largeManifest, largeSnapshot } from './large.js';

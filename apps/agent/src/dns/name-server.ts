@@ -4,7 +4,7 @@ import { portolanError } from '@portolan/model';
 import { type KernelObject, type ObservedObject, observedObject } from '@portolan/node-state';
 import { backOff, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
-import { changesIn, type DnsBody, type DnsChange, endpointOfKey, isDnsBody, spaceOfKey } from './changes.js';
+import { changesIn, type DnsChange, endpointOfKey, isDnsBody } from './changes.js';
 import { clearOpen, counterMemory, type DnsStats, readCounters } from './counters.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import { startDnsWorker } from './start-worker.js';
@@ -116,9 +116,9 @@ export function openNameServer({ clock, log, start = startDnsWorker, resolvConf 
   async function make(changes: readonly DnsChange[], lenient: boolean): Promise<void> {
     const one = await running();
     await tell(one, changes, lenient);
-    for (const { key, body } of changes) {
+    for (const { key, space, body } of changes) {
       if (body === undefined) objects.delete(key);
-      else objects.set(key, observedObject(spaceOfKey(key), body));
+      else objects.set(key, observedObject(space, body));
     }
   }
 
@@ -136,7 +136,7 @@ export function openNameServer({ clock, log, start = startDnsWorker, resolvConf 
     restore: (wanted, at) =>
       inTurn(async () => {
         found = { ...found, ...at };
-        const changes = wanted.flatMap(({ key, body }) => (isDnsBody(body) ? [{ key, body }] : []));
+        const changes = wanted.flatMap(({ key, space, body }) => (isDnsBody(body) ? [{ key, space, body }] : []));
         if (changes.length > 0) await make(changes, true);
       }),
     observed: (at) => {
@@ -155,6 +155,6 @@ export function openNameServer({ clock, log, start = startDnsWorker, resolvConf 
   };
 }
 
-function changeTo({ key, body }: ObservedObject): DnsChange {
-  return body === undefined ? { key } : { key, body: body as DnsBody };
+function changeTo({ key, space, body }: ObservedObject): DnsChange {
+  return body !== undefined && isDnsBody(body) ? { key, space, body } : { key, space };
 }

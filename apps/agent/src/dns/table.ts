@@ -57,7 +57,7 @@ export class NameTable {
   }
 
   /** Takes in names and server; clients are none of its business. */
-  change({ key, body }: DnsChange): void {
+  change({ key, body }: Pick<DnsChange, 'key' | 'body'>): void {
     if (key.startsWith('dns-server/')) this.#server = body?.kind === 'dns-server' ? body : defaultServer;
     if (!key.startsWith('dns-name/')) return;
     const before = this.#byKey.get(key);

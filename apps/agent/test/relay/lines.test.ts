@@ -6,9 +6,9 @@ describe('changesIn', () => {
   it('reads what a batch says', () => {
     const peer = peerBody('10.5.2.0/24', '172.31.0.2');
     expect(changesIn(setLine(relayBody('a')) + setLine(peer) + deleteLine(peer))).toEqual([
-      { key: 'udp-relay/host/flannel0', body: relayBody('a') },
-      { key: 'udp-relay-peer/host/flannel0/10.5.2.0/24', body: peer },
-      { key: 'udp-relay-peer/host/flannel0/10.5.2.0/24' },
+      { key: 'udp-relay/host/flannel0', space: 'host', body: relayBody('a') },
+      { key: 'udp-relay-peer/host/flannel0/10.5.2.0/24', space: 'host', body: peer },
+      { key: 'udp-relay-peer/host/flannel0/10.5.2.0/24', space: 'host' },
     ]);
   });
 
