@@ -67,6 +67,8 @@ export interface EndpointAnswer extends Named {
   readonly weight: number;
   readonly attachment: Attachment;
   readonly addresses: readonly { readonly network: string; readonly address: string }[];
+  /** In the flannel network; null until its node has a subnet, left out where it has no place there. */
+  readonly flannelAddress?: string | null;
   readonly presence: string;
   readonly health: string;
   readonly traffic: string;

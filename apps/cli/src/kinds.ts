@@ -39,6 +39,11 @@ function networkText({ network, vip, mark }: ServiceAnswer['networks'][number]):
   return vip === undefined ? network : `${vip} (${network}, mark ${mark})`;
 }
 
+function addressesText({ addresses, flannelAddress }: EndpointAnswer): string | undefined {
+  const pod = typeof flannelAddress === 'string' ? [`${flannelAddress} (flannel)`] : [];
+  return comma([...addresses.map(({ network, address }) => `${address} (${network})`), ...pod]);
+}
+
 function trafficText({ traffic, drain }: EndpointAnswer): string {
   if (drain === null) return traffic;
   if (drain.drained) return `${traffic}, drained`;
@@ -94,7 +99,7 @@ const endpointColumns: readonly Column<EndpointAnswer>[] = [
   { title: 'NAME', value: (endpoint) => endpoint.name },
   { title: 'SERVICE', value: (endpoint) => endpoint.service },
   { title: 'NODE', value: (endpoint) => endpoint.node },
-  { title: 'ADDRESSES', value: (endpoint) => comma(endpoint.addresses.map(({ network, address }) => `${address} (${network})`)) },
+  { title: 'ADDRESSES', value: addressesText },
   { title: 'WEIGHT', value: (endpoint) => endpoint.weight, align: 'right' },
   { title: 'NAMESPACE', value: (endpoint) => attachmentText(endpoint.attachment) },
   {
