@@ -34,9 +34,9 @@ export function commandLine(argv: readonly string[], namespace: string | undefin
   return (namespace === undefined ? argv : ['nsenter', `--net=${namespace}`, '--', ...argv]).join(' ');
 }
 
-/** What a file in memory holds, from its beginning. */
-function contentOf(fd: number): string {
-  const bytes = Buffer.allocUnsafe(fstatSync(fd).size);
+/** What a file in memory holds, from its beginning, at most so many bytes: a process may write more before its limit is set. */
+function contentOf(fd: number, most: number): string {
+  const bytes = Buffer.allocUnsafe(Math.min(fstatSync(fd).size, most));
   let read = 0;
   for (let more = -1; read < bytes.length && more !== 0; read += more) more = readSync(fd, bytes, read, bytes.length - read, read);
   return bytes.toString('utf8', 0, read);
@@ -106,7 +106,7 @@ export function spawnExec(limits: SpawnLimits = {}): Exec {
       started += 1;
       try {
         const ended = await waitFor(child, timeLimit, outputLimit);
-        return { command: commandLine(argv, namespace), ...ended, stdout: contentOf(child.stdout), milliseconds: performance.now() - begin };
+        return { command: commandLine(argv, namespace), ...ended, stdout: contentOf(child.stdout, outputLimit), milliseconds: performance.now() - begin };
       } finally {
         closeSync(child.stdout);
       }

@@ -1,5 +1,5 @@
 import { computeNodeState } from '@portolan/compute';
-import type { NodeState, ObservedState } from '@portolan/node-state';
+import type { DnsNameBody, NodeState, ObservedState } from '@portolan/node-state';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bjdt, type ClusterSketch, idOf, snapshotOf } from '../../compute/test/snapshots.js';
@@ -123,14 +123,19 @@ const sketches = fc
 
 const isName = (key: string) => /^dns-(server|name|client)\//.test(key);
 
+/** All that a name is answered with, to anybody and to the endpoints of its own service. */
+function answersOf({ addresses, own }: DnsNameBody): string[] {
+  return [...addresses, ...(own?.addresses ?? []).map((address) => `own ${address}`)];
+}
+
 /** What names lose goes before anything, what they gain comes when all is made and before anything else goes. */
 function expectNamesAround({ steps }: Plan): void {
   const places = steps.map((step) => {
     if (!isName(step.action === 'delete' ? step.observed.key : step.object.key)) return step.action === 'delete' ? 'goes' : 'made';
     if (step.action === 'delete') return 'forgotten';
-    const before = step.action === 'replace' && step.observed.body?.kind === 'dns-name' ? step.observed.body.addresses : [];
-    const after = step.object.body.kind === 'dns-name' ? step.object.body.addresses : [];
-    return before.length > after.length && after.every((address) => before.includes(address)) ? 'either' : 'named';
+    const before = step.action === 'replace' && step.observed.body?.kind === 'dns-name' ? answersOf(step.observed.body) : [];
+    const after = step.object.body.kind === 'dns-name' ? answersOf(step.object.body) : [];
+    return before.length > after.length && after.every((answer) => before.includes(answer)) ? 'either' : 'named';
   });
   const lastForgotten = places.lastIndexOf('forgotten');
   expect(places.slice(0, Math.max(0, lastForgotten)).filter((place) => place === 'made' || place === 'goes' || place === 'named')).toEqual([]);
