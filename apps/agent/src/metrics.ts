@@ -22,85 +22,91 @@ export interface AgentMetrics {
   signalsSent(): void;
 }
 
-/** Figures of the name server are read when they are asked for; its thread counts them. */
-function dnsMetrics(stats: () => DnsStats, registers: [Registry]): void {
-  const outcomes = ['answered', 'forwarded', 'nxdomain', 'servfail', 'refused', 'dropped'] as const;
+/** One series of a figure. */
+type Series = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+interface ReadFigure {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames?: readonly string[];
+  readonly read: () => readonly Series[];
+}
+
+/** A counter that somebody else counts: it is read when it is asked for. */
+function readCounter({ read, labelNames = [], ...config }: ReadFigure, registers: [Registry]): void {
   new Counter({
-    name: 'portolan_agent_dns_queries_total',
-    help: 'Queries of endpoints, by outcome; forwarded: answered by another server.',
-    labelNames: ['outcome'],
+    ...config,
+    labelNames: [...labelNames],
     registers,
     collect() {
       this.reset();
-      const now = stats();
-      for (const outcome of outcomes) this.inc({ outcome }, now[outcome]);
-    },
-  });
-  new Counter({
-    name: 'portolan_agent_dns_forward_seconds_total',
-    help: 'Time that forwarded queries took, in seconds.',
-    registers,
-    collect() {
-      this.reset();
-      this.inc(stats().forwardSeconds);
-    },
-  });
-  new Gauge({
-    name: 'portolan_agent_dns_waiting_queries',
-    help: 'Queries that wait for another server.',
-    registers,
-    collect() {
-      this.set(stats().open);
+      for (const [labels, value] of read()) this.inc(labels, value);
     },
   });
 }
 
+function readGauge({ read, ...config }: Omit<ReadFigure, 'labelNames' | 'read'> & { readonly read: () => number }, registers: [Registry]): void {
+  new Gauge({
+    ...config,
+    registers,
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+/** The thread of the name server counts. */
+function dnsMetrics(stats: () => DnsStats, registers: [Registry]): void {
+  const outcomes = ['answered', 'forwarded', 'nxdomain', 'servfail', 'refused', 'dropped'] as const;
+  readCounter(
+    {
+      name: 'portolan_agent_dns_queries_total',
+      help: 'Queries of endpoints, by outcome; forwarded: answered by another server.',
+      labelNames: ['outcome'],
+      read: () => {
+        const now = stats();
+        return outcomes.map((outcome) => [{ outcome }, now[outcome]]);
+      },
+    },
+    registers,
+  );
+  readCounter(
+    {
+      name: 'portolan_agent_dns_forward_seconds_total',
+      help: 'Time that forwarded queries took, in seconds.',
+      read: () => [[{}, stats().forwardSeconds]],
+    },
+    registers,
+  );
+  readGauge({ name: 'portolan_agent_dns_waiting_queries', help: 'Queries that wait for another server.', read: () => stats().open }, registers);
+}
+
 /** Figures of the relay as they were read last; none where there is no relay. It counts itself, over restarts of the agent. */
 function relayMetrics(counters: () => RelayCounters | undefined, registers: [Registry]): void {
-  new Counter({
-    name: 'portolan_agent_relay_packets_total',
-    help: 'Packets that the relay of flannel carried; sent: from containers to other hosts.',
-    labelNames: ['direction'],
-    registers,
-    collect() {
-      this.reset();
-      const now = counters();
-      if (now === undefined) return;
-      this.inc({ direction: 'sent' }, now.sent);
-      this.inc({ direction: 'received' }, now.received);
+  const byDirection = (sent: 'sent' | 'sentBytes', received: 'received' | 'receivedBytes') => (): readonly Series[] => {
+    const now = counters();
+    if (now === undefined) return [];
+    return [
+      [{ direction: 'sent' }, now[sent]],
+      [{ direction: 'received' }, now[received]],
+    ];
+  };
+  const labelNames = ['direction'];
+  const packets = 'Packets that the relay of flannel carried; sent: from containers to other hosts.';
+  readCounter({ name: 'portolan_agent_relay_packets_total', help: packets, labelNames, read: byDirection('sent', 'received') }, registers);
+  const bytes = 'Bytes of these packets.';
+  readCounter({ name: 'portolan_agent_relay_bytes_total', help: bytes, labelNames, read: byDirection('sentBytes', 'receivedBytes') }, registers);
+  readCounter(
+    {
+      name: 'portolan_agent_relay_dropped_total',
+      help: 'Packets that the relay did not carry, by reason.',
+      labelNames: ['reason'],
+      read: () => Object.entries(counters()?.dropped ?? {}).map(([reason, dropped]) => [{ reason }, dropped]),
     },
-  });
-  new Counter({
-    name: 'portolan_agent_relay_bytes_total',
-    help: 'Bytes of these packets.',
-    labelNames: ['direction'],
     registers,
-    collect() {
-      this.reset();
-      const now = counters();
-      if (now === undefined) return;
-      this.inc({ direction: 'sent' }, now.sentBytes);
-      this.inc({ direction: 'received' }, now.receivedBytes);
-    },
-  });
-  new Counter({
-    name: 'portolan_agent_relay_dropped_total',
-    help: 'Packets that the relay did not carry, by reason.',
-    labelNames: ['reason'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [reason, packets] of Object.entries(counters()?.dropped ?? {})) this.inc({ reason }, packets);
-    },
-  });
-  new Gauge({
-    name: 'portolan_agent_relay_queued_bytes',
-    help: 'Bytes that wait in the receive buffer of the relay.',
-    registers,
-    collect() {
-      this.set(counters()?.queued ?? 0);
-    },
-  });
+  );
+  const queued = 'Bytes that wait in the receive buffer of the relay.';
+  readGauge({ name: 'portolan_agent_relay_queued_bytes', help: queued, read: () => counters()?.queued ?? 0 }, registers);
 }
 
 export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
