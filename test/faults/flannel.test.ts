@@ -146,15 +146,17 @@ async function removeForeign(count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) await etcd.remove(flanneldKey(foreignSubnet(index)));
 }
 
+/** Of the test that runs: what there is to say of it. */
+let what = '';
 let pings: Awaited<ReturnType<typeof steadyPing>>;
 let load: Awaited<ReturnType<Lab['load']>>;
 
 beforeEach(async () => {
+  what = 'not finished';
   pings = await steadyPing(machine, POD.a, POD.b);
   load = await lab.load('a.1', `http://${POD.b}:8080/`, 20);
 });
 
-let what = '';
 afterEach(async () => {
   const [{ sent, received }, answers] = (await Promise.all([pings.stop(), load.stop()])) as [Pings, Awaited<ReturnType<typeof load.stop>>];
   console.log(`${what}; meanwhile ${sent - received} of ${sent} pings lost, ${answers.failures.length} of ${answers.sent} requests failed`);
