@@ -84,8 +84,6 @@ export interface DrainAnswer {
   readonly connections: number | null;
 }
 
-export type FlannelAnswer = FlannelSpec;
-
 export interface FlannelStatusAnswer {
   readonly phase: 'active' | 'switching' | 'leaving';
   /** Of phase switching: what keeps the earlier backends. */

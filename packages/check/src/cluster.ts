@@ -1,6 +1,6 @@
-import { type Network, type Subnet, subnetsOverlap } from '@portolan/model';
+import { type Network, type Subnet, subnetOrUndefined, subnetsOverlap } from '@portolan/model';
 import { block, type Finding, subjectOf, warn } from './finding.js';
-import { addressValue, type SubnetView, subnetOrUndefined, type View } from './view.js';
+import { addressValue, type SubnetView, type View } from './view.js';
 
 /** Rules about the settings, and about all networks and hosts together. */
 export function* clusterFindings(view: View): Iterable<Finding> {

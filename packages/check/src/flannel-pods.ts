@@ -1,4 +1,4 @@
-import { isHostAddress } from '@portolan/model';
+import { isPodAddress, podLayout } from '@portolan/flannel';
 import { type Finding, type WarningCode, warn } from './finding.js';
 import { cutList, type FlannelView } from './flannel-view.js';
 import { addressValue } from './view.js';
@@ -11,10 +11,10 @@ export function* podFindings({ snapshot, flannel, own, subject }: FlannelView): 
     const address = endpoint.flannel?.address;
     if (lease === undefined || address === undefined) continue;
     const { subnet, text } = lease;
-    const value = address === null ? Number.NaN : addressValue(address);
+    const layout = podLayout(subnet, flannel.cni);
     if (address === null) found.without.push(`"${endpoint.name}" in ${text}`);
-    else if (!isHostAddress(subnet, value) || value === subnet.first + 1) found.outside.push(`"${endpoint.name}" has ${address}, its node ${text}`);
-    else if (flannel.cni && value < subnet.first + (subnet.last + 1 - subnet.first) / 2) found.inCniRange.push(`"${endpoint.name}" has ${address}`);
+    else if (!isPodAddress(layout, addressValue(address))) found.outside.push(`"${endpoint.name}" has ${address}, its node ${text}`);
+    else if (addressValue(address) < layout.given) found.inCniRange.push(`"${endpoint.name}" has ${address}`);
   }
   const rule = (code: WarningCode, names: readonly string[], what: string): readonly Finding[] =>
     names.length === 0 ? [] : [warn(code, subject, '', `${what}: ${cutList(names)}`)];

@@ -1,7 +1,8 @@
+import { neighbourhoodOf } from '@portolan/flannel';
 import { type FlannelPath, type Node, pathOfBackend, type Subnet } from '@portolan/model';
 import { type Finding, warn } from './finding.js';
 import { cutList, type FlannelView, type Lease, nodeNames, placeOf } from './flannel-view.js';
-import { addressValue, subnetOrUndefined } from './view.js';
+import { addressValue } from './view.js';
 
 /** Rules about the way from our nodes to the others. */
 export function* reachFindings(view: FlannelView): Iterable<Finding> {
@@ -75,11 +76,7 @@ function nodesByMissed({ nodes, own }: FlannelView, peers: readonly Peer[]): rea
   const groups = new Map<string, Group>();
   const positions = new Map(peers.map(({ lease }, i) => [lease, i]));
   for (const node of nodes) {
-    const address = addressValue(node.address);
-    // Others of its subnets may be behind other interfaces.
-    const runs = mergedRanges(
-      node.onLink.map(subnetOrUndefined).filter((subnet): subnet is Subnet => subnet !== undefined && address >= subnet.first && address <= subnet.last),
-    )
+    const runs = mergedRanges(neighbourhoodOf(node))
       .map(({ first, last }) => [positionOf(peers, first), positionOf(peers, last + 1)] as const)
       .filter(([from, to]) => from < to);
     const isReached = (peer: number): boolean => runs.some(([from, to]) => peer >= from && peer < to);

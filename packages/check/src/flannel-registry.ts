@@ -1,7 +1,6 @@
-import { formatIpv4 } from '@portolan/model';
+import { formatIpv4, subnetOrUndefined } from '@portolan/model';
 import { type Finding, warn } from './finding.js';
 import { cutList, type FlannelView, type Lease, nodeNames, placeOf } from './flannel-view.js';
-import { subnetOrUndefined } from './view.js';
 
 /** Rules about what is in the registry, ours and foreign. */
 export function* registryFindings(view: FlannelView): Iterable<Finding> {

@@ -11,9 +11,9 @@ import {
   pathOfLease,
   type Snapshot,
   type Subnet,
+  subnetOrUndefined,
 } from '@portolan/model';
 import { type Subject, subjectOf } from './finding.js';
-import { subnetOrUndefined } from './view.js';
 
 /** An entry of the registry that can be read. */
 export interface Lease {

@@ -1,11 +1,11 @@
 import { flannelLayout } from '@portolan/flannel';
-import { type Flannel, type FlannelBackend, heldBackends, PortolanError, subnetsOverlap } from '@portolan/model';
+import { completeBackend, type Flannel, type FlannelBackend, heldBackends, PortolanError, subnetOrUndefined, subnetsOverlap } from '@portolan/model';
 import { block, type Finding, type Subject, subjectOf } from './finding.js';
 import { podFindings } from './flannel-pods.js';
 import { reachFindings } from './flannel-reach.js';
 import { registryFindings } from './flannel-registry.js';
 import { flannelSubject, flannelView } from './flannel-view.js';
-import { subnetOrUndefined, type View } from './view.js';
+import type { View } from './view.js';
 
 /** Everything about the flannel network: few findings, however many peers there are, in time proportional to their number. */
 export function* flannelFindings(view: View): Iterable<Finding> {
@@ -59,10 +59,9 @@ function* overlapFindings(view: View, flannel: Flannel, subject: Subject): Itera
   }
 }
 
-/** Of flannel itself; the kernel's for vxlan, flanneld's for udp. */
 function portOf(backend: FlannelBackend): number | undefined {
-  if (backend.type === 'host-gw') return undefined;
-  return backend.port ?? (backend.type === 'vxlan' ? 8472 : 8285);
+  const complete = completeBackend(backend);
+  return complete.type === 'host-gw' ? undefined : complete.port;
 }
 
 /** Who receives at a UDP port: VXLAN devices share one while their socket has the same options, which is so for all but Group Based Policy. */

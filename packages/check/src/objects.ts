@@ -1,9 +1,9 @@
-import { type Endpoint, type Id, isHostAddress, type NetworkAddress, type Node } from '@portolan/model';
+import { type Endpoint, type Id, isHostAddress, type NetworkAddress, type Node, subnetOrUndefined } from '@portolan/model';
 import { addressesFit } from './addresses.js';
 import { block, type Finding, type Subject, subjectOf, warn } from './finding.js';
 import { networkFindings } from './networks.js';
 import { isWayOut, serviceFindings } from './services.js';
-import { addressValue, subnetOrUndefined, type View } from './view.js';
+import { addressValue, type View } from './view.js';
 
 /** Rules about one object and what it refers to. */
 export const objectRules = {

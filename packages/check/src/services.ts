@@ -1,7 +1,7 @@
-import type { PublishedPort, Service, ServiceNetwork } from '@portolan/model';
+import { type PublishedPort, type Service, type ServiceNetwork, subnetOrUndefined } from '@portolan/model';
 import { addressesFit } from './addresses.js';
 import { block, type Finding, type Subject, subjectOf, warn } from './finding.js';
-import { addressValue, subnetOrUndefined, type View } from './view.js';
+import { addressValue, type View } from './view.js';
 
 /** Rules about one service. */
 export function* serviceFindings(view: View, service: Service): Iterable<Finding> {

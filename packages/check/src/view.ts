@@ -5,9 +5,9 @@ import {
   ipv4Value,
   isHostAddress,
   type Network,
-  parseCidr,
   type Snapshot,
   type Subnet,
+  subnetOrUndefined,
   subnetsOf,
   underlayMtu,
 } from '@portolan/model';
@@ -81,14 +81,6 @@ function balancedNetworks({ services }: Snapshot): ReadonlySet<Id> {
   const ids = new Set<Id>();
   for (const { networks } of services.values()) for (const { networkId, address } of networks) if (address !== null) ids.add(networkId);
   return ids;
-}
-
-export function subnetOrUndefined(cidr: string): Subnet | undefined {
-  try {
-    return parseCidr(cidr);
-  } catch {
-    return undefined;
-  }
 }
 
 /** NaN, which is inside nothing, for what is no address. */

@@ -1,3 +1,4 @@
+import { type PodLayout, podLayout } from '@portolan/flannel';
 import {
   type Cidr,
   type Flannel,
@@ -15,11 +16,12 @@ import {
   pathOfLease,
   type Snapshot,
   type Subnet,
+  VXLAN_OVERHEAD,
 } from '@portolan/model';
 import { oncePer } from './shared.js';
 
 /** Headers around a packet, in bytes, by type of backend. */
-const OVERHEAD = { vxlan: 50, udp: 28, 'host-gw': 0 } as const satisfies Record<FlannelBackend['type'], number>;
+const OVERHEAD = { vxlan: VXLAN_OVERHEAD, udp: 28, 'host-gw': 0 } as const satisfies Record<FlannelBackend['type'], number>;
 
 /** Who has a subnet of flannel's network, as a lease says it. One for each lease object, so what is made of it is shared by snapshots. */
 export interface Holder {
@@ -52,6 +54,8 @@ export interface FlannelHost extends FlannelRoster {
   readonly node: Node;
   /** Its own place. */
   readonly own: Holder;
+  /** How that is shared out. */
+  readonly pods: PodLayout;
   /** Interface on the underlay. */
   readonly underlay: string;
   /** MTU by backend, in bytes. */
@@ -112,5 +116,6 @@ export function flannelHost(snapshot: Snapshot, node: Node): FlannelHost | undef
   if (roster === undefined || own === undefined || node.underlayLink === null) return undefined;
   const outside = node.underlayMtu ?? snapshot.cluster.settings.underlayMtu;
   const mtuOf = (backend: FlannelBackend): number => ((backend.type === 'vxlan' ? backend.mtu : undefined) ?? outside) - OVERHEAD[backend.type];
-  return { ...roster, node, own, underlay: node.underlayLink, mtuOf, mtu: Math.min(...[...roster.held.values()].map(mtuOf)) };
+  const pods = podLayout(own.range, roster.flannel.cni);
+  return { ...roster, node, own, pods, underlay: node.underlayLink, mtuOf, mtu: Math.min(...[...roster.held.values()].map(mtuOf)) };
 }

@@ -57,13 +57,8 @@ export function sysctlPart(link: string): string {
   return link.replaceAll('.', '/');
 }
 
-/** On the host: the side towards an endpoint, by its address in the gateway subnet. */
-export function endpointGatewayPort(address: Ipv4): string {
-  return `ptl_${hexOf(address)}`;
-}
-
-/** On the host: the side towards an endpoint on the flannel network, by its address there. */
-export function podPort(address: Ipv4): string {
+/** On the host: the side towards an endpoint, by its address in the gateway subnet or in the flannel network; the two have no address in common. */
+export function endpointHostPort(address: Ipv4): string {
   return `ptl_${hexOf(address)}`;
 }
 

@@ -1,4 +1,4 @@
-import { type FlannelBackend, type PortolanError, portolanError } from '@portolan/model';
+import { completeBackend, type FlannelBackend, type PortolanError, portolanError } from '@portolan/model';
 import type { Fields } from './go-json.js';
 
 /** Options of each backend of ours in the configuration, in the order in which they are written. */
@@ -40,9 +40,7 @@ export function backendOf(fields: Fields): FlannelBackend {
 export function defaultedBackend(fields: Fields): unknown {
   const type = typeOf(fields);
   if (type !== 'vxlan' && type !== 'udp' && type !== 'host-gw') return { ...Object.fromEntries(fields), type };
-  const backend = backendOf(fields);
-  if (backend.type === 'vxlan') return { vni: 1, port: 8472, gbp: false, learning: false, directRouting: false, mtu: null, ...backend };
-  return backend.type === 'udp' ? { port: 8285, ...backend } : backend;
+  return completeBackend(backendOf(fields));
 }
 
 /** flanneld finds a backend whatever the case of its name. */

@@ -4,8 +4,8 @@ import { backendFields, backendOf, defaultedBackend } from './backend.js';
 import { type Fields, fieldsOf, goJson } from './go-json.js';
 import { type FlannelLayout, flannelLayout } from './layout.js';
 
-/** Fields of the configuration that `Flannel` has fields of its own for, in lower case. */
-const ownFields: ReadonlySet<string> = new Set(['network', 'subnetlen', 'subnetmin', 'subnetmax', 'backend']);
+/** Fields of the configuration that `Flannel` has fields of its own for, by their names in lower case. */
+const ownFields = new Map(['network', 'subnetLen', 'subnetMin', 'subnetMax', 'backend'].map((field) => [field.toLowerCase(), field]));
 
 /** Further fields that flanneld reads; it reads past all others. */
 const knownFields: ReadonlySet<string> = new Set([
@@ -18,9 +18,9 @@ const knownFields: ReadonlySet<string> = new Set([
   'enablenftables',
 ]);
 
-/** Whether a field may stand in `registry`: not those that the network itself is written in, whatever their case. */
-function isRegistryField(name: string): boolean {
-  return !ownFields.has(name.toLowerCase());
+/** The field of `Flannel` that a field of the configuration is, whatever its case; undefined for one that stands in `registry`. */
+export function ownFieldOf(name: string): string | undefined {
+  return ownFields.get(name.toLowerCase());
 }
 
 /** The value of PREFIX/config: what a person gave and nothing else, so that flanneld takes its own defaults. */
@@ -30,7 +30,7 @@ export function encodeConfig({ network, subnetLen, subnetMin, subnetMax, registr
     ...(subnetLen === null ? {} : { SubnetLen: subnetLen }),
     ...(subnetMin === null ? {} : { SubnetMin: subnetMin }),
     ...(subnetMax === null ? {} : { SubnetMax: subnetMax }),
-    ...Object.fromEntries(Object.entries(registry).filter(([name]) => isRegistryField(name))),
+    ...Object.fromEntries(Object.entries(registry).filter(([name]) => ownFieldOf(name) === undefined)),
     Backend: backendFields(backend),
   });
 }
@@ -82,7 +82,7 @@ function readConfig(value: string): Config {
   if (fields === undefined) throw portolanError('invalid-document', '', 'the configuration is no JSON object');
   const cut = { network: networkOf(fields), subnetLen: subnetLenOf(fields), subnetMin: boundOf(fields, 'SubnetMin'), subnetMax: boundOf(fields, 'SubnetMax') };
   checkFlags(fields);
-  const rest = Object.entries(Object(document)).filter(([name, field]) => field !== null && isRegistryField(name));
+  const rest = Object.entries(Object(document)).filter(([name, field]) => field !== null && ownFieldOf(name) === undefined);
   return { ...cut, fields, layout: layoutOf(cut), backend: backendFieldsOf(fields, document), rest };
 }
 

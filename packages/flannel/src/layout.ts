@@ -1,4 +1,15 @@
-import { type Cidr, type Flannel, formatCidr, formatIpv4, type Ipv4, parseCidr, parseIpv4, portolanError, type Subnet } from '@portolan/model';
+import {
+  type Cidr,
+  type Flannel,
+  formatCidr,
+  formatIpv4,
+  type Ipv4,
+  parseCidr,
+  parseIpv4,
+  portolanError,
+  type Subnet,
+  subnetOrUndefined,
+} from '@portolan/model';
 
 /** How the network of a cluster is cut into the subnets of nodes. */
 export interface FlannelLayout {
@@ -65,10 +76,6 @@ function boundary(network: Subnet, subnetLen: number, address: Ipv4, path: strin
 
 /** Whether a node of this network may have the subnet: of the right length, aligned, from the first to the last. False for anything that is no subnet. */
 export function isOwnSubnet(layout: FlannelLayout, subnet: Cidr): boolean {
-  try {
-    const { first, prefixLength } = parseCidr(subnet);
-    return prefixLength === layout.subnetLen && first >= layout.first && first <= layout.last;
-  } catch {
-    return false;
-  }
+  const found = subnetOrUndefined(subnet);
+  return found !== undefined && found.prefixLength === layout.subnetLen && found.first >= layout.first && found.first <= layout.last;
 }

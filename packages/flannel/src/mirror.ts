@@ -1,4 +1,4 @@
-import type { Cidr, FlannelLease, Id, Snapshot } from '@portolan/model';
+import { type Cidr, type FlannelLease, type Id, isSameLease, type Snapshot } from '@portolan/model';
 import { type Holding, type Holdings, holdingsOf, inOrder, isServed } from './holdings.js';
 import { isOwnSubnet } from './layout.js';
 import type { RegistryView } from './registry.js';
@@ -18,7 +18,12 @@ export function leasesOf(snapshot: Snapshot, view: RegistryView): ReadonlyMap<st
   const leases = holdings.all.map((holding) => mirrored(holding, owners.get(holding.entry.key), before));
   if (!flannel.leaving) leases.push(...lostLeases(snapshot, holdings));
   leases.sort((a, b) => inOrder(a.key, b.key));
-  const after = new Map(leases.map((lease) => [lease.key, unlessChanged(before.get(lease.key), lease)]));
+  const after = new Map(
+    leases.map((lease) => {
+      const known = before.get(lease.key);
+      return [lease.key, known !== undefined && isSameLease(known, lease) ? known : lease];
+    }),
+  );
   const isSame = after.size === before.size && [...after].every(([key, lease]) => before.get(key) === lease);
   return isSame ? before : after;
 }
@@ -60,18 +65,4 @@ function lostLeases(snapshot: Snapshot, holdings: Holdings): FlannelLease[] {
     if (node === undefined || byNode.has(node.id) || subnet === null || !isServed(node, holdings)) return false;
     return isOwnSubnet(layout, subnet) && !taken.has(subnet) && !isKeptForAnother(node.id, subnet);
   });
-}
-
-function unlessChanged(before: FlannelLease | undefined, lease: FlannelLease): FlannelLease {
-  if (before === undefined || before === lease) return lease;
-  const isEqual =
-    before.subnet === lease.subnet &&
-    before.publicAddress === lease.publicAddress &&
-    before.backendType === lease.backendType &&
-    before.vni === lease.vni &&
-    before.vtepMac === lease.vtepMac &&
-    before.nodeId === lease.nodeId &&
-    before.reserved === lease.reserved &&
-    before.fault === lease.fault;
-  return isEqual ? before : lease;
 }

@@ -1,4 +1,4 @@
-import { type FlannelLayout, flannelLayout, isOwnSubnet } from '@portolan/flannel';
+import { type FlannelLayout, flannelLayout, isOwnSubnet, ownFieldOf } from '@portolan/flannel';
 import { type FlannelSpec, formatIpv4, type Problem, parseCidr, problem } from '@portolan/model';
 import { collect, pointerTo } from './problems.js';
 import { isUnicast } from './values.js';
@@ -55,15 +55,12 @@ function reservationProblems({ reservations = [], network }: FlannelSpec, layout
   return problems;
 }
 
-/** Fields of the configuration in etcd that have a place of their own in a spec; flanneld does not look at the case of their letters. */
-const ownFields = new Map(['network', 'subnetLen', 'subnetMin', 'subnetMax', 'backend'].map((field) => [field.toLowerCase(), field]));
-
 function registryProblems({ registry = {} }: FlannelSpec, path: string): readonly Problem[] {
   const problems: Problem[] = [];
   const names = new Map<string, string>();
   for (const [name, value] of Object.entries(registry)) {
     const [at, lower] = [`${path}/registry${pointerTo(name)}`, name.toLowerCase()];
-    const own = ownFields.get(lower);
+    const own = ownFieldOf(name);
     const other = names.get(lower);
     if (own !== undefined)
       problems.push(problem('invalid-document', at, `"${name}" is no further field of the configuration`, `Write it as "${own}", beside "registry".`));

@@ -1,5 +1,5 @@
 import { podAddresses } from '@portolan/ipam';
-import { type Flannel, type FlannelLease, type FlannelPath, type FlannelSpec, pathOfBackend, portolanError, type Snapshot } from '@portolan/model';
+import { type Flannel, type FlannelLease, type FlannelPath, type FlannelSpec, isSameLease, pathOfBackend, portolanError, type Snapshot } from '@portolan/model';
 import { Edit } from './edit.js';
 import { refuseUsedFlannel } from './references.js';
 import { bySubnet, resolveFlannel } from './resolve-flannel.js';
@@ -75,19 +75,4 @@ export function finishFlannel(snapshot: Snapshot, { retired, left }: { readonly 
   if (left && flannel.leaving) return { ...snapshot, flannel: null, flannelLeases: new Map() };
   const retiring = flannel.retiring.filter((backend) => !retired.includes(pathOfBackend(backend)));
   return retiring.length === flannel.retiring.length ? snapshot : { ...snapshot, flannel: { ...flannel, retiring } };
-}
-
-function isSameLease(a: FlannelLease, b: FlannelLease): boolean {
-  return (
-    a === b ||
-    (a.key === b.key &&
-      a.subnet === b.subnet &&
-      a.publicAddress === b.publicAddress &&
-      a.backendType === b.backendType &&
-      a.vni === b.vni &&
-      a.vtepMac === b.vtepMac &&
-      a.nodeId === b.nodeId &&
-      a.reserved === b.reserved &&
-      a.fault === b.fault)
-  );
 }

@@ -1,10 +1,10 @@
-import { flannelLayout, isOwnSubnet } from '@portolan/flannel';
+import { flannelLayout, isOwnSubnet, isPodAddress, type PodLayout, podLayout } from '@portolan/flannel';
 import { type Endpoint, formatIpv4, type Id, type Ipv4, parseCidr, parseIpv4, type Snapshot, type Subnet } from '@portolan/model';
 import { shareLedger } from './ledger.js';
 
 /** What a node has for its pods; addresses as numbers. */
 interface Range {
-  readonly subnet: Subnet;
+  readonly layout: PodLayout;
   /** Nothing below it is free. */
   next: number;
 }
@@ -43,13 +43,13 @@ export function podAddresses(snapshot: Snapshot, base: Snapshot = snapshot): Sna
 function keptValue({ flannel }: Endpoint, range: Range | undefined): number | undefined {
   if (flannel === null || flannel.address === null || range === undefined) return undefined;
   const value = parseIpv4(flannel.address);
-  return value >= range.subnet.first + FIRST_POD && value < range.subnet.last ? value : undefined;
+  return isPodAddress(range.layout, value) ? value : undefined;
 }
 
 function takenAddress(range: Range | undefined, taken: Set<number>): Ipv4 | null {
   if (range === undefined) return null;
   while (taken.has(range.next)) range.next++;
-  if (range.next >= range.subnet.last) return null;
+  if (range.next > range.layout.last) return null;
   taken.add(range.next);
   return formatIpv4(range.next);
 }
@@ -65,13 +65,11 @@ function withAddresses(snapshot: Snapshot, base: Snapshot, given: readonly (read
   return after;
 }
 
-const FIRST_POD = 2;
-
 function rangesOf(snapshot: Snapshot, cni: boolean): ReadonlyMap<Id, Range> {
   const ranges = new Map<Id, Range>();
   for (const [nodeId, subnet] of nodeSubnets(snapshot)) {
-    const next = cni ? subnet.first + (subnet.last + 1 - subnet.first) / 2 : subnet.first + FIRST_POD;
-    ranges.set(nodeId, { subnet, next });
+    const layout = podLayout(subnet, cni);
+    ranges.set(nodeId, { layout, next: layout.given });
   }
   return ranges;
 }

@@ -8,6 +8,8 @@ export interface KernelInterest {
   readonly underlays: ReadonlySet<string>;
   /** Links of the state. */
   readonly links: ReadonlySet<string>;
+  /** Those of them that have a MAC of their own. */
+  readonly fixedMacs: ReadonlySet<string>;
   /** Destinations of the state's routes, each with its table: `10.244.2.0/24 254`. */
   readonly routes: ReadonlySet<string>;
   /** The state's neighbours and forwarding entries, each with its link: `flannel.1 10.244.2.0`, `flannel.1 02:…`. */
@@ -20,8 +22,6 @@ const ALIAS = /^portolan /;
 const OWN_LINK = /^(?:flannel\.\d+|flannel0|cni0|ptl_.*)$/;
 /** flannel's VTEP: there nothing is learnt, so who writes a permanent peer there writes among ours. */
 const OWN_VTEP = /^flannel\.\d+$/;
-/** Links of which the address is as we made it; that of a pair's end is nobody's. */
-const FIXED_MAC = /^(?:flannel\.\d+|cni0|ptl_gwbridge)$/;
 
 /** Whether a link on a host is one of ours by its name. */
 export function isOwnLinkName(name: string): boolean {
@@ -30,7 +30,13 @@ export function isOwnLinkName(name: string): boolean {
 
 /** What a state has in the host's namespace. `underlay`: the interface with the node's address, where there is one. */
 export function interestOf(objects: readonly KernelObject[], underlay: string | undefined): KernelInterest {
-  const interest = { underlays: new Set<string>(), links: new Set<string>(), routes: new Set<string>(), peers: new Set<string>() };
+  const interest = {
+    underlays: new Set<string>(),
+    links: new Set<string>(),
+    fixedMacs: new Set<string>(),
+    routes: new Set<string>(),
+    peers: new Set<string>(),
+  };
   if (underlay !== undefined) interest.underlays.add(underlay);
   for (const { space, body } of objects) {
     if (space !== 'host') continue;
@@ -38,8 +44,12 @@ export function interestOf(objects: readonly KernelObject[], underlay: string | 
       case 'flannel-vtep':
         interest.underlays.add(body.underlay);
         interest.links.add(body.name);
+        interest.fixedMacs.add(body.name);
         break;
       case 'bridge':
+        interest.links.add(body.name);
+        if (body.mac !== undefined) interest.fixedMacs.add(body.name);
+        break;
       case 'vxlan':
       case 'veth':
       case 'udp-relay':
@@ -64,7 +74,7 @@ export function interestOf(objects: readonly KernelObject[], underlay: string | 
  * Whether something of ours may no longer be as it was made. Silent about what a busy host does all day: other links, ARP, routes of
  * others, and changes of our links that nothing depends on, such as the carrier of a bridge.
  */
-export function concernsUs(event: KernelEvent, { underlays, links, routes, peers }: KernelInterest): boolean {
+export function concernsUs(event: KernelEvent, { underlays, links, fixedMacs, routes, peers }: KernelInterest): boolean {
   const isOurs = (name: string): boolean => isOwnLinkName(name) || links.has(name);
   switch (event.kind) {
     case 'link': {
@@ -72,7 +82,7 @@ export function concernsUs(event: KernelEvent, { underlays, links, routes, peers
       const either = before === undefined ? [link] : [link, before];
       if (either.some(({ name, alias }) => isOurs(name) || ALIAS.test(alias))) {
         if (isGone || before === undefined) return true;
-        const isMoved = FIXED_MAC.test(link.name) && before.mac !== link.mac;
+        const isMoved = fixedMacs.has(link.name) && before.mac !== link.mac;
         return (
           isMoved ||
           before.name !== link.name ||

@@ -25,6 +25,7 @@ const interest = interestOf(
       },
       origin,
     ),
+    kernelObject('host', { kind: 'bridge', name: 'cni0', mtu: 1500, mac: '02:42:0a:f4:01:01' }, origin),
     kernelObject('host', { kind: 'route', destination: '10.244.2.0/24', via: '10.244.2.0', link: 'flannel.1', onlink: true }, origin),
     kernelObject('host', { kind: 'neighbour', link: 'flannel.1', address: '10.244.2.0', mac: MAC }, origin),
     kernelObject('host', { kind: 'fdb', link: 'flannel.1', mac: MAC, vtep: '172.16.130.164' }, origin),

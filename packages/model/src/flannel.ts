@@ -1,5 +1,5 @@
 import type { Cidr, Ipv4, Mac } from './ipv4.js';
-import type { FlannelBackend, FlannelSpec, Id } from './nouns.js';
+import { type FlannelBackend, type FlannelSpec, flannelPorts, type Id } from './nouns.js';
 
 /** Where flanneld looks unless it is told otherwise. */
 export const FLANNEL_PREFIX = '/coreos.com/network';
@@ -63,14 +63,55 @@ export interface FlannelLease {
 /** A way between hosts: two backends of one path carry the same packets. */
 export type FlannelPath = 'udp' | 'host-gw' | `vxlan/${number}`;
 
+/** True when the two say the same. */
+export function isSameLease(a: FlannelLease, b: FlannelLease): boolean {
+  return (
+    a === b ||
+    (a.key === b.key &&
+      a.subnet === b.subnet &&
+      a.publicAddress === b.publicAddress &&
+      a.backendType === b.backendType &&
+      a.vni === b.vni &&
+      a.vtepMac === b.vtepMac &&
+      a.nodeId === b.nodeId &&
+      a.reserved === b.reserved &&
+      a.fault === b.fault)
+  );
+}
+
+const defaults = {
+  vxlan: { vni: 1, port: flannelPorts.vxlan, gbp: false, learning: false, directRouting: false },
+  udp: { port: flannelPorts.udp },
+} as const;
+
+type VxlanBackend = Extract<FlannelBackend, { type: 'vxlan' }>;
+type UdpBackend = Extract<FlannelBackend, { type: 'udp' }>;
+/** A backend with every option that has a default. The MTU of vxlan has none: it is that of each host's interface. */
+export type CompleteBackend =
+  | (Required<Omit<VxlanBackend, 'mtu'>> & Pick<VxlanBackend, 'mtu'>)
+  | Required<UdpBackend>
+  | Extract<FlannelBackend, { type: 'host-gw' }>;
+
+/** The backend with what was left out filled in, as flanneld does. */
+export function completeBackend(backend: FlannelBackend): CompleteBackend {
+  switch (backend.type) {
+    case 'vxlan':
+      return { ...defaults.vxlan, ...backend };
+    case 'udp':
+      return { ...defaults.udp, ...backend };
+    case 'host-gw':
+      return backend;
+  }
+}
+
 /** The path that a backend makes. */
 export function pathOfBackend(backend: FlannelBackend): FlannelPath {
-  return backend.type === 'vxlan' ? `vxlan/${backend.vni ?? 1}` : backend.type;
+  return backend.type === 'vxlan' ? `vxlan/${backend.vni ?? defaults.vxlan.vni}` : backend.type;
 }
 
 /** The path by which the holder of a lease is reached; undefined where we do not know its backend. */
 export function pathOfLease({ backendType, vni }: Pick<FlannelLease, 'backendType' | 'vni'>): FlannelPath | undefined {
-  if (backendType === 'vxlan') return `vxlan/${vni ?? 1}`;
+  if (backendType === 'vxlan') return `vxlan/${vni ?? defaults.vxlan.vni}`;
   return backendType === 'host-gw' || backendType === 'udp' ? backendType : undefined;
 }
 

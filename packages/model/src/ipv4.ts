@@ -66,6 +66,15 @@ export function parseCidr(text: string, path = ''): Subnet {
   return { first, last: first + size - 1, prefixLength };
 }
 
+/** undefined for anything that `parseCidr` refuses. */
+export function subnetOrUndefined(text: string): Subnet | undefined {
+  try {
+    return parseCidr(text);
+  } catch {
+    return undefined;
+  }
+}
+
 export function formatCidr(subnet: Subnet): Cidr {
   return `${formatIpv4(subnet.first)}/${subnet.prefixLength}`;
 }

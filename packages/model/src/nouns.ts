@@ -305,6 +305,9 @@ export const EndpointSpecSchema = Type.Object(
 export type EndpointSpec = Static<typeof EndpointSpecSchema>;
 
 // ── flannel ────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** UDP ports of flannel: the kernel's own for vxlan, flanneld's for udp. */
+export const flannelPorts = { vxlan: 8472, udp: 8285 } as const;
+
 /**
  * How packets cross between hosts, with the options that flannel has. What is left out is left out of the registry, too, so
  * that flanneld takes its own defaults; these are the same as ours.
@@ -314,7 +317,7 @@ export const FlannelBackendSchema = Type.Union([
     {
       type: Type.Literal('vxlan'),
       vni: Type.Optional(Type.Integer({ minimum: 1, maximum: 0xffffff, default: 1 })),
-      port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: 8472, description: 'UDP port of the VXLAN packets.' })),
+      port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: flannelPorts.vxlan, description: 'UDP port of the VXLAN packets.' })),
       gbp: Type.Optional(Type.Boolean({ default: false, description: 'VXLAN Group Based Policy.' })),
       learning: Type.Optional(Type.Boolean({ default: false })),
       directRouting: Type.Optional(
@@ -327,7 +330,7 @@ export const FlannelBackendSchema = Type.Union([
     closed,
   ),
   Type.Object({ type: Type.Literal('host-gw') }, closed),
-  Type.Object({ type: Type.Literal('udp'), port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: 8285 })) }, closed),
+  Type.Object({ type: Type.Literal('udp'), port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: flannelPorts.udp })) }, closed),
 ]);
 export type FlannelBackend = Static<typeof FlannelBackendSchema>;
 

@@ -1,5 +1,6 @@
+import type { FlannelSpec } from '@portolan/model';
 import { parse } from 'yaml';
-import type { FlannelAnswer, FlannelLeaseAnswer, FlannelStatusAnswer } from '../answers.js';
+import type { FlannelLeaseAnswer, FlannelStatusAnswer } from '../answers.js';
 import { CommandFailure, exitCodes, usageFailure } from '../failure.js';
 import { readSourceDocument } from '../manifest-file.js';
 import type { Session } from '../session.js';
@@ -30,7 +31,7 @@ export const addFlannel: AddCommand = (cli, terminal) =>
         'Show the flannel network as it was set',
         (show) => show,
         inSession(terminal, async (session) => {
-          const answer = await session.client.get<FlannelAnswer>(await session.inCluster('flannel'));
+          const answer = await session.client.get<FlannelSpec>(await session.inCluster('flannel'));
           session.show(answer, () => renderDescription(terminal, answer));
         }),
       )
@@ -124,9 +125,9 @@ async function mergedSpec(session: Session, { network, subnetLen, backend, optio
   };
 }
 
-async function currentSpec(session: Session): Promise<FlannelAnswer | undefined> {
+async function currentSpec(session: Session): Promise<FlannelSpec | undefined> {
   try {
-    return await session.client.get<FlannelAnswer>(await session.inCluster('flannel'));
+    return await session.client.get<FlannelSpec>(await session.inCluster('flannel'));
   } catch (error) {
     if (error instanceof CommandFailure && error.problems.some(({ code }) => code === 'not-found')) return undefined;
     throw error;

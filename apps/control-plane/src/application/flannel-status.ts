@@ -1,8 +1,8 @@
 import { flannelLayout, type RegistryView, registryPlan } from '@portolan/flannel';
 import { flannelSpecOf } from '@portolan/intent';
 import {
+  completeBackend,
   type Flannel,
-  type FlannelBackend,
   type FlannelLease,
   type FlannelSpec,
   formatIpv4,
@@ -188,19 +188,8 @@ function effectiveSpec(snapshot: Snapshot, flannel: Flannel): FlannelSpec {
     subnetLen,
     subnetMin: formatIpv4(first),
     subnetMax: formatIpv4(last),
-    backend: effectiveBackend(flannel.backend),
+    backend: completeBackend(flannel.backend),
     masquerade: flannel.masquerade,
     cni: flannel.cni,
   };
-}
-
-function effectiveBackend(backend: FlannelBackend): FlannelBackend {
-  switch (backend.type) {
-    case 'vxlan':
-      return { vni: 1, port: 8472, gbp: false, learning: false, directRouting: false, ...backend };
-    case 'udp':
-      return { port: 8285, ...backend };
-    case 'host-gw':
-      return backend;
-  }
 }

@@ -1,6 +1,6 @@
 import type { Ipv4, Network, PublishedPort } from '@portolan/model';
 import { type EndpointFilterBody, type KernelObject, kernelObject, type Origin, type RuleEntryBody } from '@portolan/node-state';
-import { ENDPOINT_GATEWAY_LINK, endpointGatewayPort, endpointLink, endpointSpace } from '../names.js';
+import { ENDPOINT_GATEWAY_LINK, endpointHostPort, endpointLink, endpointSpace } from '../names.js';
 import { type ClusterRoster, type Member, type NetworkRoster, type Resident, segmentOf, trafficTo } from '../roster.js';
 import { probedAt } from '../watch.js';
 import { bridgeAddress, gatewayLinkObjects } from './gateway.js';
@@ -117,7 +117,7 @@ export function residentObjects(cluster: ClusterRoster, resident: Resident): Ker
   const objects: KernelObject[] = [];
   if (tcpKeepalive > 0) objects.push(kernelObject(space, { kind: 'sysctl', name: 'net.ipv4.tcp_keepalive_time', value: String(tcpKeepalive) }, origin));
   if (gatewayAddress === null) return objects;
-  const link = { space, link: ENDPOINT_GATEWAY_LINK, port: endpointGatewayPort(gatewayAddress), address: gatewayAddress, metric: GATEWAY_METRIC };
+  const link = { space, link: ENDPOINT_GATEWAY_LINK, port: endpointHostPort(gatewayAddress), address: gatewayAddress, metric: GATEWAY_METRIC };
   objects.push(...gatewayLinkObjects(cluster, link, origin));
   if (resident.service?.ports.some(({ mode }) => mode === 'host') !== true) return objects;
   // The answers go back by the host, which knows the connection, even where the container's own default route leads elsewhere.

@@ -3,16 +3,11 @@ import type { FileBody } from '@portolan/node-state';
 import type { FlannelHost } from '../flannel-roster.js';
 import { POD_BRIDGE } from '../names.js';
 
-/** Address of the bridge, by which the containers of a node reach the others: the second of its subnet. */
-export function podGateway({ range: { first } }: FlannelHost['own']): string {
-  return formatIpv4(first + 1);
-}
-
 /** Where Docker's start script and the CNI plugin `flannel` look, byte for byte as flanneld writes it (pkg/subnet WriteSubnetFile). */
-export function subnetFile({ flannel, own, mtu }: Pick<FlannelHost, 'flannel' | 'own' | 'mtu'>): FileBody {
+export function subnetFile({ flannel, own, pods, mtu }: Pick<FlannelHost, 'flannel' | 'own' | 'pods' | 'mtu'>): FileBody {
   const content = [
     `FLANNEL_NETWORK=${flannel.network}`,
-    `FLANNEL_SUBNET=${podGateway(own)}/${own.range.prefixLength}`,
+    `FLANNEL_SUBNET=${formatIpv4(pods.gateway)}/${own.range.prefixLength}`,
     `FLANNEL_MTU=${mtu}`,
     `FLANNEL_IPMASQ=${flannel.masquerade}`,
     '',
@@ -25,9 +20,8 @@ export function subnetFile({ flannel, own, mtu }: Pick<FlannelHost, 'flannel' | 
  * is in the list cannot be older than the subnet. host-local gives the addresses of the lower half of the subnet; none where
  * that has no room for one, as in a /30.
  */
-export function cniFile({ flannel, own, mtu }: Pick<FlannelHost, 'flannel' | 'own' | 'mtu'>): FileBody | undefined {
-  const { first, last } = own.range;
-  const [start, end] = [first + 2, first + (last + 1 - first) / 2 - 1];
+export function cniFile({ flannel, own, pods, mtu }: Pick<FlannelHost, 'flannel' | 'own' | 'pods' | 'mtu'>): FileBody | undefined {
+  const [start, end] = [pods.first, pods.given - 1];
   if (start > end) return undefined;
   const list = {
     name: 'cbr0',

@@ -1,4 +1,5 @@
-import { type Cidr, ipv4Value, type Node, parseCidr, type Subnet } from '@portolan/model';
+import { neighbourhoodOf } from '@portolan/flannel';
+import type { Node } from '@portolan/model';
 import { type KernelObject, kernelObject, type Origin } from '@portolan/node-state';
 import type { FlannelHost, Holder } from '../flannel-roster.js';
 import { flannelVtep, RELAY_LINK } from '../names.js';
@@ -45,14 +46,10 @@ const plain = oncePer((peer: Holder) => {
   };
 });
 
-/** Subnets that a node reaches by its interface on the underlay: others that it is connected to may be behind other interfaces. */
-const neighbourhoodOf = oncePer(({ address, onLink }: Node): readonly Subnet[] => {
-  const own = ipv4Value(address) ?? -1;
-  return onLink.map((subnet: Cidr) => parseCidr(subnet)).filter(({ first, last }) => first <= own && own <= last);
-});
+const subnetsOnLink = oncePer(neighbourhoodOf);
 
 function isOnLink(node: Node, { hostValue }: Holder): boolean {
-  return neighbourhoodOf(node).some(({ first, last }) => first <= hostValue && hostValue <= last);
+  return subnetsOnLink(node).some(({ first, last }) => first <= hostValue && hostValue <= last);
 }
 
 /** By the path of the peer's own lease, whatever ours is; undefined where there is no way. */

@@ -1,14 +1,10 @@
 import { vtepMacOf } from '@portolan/flannel';
-import { type FlannelBackend, type Mac, macOfIpv4, pathOfBackend } from '@portolan/model';
+import { completeBackend, type FlannelBackend, formatIpv4, type Mac, macOfIpv4, pathOfBackend } from '@portolan/model';
 import { type KernelObject, kernelObject, type Origin } from '@portolan/node-state';
 import type { FlannelHost } from '../flannel-roster.js';
 import { flannelVtep, POD_BRIDGE, RELAY_LINK, sysctlPart } from '../names.js';
-import { cniFile, podGateway, subnetFile } from './flannel-files.js';
+import { cniFile, subnetFile } from './flannel-files.js';
 import { peerObjects } from './flannel-peers.js';
-
-/** What flanneld takes where a configuration names no port. */
-const VXLAN_PORT = 8472;
-const RELAY_PORT = 8285;
 
 const origin: Origin = { computedBy: 'flannel' };
 
@@ -17,10 +13,10 @@ const origin: Origin = { computedBy: 'flannel' };
  * containers. Forwarding itself and the jumps into our chains are `forwardingObjects`.
  */
 export function flannelObjects(host: FlannelHost): KernelObject[] {
-  const { flannel, own, held, mtu } = host;
+  const { flannel, own, pods, held, mtu } = host;
   const { prefixLength } = own.range;
   const { network, masquerade } = flannel;
-  const gateway = podGateway(own);
+  const gateway = formatIpv4(pods.gateway);
   const cni = flannel.cni ? cniFile(host) : undefined;
   return [
     ...[...held.values()].flatMap((backend) => receivingObjects(host, backend)),
@@ -36,15 +32,16 @@ export function flannelObjects(host: FlannelHost): KernelObject[] {
 }
 
 /** The receiving side of a backend, with the node's own address. host-gw has none: packets come as they are. */
-function receivingObjects(host: FlannelHost, backend: FlannelBackend): KernelObject[] {
+function receivingObjects(host: FlannelHost, held: FlannelBackend): KernelObject[] {
   const { flannel, node, own, underlay } = host;
+  const backend = completeBackend(held);
   const name = deviceOf(backend);
   if (name === undefined || backend.type === 'host-gw') return [];
   const mtu = host.mtuOf(backend);
   const local = node.address;
   const address = kernelObject('host', { kind: 'address', link: name, address: own.base, prefixLength: 32 }, origin);
   if (backend.type === 'udp') {
-    const { port = RELAY_PORT } = backend;
+    const { port } = backend;
     return [
       kernelObject('host', { kind: 'udp-relay', name, mtu, local, port, address: own.base }, origin),
       address,
@@ -52,7 +49,7 @@ function receivingObjects(host: FlannelHost, backend: FlannelBackend): KernelObj
       kernelObject('host', { kind: 'route', destination: flannel.network, link: name, scope: 'global' }, origin),
     ];
   }
-  const { vni = 1, port = VXLAN_PORT, learning = false, gbp = false } = backend;
+  const { vni, port, learning, gbp } = backend;
   const mac = ownMac(host, vni);
   return [
     kernelObject('host', { kind: 'flannel-vtep', name, vni, port, mtu, mac, local, underlay, learning, gbp }, origin),
@@ -62,8 +59,9 @@ function receivingObjects(host: FlannelHost, backend: FlannelBackend): KernelObj
 }
 
 /** The device of a backend; undefined where it has none. */
-function deviceOf(backend: FlannelBackend): string | undefined {
-  return backend.type === 'vxlan' ? flannelVtep(backend.vni ?? 1) : backend.type === 'udp' ? RELAY_LINK : undefined;
+function deviceOf(held: FlannelBackend): string | undefined {
+  const backend = completeBackend(held);
+  return backend.type === 'vxlan' ? flannelVtep(backend.vni) : backend.type === 'udp' ? RELAY_LINK : undefined;
 }
 
 /** That which its lease tells the others, as long as it tells one. */
