@@ -1,5 +1,6 @@
 export * from './errors.js';
 export * from './flannel.js';
+export * from './history.js';
 export * from './ipv4.js';
 export * from './nouns.js';
 export * from './snapshot.js';

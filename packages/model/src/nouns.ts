@@ -84,6 +84,10 @@ export const ClusterSettingsSchema = Type.Object(
       default: [],
       description: 'Name servers that other names are asked of, in this order; those of the host (/etc/resolv.conf) when empty.',
     }),
+    driftPolicy: Type.Union([Type.Literal('repair'), Type.Literal('report')], {
+      default: 'repair',
+      description: 'What agents do where a kernel is not as it was applied: mend it and say so, or say so only.',
+    }),
   },
   closed,
 );
@@ -104,6 +108,7 @@ export const defaultClusterSettings: ClusterSettings = {
   tcpKeepalive: 0,
   dnsTtl: 5,
   dnsServers: [],
+  driftPolicy: 'repair',
 };
 
 export const ClusterSpecSchema = Type.Object({ name: NameSchema, settings: Type.Optional(Type.Partial(ClusterSettingsSchema, closed)) }, closed);

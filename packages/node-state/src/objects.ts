@@ -401,6 +401,17 @@ export interface Watch {
   readonly draining: readonly Id[];
   /** The kernel is looked at every so many seconds; left out: as the agent is set. */
   readonly everySeconds?: number;
+  /** `report`: what others did to the kernel is told and left as it is; left out: it is repaired. */
+  readonly driftPolicy?: 'report';
+  /** VIPs and published ports over TCP that a container or a client can reach from this node, by `SERVICE-ID/NETWORK-ID/PORT`; the agent dials those whose way it has changed. */
+  readonly vips?: Readonly<Record<string, VipProbe>>;
+}
+
+export interface VipProbe {
+  /** Namespace to dial from. */
+  readonly space: Space;
+  readonly address: Ipv4;
+  readonly port: number;
 }
 
 export interface HealthProbe extends HealthCheck {

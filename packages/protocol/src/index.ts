@@ -1,8 +1,16 @@
-import type { NodeState } from '@portolan/node-state';
+import type { NodeState, StateDelta } from '@portolan/node-state';
 import { type Static, Type } from 'typebox';
 
+export * from './join.js';
+
 /** Version of everything in this package; an agent sends it with each request, a control plane refuses what it cannot read. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
+
+/**
+ * What a control plane can still work with: the agents of the release before. An answer to an agent has the version that the agent asked
+ * with, and a state holds nothing that this version does not know.
+ */
+export const OLDEST_PROTOCOL_VERSION = 3;
 
 /** Paths of the agents' API below the base URL of a control plane. */
 export const agentPaths = {
@@ -47,6 +55,10 @@ export interface SyncHint {
   readonly jobId: string;
   readonly generation: number;
   readonly revision: number;
+  /** Id of the node; left out by control planes that know no delta. */
+  readonly nodeId?: string;
+  /** Where it is small: what leads there from the generation before. An agent that holds another base, or a state that does not get its hash by it, asks for the whole. */
+  readonly delta?: StateDelta;
 }
 
 /** Answer of `GET state`. ETag is the hash of the state; with If-None-Match an equal state answers 304 with the headers only. */
@@ -72,6 +84,9 @@ const CommandSchema = Type.Object({
 });
 export type CommandRecord = Static<typeof CommandSchema>;
 
+/** The process that an error is about. */
+const FailedCommandSchema = Type.Object({ command: Type.String(), exitCode: Type.Integer(), stderr: Type.String() });
+
 const ObservedObjectSchema = Type.Object({
   key: Type.String(),
   hash: Type.String(),
@@ -79,6 +94,23 @@ const ObservedObjectSchema = Type.Object({
   kind: Type.String(),
   body: Type.Optional(Type.Any()),
 });
+
+/** Something of ours in a kernel that is not, or was not, as it was applied, without anybody having wanted that. */
+const DriftSchema = Type.Object({
+  /** Of the object; of an obstruction: `obstructed/SPACE/CHAIN`. */
+  key: Type.String(),
+  /** obstructed: ours is as it should be, but a foreign rule before it swallows traffic. */
+  kind: Type.Union([Type.Literal('missing'), Type.Literal('unexpected'), Type.Literal('different'), Type.Literal('obstructed')]),
+  /** For people. */
+  reason: Type.String(),
+  /** Body of the object as it should be; left out where there should be none. */
+  expected: Type.Optional(Type.Any()),
+  /** Body as it was found, or the text of a foreign rule; left out where nothing was found, or where only its hash is known. */
+  found: Type.Optional(Type.Any()),
+  /** When the agent first saw it. */
+  since: Type.String({ format: 'date-time' }),
+});
+export type Drift = Static<typeof DriftSchema>;
 
 /** What an agent sees besides its kernel; it changes more often than that. */
 export const SignalsSchema = Type.Object({
@@ -108,6 +140,8 @@ export const SignalsSchema = Type.Object({
       queued: Type.Integer({ minimum: 0 }),
     }),
   ),
+  /** Of the VIPs of the state (`watch.vips`) that were dialled after their way was changed: from which revision on, and whether they answered. */
+  vips: Type.Optional(Type.Record(Type.String(), Type.Object({ revision: Type.Integer({ minimum: 0 }), answers: Type.Boolean() }))),
 });
 export type Signals = Static<typeof SignalsSchema>;
 
@@ -130,7 +164,25 @@ export const ReportSchema = Type.Object({
   /** Steps of the plan that ran, by key and action, with the reason. Empty when nothing had to be written. */
   steps: Type.Array(Type.Object({ action: Type.String(), key: Type.String(), reason: Type.String() })),
   commands: Type.Array(CommandSchema),
-  errors: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), fix: Type.String(), key: Type.Optional(Type.String()) })),
+  errors: Type.Array(
+    Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      fix: Type.String(),
+      key: Type.Optional(Type.String()),
+      command: Type.Optional(FailedCommandSchema),
+    }),
+  ),
+  /**
+   * Since protocol 4. open: everything that is not as it was applied at the moment. repaired: what was and has been mended, each told at
+   * least once; `since` tells two times of one object apart.
+   */
+  drift: Type.Optional(
+    Type.Object({
+      open: Type.Array(DriftSchema),
+      repaired: Type.Array(Type.Intersect([DriftSchema, Type.Object({ repairedAt: Type.String({ format: 'date-time' }) })])),
+    }),
+  ),
   /** Keys that wait for a namespace that is absent, or that cannot be made in that of an endpoint, which is absent then; see errors. */
   waiting: Type.Array(Type.String()),
   /** present: its namespace is there and holds everything that it should. */

@@ -1,1 +1,3 @@
+export * from './changesets.js';
+export * from './credentials.js';
 export * from './ports.js';

@@ -1,8 +1,9 @@
 import type { RegistryEntry, RegistryView } from '@portolan/flannel';
 import type { Change, Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
-import type { NodeState, ObservedObject } from '@portolan/node-state';
+import type { NodeState, ObservedObject, StateDelta } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
-import type { Liveness, Report, Signals, SyncHint } from '@portolan/protocol';
+import type { Drift, Liveness, Report, Signals, SyncHint } from '@portolan/protocol';
+import type { Changeset, ChangesetStatus, NewChangeset, Rollout } from './changesets.js';
 
 /** Who changed what, for the audit trail. */
 export interface ChangeNote {
@@ -10,6 +11,13 @@ export interface ChangeNote {
   readonly actor: string;
   /** What was done, for people: "apply manifest", "delete endpoint web.1". */
   readonly summary: string;
+  /** Address that the request came from; left out where nobody asked. */
+  readonly from?: string | undefined;
+  /**
+   * Moves a changeset in the same transaction, and writes the new revision into it. Fails with `precondition-failed` when it is no longer of
+   * that version, and with `rollout-in-progress` when another one is under way.
+   */
+  readonly changeset?: { readonly id: string; readonly version: number; readonly status: ChangesetStatus; readonly rollout: Rollout | null } | undefined;
 }
 
 export interface Committed {
@@ -21,6 +29,8 @@ export interface Committed {
 export interface RevisionRow {
   readonly revision: number;
   readonly actor: string;
+  /** Address that the request came from; null where nobody asked. */
+  readonly from: string | null;
   readonly summary: string;
   readonly createdAt: string;
   /** What was created, changed and deleted (`changesOf` of the model). */
@@ -49,6 +59,9 @@ export interface NodeProgress {
   readonly lastReportAt: string | null;
   readonly lastStatus: 'applied' | 'failed' | null;
   readonly lastErrors: Report['errors'];
+  /** Reports with status failed since the last applied one, and the time of the first of them; 0 and null when there is none. */
+  readonly failures: number;
+  readonly failingSince: string | null;
   /** Keys that wait for an absent namespace, by the last report. */
   readonly lastWaiting: Report['waiting'];
   /** Kernel, tools and versions, by the last report; {} before the first. */
@@ -78,6 +91,24 @@ export interface JobRow {
   readonly report: Report | null;
 }
 
+/** One time that something of ours was not as it was applied. */
+export interface DriftRow extends Drift {
+  readonly nodeId: Id;
+  /** Changes with each report in which it is open. */
+  readonly seenAt: string;
+  /** repaired by the agent, or gone: it is no longer there, or no longer wanted. */
+  readonly outcome: 'open' | 'repaired' | 'gone';
+  readonly endedAt: string | null;
+}
+
+export interface DriftFilter {
+  readonly nodeId?: Id;
+  readonly outcome?: DriftRow['outcome'];
+  readonly limit: number;
+  /** Of the row that was last in the page before. */
+  readonly before?: Pick<DriftRow, 'since' | 'nodeId' | 'key'>;
+}
+
 export interface ObservedRow {
   readonly nodeId: Id;
   readonly hash: string;
@@ -90,7 +121,12 @@ export interface ObservedRow {
 export interface ComputedState {
   readonly nodeId: Id;
   /** Missing when the hash equals the node's newest state: only computedRevision moves. */
-  readonly changed?: { readonly state: NodeState; readonly plan: Plan };
+  readonly changed?: {
+    readonly state: NodeState;
+    readonly plan: Plan;
+    /** From the state before, where it is small enough to go with the job. */
+    readonly delta?: StateDelta | undefined;
+  };
 }
 
 export interface OutboxMessage {
@@ -127,6 +163,20 @@ export interface IntentStore {
    */
   commit(cluster: string, note: ChangeNote, edit: (snapshot: Snapshot, settledRevision: number) => Snapshot): Promise<Committed>;
   revisions(cluster: string, page: { readonly limit: number; readonly before?: number }): Promise<readonly RevisionRow[]>;
+  /**
+   * The snapshot as it was at a revision, by the images of what was changed since; `retired` is that of today. Fails with `not-found` for a
+   * revision that never was, and with `history-missing` for one of which the images are not kept.
+   */
+  snapshotAt(cluster: string, revision: number): Promise<Snapshot>;
+
+  createChangeset(changeset: NewChangeset): Promise<Changeset>;
+  changeset(cluster: Id, id: string): Promise<Changeset | null>;
+  /** Newest first; `before` is the id of the last of the page before. */
+  changesets(cluster: Id, page: { readonly limit: number; readonly before?: string }): Promise<readonly Changeset[]>;
+  /** The one that is rolling, paused or waits for its confirmation; there is one at most in a cluster. */
+  activeChangeset(cluster: Id): Promise<Changeset | null>;
+  /** Compare-and-set: false when it is no longer of that version. */
+  updateChangeset(id: string, version: number, change: { readonly status: ChangesetStatus; readonly rollout: Rollout | null }): Promise<boolean>;
 
   /**
    * Saves what was computed from `revision`, with a job and an outbox message for each changed node, in one transaction. Older
@@ -138,11 +188,13 @@ export interface IntentStore {
   /** Progress of every node of the cluster that has any, or of one node alone. */
   progress(cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]>;
   /**
-   * Stores a report and closes its jobs. An applied one moves appliedRevision: to computedRevision when its hash is that of the
+   * Stores a report with its drift, and closes its jobs. An applied one moves appliedRevision: to computedRevision when its hash is that of the
    * newest state, else to the revision that first gave its generation; never back. Fails with `not-found`.
    */
   saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;
   observed(nodeId: Id): Promise<ObservedRow | null>;
+  /** Newest first, by `since`. A node keeps its open rows and the newest thousand others. */
+  drift(cluster: Id, filter: DriftFilter): Promise<readonly DriftRow[]>;
   jobs(
     cluster: Id,
     filter: { readonly nodeId?: Id; readonly status?: JobRow['status']; readonly limit: number; readonly before?: string },

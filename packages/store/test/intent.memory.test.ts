@@ -1,6 +1,7 @@
 import { openMemoryStore } from '../src/memory/index.js';
 import { describeIntentStore, type StoreUnderTest } from './intent.contract.js';
 import { describeNodeProgress } from './progress.contract.js';
+import { describeTrust } from './trust.contract.js';
 
 async function subject(): Promise<StoreUnderTest> {
   const store = openMemoryStore();
@@ -9,3 +10,4 @@ async function subject(): Promise<StoreUnderTest> {
 
 describeIntentStore('memory', subject);
 describeNodeProgress('memory', subject);
+describeTrust('memory', subject);

@@ -4,6 +4,7 @@ import { openPostgresStore } from '../src/postgres/index.js';
 import { startDatabases, type TestDatabases } from './fixtures/database.js';
 import { describeIntentStore, type StoreUnderTest } from './intent.contract.js';
 import { describeNodeProgress } from './progress.contract.js';
+import { describeTrust } from './trust.contract.js';
 
 let databases: TestDatabases;
 let url: string;
@@ -32,3 +33,4 @@ async function subject(): Promise<StoreUnderTest> {
 
 describeIntentStore('postgres', subject);
 describeNodeProgress('postgres', subject);
+describeTrust('postgres', subject);

@@ -1,18 +1,31 @@
+import { randomUUID } from 'node:crypto';
 import { changesOf, diffSnapshots, emptySnapshotOf, type Id, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
+import { revisionNotFound } from '../history.js';
 import type { IntentStore, JobRow, OutboxMessage, RevisionRow } from '../ports.js';
+import { memoryChangesets } from './changesets.js';
 import { refuseConflicts } from './conflicts.js';
+import { driftPage } from './drift.js';
 import { addGeneration, addReport, moveRevision, type NodeHistory, newNodeHistory } from './node-history.js';
 
 interface ClusterRecord {
   snapshot: Snapshot;
   /** Newest last. */
   readonly revisions: RevisionRow[];
+  /** By revision, from 0. */
+  readonly history: Snapshot[];
 }
 
 const before = (page: { readonly before?: number }, { revision }: RevisionRow): boolean => page.before === undefined || revision < page.before;
 
+export interface MemoryStoreOptions {
+  /** The time of day; that of the system unless given. */
+  readonly now?: () => Date;
+  /** Ids of jobs; random unless given. */
+  readonly newId?: () => string;
+}
+
 /** Twin of the store over PostgreSQL, in memory and for one process. */
-export function openMemoryStore(): IntentStore {
+export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = randomUUID }: MemoryStoreOptions = {}): IntentStore {
   const clusters = new Map<string, ClusterRecord>();
   const histories = new Map<Id, NodeHistory>();
   /** In the order of making. */
@@ -21,7 +34,8 @@ export function openMemoryStore(): IntentStore {
   let outboxId = 0;
   let draining: Promise<unknown> = Promise.resolve();
 
-  const now = (): string => new Date().toISOString();
+  const now = (): string => timeOfDay().toISOString();
+  const { moved, forget, ...changesets } = memoryChangesets(now);
   const named = (name: string): ClusterRecord => {
     const record = clusters.get(name);
     if (record === undefined) throw portolanError('not-found', '', `there is no cluster "${name}"`);
@@ -60,17 +74,19 @@ export function openMemoryStore(): IntentStore {
       if (clusters.has(name)) throw portolanError('duplicate-name', '', 'a cluster of this name exists');
       if (withId(id) !== undefined) throw portolanError('duplicate-id', '', 'a cluster with this id exists');
       const cluster = { id, name, settings, revision: 0 };
-      clusters.set(name, { snapshot: emptySnapshotOf(cluster), revisions: [] });
+      const snapshot = emptySnapshotOf(cluster);
+      clusters.set(name, { snapshot, revisions: [], history: [snapshot] });
       return cluster;
     },
     async deleteCluster(name) {
       for (const nodeId of named(name).snapshot.nodes.keys()) forgetNode(nodeId);
+      forget(named(name).snapshot.cluster.id);
       clusters.delete(name);
     },
     async snapshot(cluster) {
       return named(cluster).snapshot;
     },
-    async commit(cluster, { actor, summary }, edit) {
+    async commit(cluster, { actor, summary, from = null, changeset }, edit) {
       const record = named(cluster);
       const was = record.snapshot;
       const applied = [...was.nodes.keys()].flatMap((id) => {
@@ -82,8 +98,11 @@ export function openMemoryStore(): IntentStore {
       if (isEmptyDifference(difference)) return { snapshot: was, changed: false };
       refuseConflicts(edited);
       const revision = was.cluster.revision + 1;
+      const move = changeset === undefined ? () => undefined : moved(changeset, revision);
       record.snapshot = { ...edited, cluster: { ...edited.cluster, revision } };
-      record.revisions.push({ revision, actor, summary, createdAt: now(), changes: changesOf(was, edited, difference) });
+      record.history.push(record.snapshot);
+      move();
+      record.revisions.push({ revision, actor, from, summary, createdAt: now(), changes: changesOf(was, edited, difference) });
       for (const node of difference.nodes.deleted) forgetNode(node.id);
       return { snapshot: record.snapshot, changed: true };
     },
@@ -93,6 +112,13 @@ export function openMemoryStore(): IntentStore {
         .reverse()
         .slice(0, page.limit);
     },
+    async snapshotAt(cluster, revision) {
+      const { history, snapshot } = named(cluster);
+      const past = history[revision];
+      if (past === undefined) throw revisionNotFound(cluster, revision);
+      return { ...past, retired: snapshot.retired };
+    },
+    ...changesets,
 
     async saveComputed(cluster, revision, states) {
       const snapshot = withId(cluster)?.snapshot;
@@ -105,11 +131,12 @@ export function openMemoryStore(): IntentStore {
           moveRevision(history, revision);
           continue;
         }
-        const { id, generation } = addGeneration(history, revision, changed.state, changed.plan, now());
+        const { id, generation } = addGeneration(history, newId(), revision, changed.state, changed.plan, now());
         jobs.set(id, nodeId);
         forgetJobs(nodeId);
         outboxId++;
-        const hint = { jobId: id, generation, revision };
+        const { delta } = changed;
+        const hint = { jobId: id, generation, revision, nodeId, ...(delta === undefined ? {} : { delta }) };
         outbox.set(String(outboxId), { id: String(outboxId), cluster: snapshot.cluster.name, node: node.name, hint });
       }
     },
@@ -128,6 +155,13 @@ export function openMemoryStore(): IntentStore {
     },
     async observed(nodeId) {
       return histories.get(nodeId)?.observed ?? null;
+    },
+    async drift(cluster, filter) {
+      const nodes = [...(withId(cluster)?.snapshot.nodes.keys() ?? [])];
+      return driftPage(
+        nodes.flatMap((id) => histories.get(id)?.drift ?? []),
+        filter,
+      );
     },
     async jobs(cluster, filter) {
       const nodes = withId(cluster)?.snapshot.nodes;

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Id } from '@portolan/model';
 import type { NodeState } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
 import { noSignals, type Report } from '@portolan/protocol';
 import { KEPT_JOBS, KEPT_STATES } from '../history.js';
-import type { JobRow, NodeProgress, NodeStateRow, ObservedRow } from '../ports.js';
+import type { DriftRow, JobRow, NodeProgress, NodeStateRow, ObservedRow } from '../ports.js';
+import { driftAfter } from './drift.js';
 
 /** What is kept of one node beside the intent. Newest last. */
 export interface NodeHistory {
@@ -12,6 +12,8 @@ export interface NodeHistory {
   states: readonly NodeStateRow[];
   jobs: readonly JobRow[];
   observed: ObservedRow | null;
+  /** Newest last. */
+  drift: readonly DriftRow[];
 }
 
 export function newNodeHistory(nodeId: Id): NodeHistory {
@@ -25,6 +27,8 @@ export function newNodeHistory(nodeId: Id): NodeHistory {
       lastReportAt: null,
       lastStatus: null,
       lastErrors: [],
+      failures: 0,
+      failingSince: null,
       lastWaiting: [],
       facts: {},
       signals: noSignals,
@@ -32,6 +36,7 @@ export function newNodeHistory(nodeId: Id): NodeHistory {
     states: [],
     jobs: [],
     observed: null,
+    drift: [],
   };
 }
 
@@ -43,10 +48,10 @@ export function moveRevision(history: NodeHistory, revision: number): void {
 }
 
 /** Starts a generation; gives its job. */
-export function addGeneration(history: NodeHistory, revision: number, state: NodeState, plan: Plan, now: string): JobRow {
+export function addGeneration(history: NodeHistory, id: string, revision: number, state: NodeState, plan: Plan, now: string): JobRow {
   const { nodeId, generation: last } = history.progress;
   const generation = last + 1;
-  const job: JobRow = { id: randomUUID(), nodeId, generation, revision, status: 'queued', plan, createdAt: now, finishedAt: null, report: null };
+  const job: JobRow = { id, nodeId, generation, revision, status: 'queued', plan, createdAt: now, finishedAt: null, report: null };
   history.progress = { ...history.progress, generation, stateHash: state.hash, computedRevision: revision };
   history.states = [...history.states, { nodeId, generation, revision, state, createdAt: now }].slice(-KEPT_STATES);
   history.jobs = [...history.jobs, job].slice(-KEPT_JOBS);
@@ -69,6 +74,7 @@ function jobAfter(job: JobRow, report: Report, kept: Report, now: string): JobRo
   return { ...job, status, finishedAt: now, report: isOfGeneration || isNamed ? kept : job.report };
 }
 
+/** Takes in a report. */
 export function addReport(history: NodeHistory, report: Report, now: string): NodeProgress {
   const { observed, ...rest } = report;
   const { hash, foreign, objects } = observed;
@@ -79,10 +85,13 @@ export function addReport(history: NodeHistory, report: Report, now: string): No
     lastReportAt: now,
     lastStatus: report.status,
     lastErrors: report.errors,
+    failures: report.status === 'applied' ? 0 : history.progress.failures + 1,
+    failingSince: report.status === 'applied' ? null : (history.progress.failingSince ?? now),
     lastWaiting: report.waiting,
     facts: report.facts,
     signals: report.signals,
   };
+  if (report.drift !== undefined) history.drift = driftAfter(history.drift, history.progress.nodeId, report.drift, now);
   history.jobs = history.jobs.map((job) => jobAfter(job, report, kept, now));
   const known = objects === undefined ? (history.observed?.hash === hash ? history.observed.objects : undefined) : (objects as ObservedRow['objects']);
   if (known !== undefined) history.observed = { nodeId: history.progress.nodeId, hash, objects: known, foreign, observedAt: now };

@@ -40,5 +40,12 @@ export async function revisionRows(
     },
   });
   if (row === null) throw clusterNotFound(cluster);
-  return row.revisions.map(({ revision, actor, summary, createdAt, changes }) => ({ revision, actor, summary, createdAt: createdAt.toISOString(), changes }));
+  return row.revisions.map(({ revision, actor, from, summary, createdAt, changes }) => ({
+    revision,
+    actor,
+    from,
+    summary,
+    createdAt: createdAt.toISOString(),
+    changes,
+  }));
 }

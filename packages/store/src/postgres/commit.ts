@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type Change, changesOf, diffSnapshots, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
+import { changesOf, diffSnapshots, type ImagedChange, imagedChanges, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
 import type { ChangeNote, Committed, IntentStore } from '../ports.js';
+import { moveChangeset } from './changesets.js';
 import type { Connections, Transaction } from './connections.js';
 import { isConflict, isOutage, ofCaller } from './failures.js';
 import { loadSnapshot } from './load.js';
@@ -30,16 +31,17 @@ const settledSql = 'SELECT min(applied_revision) AS settled FROM node_progress W
 
 /** The revision with its changes, in one statement. */
 const noteSql = `WITH moved AS (UPDATE clusters SET revision = $2, settings = coalesce($3::jsonb, settings), flannel = CASE WHEN $8 THEN $9::json ELSE flannel END WHERE id = $1),
-  noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary, commit_id) VALUES ($1, $2, $4, $5, $7::uuid))
-  INSERT INTO audit (cluster_id, revision, position, action, kind, name)
-  SELECT $1, $2, r.position, r.action, r.kind, r.name FROM jsonb_populate_recordset(null::audit, $6::jsonb) r`;
+  noted AS (INSERT INTO revisions (cluster_id, revision, actor, summary, commit_id, "from") VALUES ($1, $2, $4, $5, $7::uuid, $10))
+  INSERT INTO audit (cluster_id, revision, position, action, kind, name, object_id, before)
+  SELECT $1, $2, r.position, r.action, r.kind, r.name, r."objectId", r.before
+  FROM json_to_recordset($6::json) AS r(position int, action audit_action, kind audit_kind, name text, "objectId" text, before json)`;
 
 async function writeRevision(
   transaction: Transaction,
   before: Snapshot,
   after: Snapshot,
   note: ChangeNote,
-  changes: readonly Change[],
+  changes: readonly ImagedChange[],
   commitId: string,
 ): Promise<void> {
   const { id, settings, revision } = after.cluster;
@@ -47,7 +49,7 @@ async function writeRevision(
   const isNewFlannel = after.flannel !== before.flannel;
   const flannel = after.flannel === null ? null : JSON.stringify(after.flannel);
   const rows = JSON.stringify(changes.map((change, position) => ({ position, ...change })));
-  await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows, commitId, isNewFlannel, flannel);
+  await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows, commitId, isNewFlannel, flannel, note.from ?? null);
 }
 
 /** One run of the edit under the lock of its cluster, not yet committed. */
@@ -70,7 +72,9 @@ async function applyEdit(
   if (isEmptyDifference(difference)) return { snapshot: before, changed: false };
   const after: Snapshot = { ...edited, cluster: { ...edited.cluster, revision: before.cluster.revision + 1 } };
   await writeRows(transaction, locked.id, snapshotRows(difference));
-  await writeRevision(transaction, before, after, note, changesOf(before, edited, difference), commitId);
+  const changes = imagedChanges(changesOf(before, edited, difference), before, difference);
+  await writeRevision(transaction, before, after, note, changes, commitId);
+  if (note.changeset !== undefined) await moveChangeset(transaction, note.changeset, after.cluster.revision);
   return { snapshot: after, changed: true };
 }
 

@@ -39,12 +39,12 @@ const movedSql = `UPDATE node_progress SET computed_revision = $2,
   applied_revision = CASE WHEN applied_revision = computed_revision AND last_status = 'applied' THEN $2 ELSE applied_revision END
   WHERE node_id = ANY($1::text[])`;
 
-/** A generation of each node, its job and its outbox message. $1: array of {node_id, generation, hash, state, plan}, state and plan as JSON text. */
+/** A generation of each node, its job and its outbox message. $1: array of {node_id, generation, hash, state, plan, delta}, the last three as JSON text. */
 const generationsSql = `WITH r AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(node_id text, generation int, hash text, state text, plan text)),
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(node_id text, generation int, hash text, state text, plan text, delta text)),
   states AS (INSERT INTO node_states (node_id, generation, revision, hash, state) SELECT node_id, generation, $3, hash, state::json FROM r),
   progressed AS (UPDATE node_progress p SET generation = r.generation, state_hash = r.hash, computed_revision = $3 FROM r WHERE p.node_id = r.node_id),
-  made AS (INSERT INTO jobs (cluster_id, node_id, generation, revision, plan) SELECT $2, node_id, generation, $3, plan::json FROM r ORDER BY node_id RETURNING id, sequence)
+  made AS (INSERT INTO jobs (cluster_id, node_id, generation, revision, plan, delta) SELECT $2, node_id, generation, $3, plan::json, delta::json FROM r ORDER BY node_id RETURNING id, sequence)
   INSERT INTO outbox (job_id) SELECT id FROM made ORDER BY sequence`;
 
 const pruneSql = {
@@ -86,8 +86,15 @@ export async function saveComputedStates(connections: Connections, cluster: Id, 
     if (fresh.length === 0) return;
     const rows = function* (): Iterable<object> {
       for (const { slot, changed } of fresh) {
-        const { state, plan } = changed;
-        yield { node_id: slot.node_id, generation: slot.generation + 1, hash: state.hash, state: JSON.stringify(state), plan: JSON.stringify(plan) };
+        const { state, plan, delta } = changed;
+        yield {
+          node_id: slot.node_id,
+          generation: slot.generation + 1,
+          hash: state.hash,
+          state: JSON.stringify(state),
+          plan: JSON.stringify(plan),
+          delta: delta === undefined ? null : JSON.stringify(delta),
+        };
       }
     };
     for (const batch of batches(rows())) await transaction.$executeRawUnsafe(generationsSql, batch, cluster, revision);
@@ -115,6 +122,8 @@ export function progressOf(row: NodeProgressRow): NodeProgress {
     lastReportAt: row.lastReportAt?.toISOString() ?? null,
     lastStatus: row.lastStatus,
     lastErrors: row.lastErrors as unknown as NodeProgress['lastErrors'],
+    failures: row.failures,
+    failingSince: row.failingSince?.toISOString() ?? null,
     lastWaiting: row.lastWaiting as unknown as NodeProgress['lastWaiting'],
     facts: row.facts as unknown as NodeProgress['facts'],
     signals: row.signals as unknown as NodeProgress['signals'],

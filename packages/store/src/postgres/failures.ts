@@ -22,6 +22,8 @@ const constraints: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   network_subnets_subnet_excl: ['subnet-overlap', 'two subnets of the cluster overlap'],
   networks_ingress_excl: ['ingress-exists', 'the cluster has an ingress network already'],
   published_ports_pkey: ['port-taken', 'a port is published already by this service'],
+  changesets_active_key: ['rollout-in-progress', 'another changeset of the cluster is under way'],
+  api_tokens_name_key: ['duplicate-name', 'another token has this name'],
   published_ports_ingress_key: ['port-taken', 'a port is published already in the cluster'],
 };
 

@@ -1,14 +1,20 @@
-import { watchOutage, within } from '../outage.js';
+import { within } from '../outage.js';
 import type { IntentStore, StoreLog } from '../ports.js';
+import { callsOf } from './calls.js';
+import { activeChangesetRow, changesetRows, insertedChangeset, oneChangeset, updatedChangeset } from './changesets.js';
 import { allClusters, insertedCluster, removeCluster, revisionRows } from './clusters.js';
 import { commitEdit } from './commit.js';
 import { nodeStateRow, progressRows, saveComputedStates } from './computed.js';
 import { openConnections } from './connections.js';
-import { CallerFailure, isOutage, portolanErrorOf } from './failures.js';
+import { driftRows } from './drift.js';
+import { isOutage } from './failures.js';
 import { jobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
 import { applyMigrations } from './migrate.js';
+import { snapshotAt } from './past.js';
 import { observedRow, saveNodeReport } from './reports.js';
 import { openSnapshots } from './snapshots.js';
+
+export { openPostgresCredentials } from './credentials.js';
 
 const PING_MILLISECONDS = 3_000;
 
@@ -49,21 +55,10 @@ function inTurn(): <T>(key: string, task: () => Promise<T>) => Promise<T> {
 export function openPostgresStore(options: PostgresOptions): IntentStore {
   const connections = openConnections(options.url, options.poolSize ?? 10);
   const snapshots = openSnapshots(connections);
-  const outage = watchOutage('PostgreSQL', options.log);
   // Commits of a cluster wait for each other here, so that they do not sit on sessions waiting for its lock.
   const commitsInTurn = inTurn();
 
-  const run = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      const result = await connections.watched(work);
-      outage.recovered();
-      return result;
-    } catch (error) {
-      if (error instanceof CallerFailure) throw error.thrown;
-      if (isOutage(error)) outage.failed(error);
-      throw portolanErrorOf(error);
-    }
-  };
+  const run = callsOf(connections, options.log);
 
   return {
     migrate: () => run(() => applyMigrations(connections, options.migrationsDirectory)),
@@ -79,12 +74,20 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
     snapshot: (cluster) => run(() => snapshots.current(cluster)),
     commit: (cluster, note, edit) => commitsInTurn(cluster, () => run(() => commitEdit(connections, snapshots, cluster, note, edit))),
     revisions: (cluster, page) => run(() => revisionRows(connections, cluster, page)),
+    snapshotAt: (cluster, revision) => run(() => snapshotAt(connections, snapshots, cluster, revision)),
+
+    createChangeset: (changeset) => run(() => insertedChangeset(connections, changeset)),
+    changeset: (cluster, id) => run(() => oneChangeset(connections, cluster, id)),
+    changesets: (cluster, page) => run(() => changesetRows(connections, cluster, page)),
+    activeChangeset: (cluster) => run(() => activeChangesetRow(connections, cluster)),
+    updateChangeset: (id, version, change) => run(() => updatedChangeset(connections, id, version, change)),
 
     saveComputed: (cluster, revision, states) => run(() => saveComputedStates(connections, cluster, revision, states)),
     nodeState: (nodeId, generation) => run(() => nodeStateRow(connections, nodeId, generation)),
     progress: (cluster, nodeId) => run(() => progressRows(connections, cluster, nodeId)),
     saveReport: (nodeId, report) => run(() => saveNodeReport(connections, nodeId, report)),
     observed: (nodeId) => run(() => observedRow(connections, nodeId)),
+    drift: (cluster, filter) => run(() => driftRows(connections, cluster, filter)),
     jobs: (cluster, filter) => run(() => jobRows(connections, cluster, filter)),
     job: (id) => run(() => oneJobRow(connections, id)),
 

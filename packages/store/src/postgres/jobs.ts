@@ -1,4 +1,5 @@
 import type { Id } from '@portolan/model';
+import type { StateDelta } from '@portolan/node-state';
 import type { Prisma } from '../generated/prisma/client.js';
 import type { IntentStore, JobRow, OutboxMessage, StoreCounts } from '../ports.js';
 import type { Connections } from './connections.js';
@@ -44,27 +45,29 @@ interface MessageRow {
   readonly id: bigint;
   readonly cluster: string;
   readonly node: string;
+  readonly node_id: Id;
   readonly job: string;
   readonly generation: number;
   readonly revision: number;
+  readonly delta: StateDelta | null;
 }
 
 /** Several control planes drain side by side: each takes rows that no other has locked. */
-const takeSql = `SELECT o.id, c.name AS cluster, n.name AS node, j.id::text AS job, j.generation, j.revision
+const takeSql = `SELECT o.id, c.name AS cluster, n.name AS node, n.id AS node_id, j.id::text AS job, j.generation, j.revision, j.delta
   FROM outbox o JOIN jobs j ON j.id = o.job_id JOIN nodes n ON n.id = j.node_id JOIN clusters c ON c.id = j.cluster_id
   ORDER BY o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED`;
+
+function messageOf({ id, cluster, node, node_id: nodeId, job, generation, revision, delta }: MessageRow): OutboxMessage {
+  const hint = { jobId: job, generation, revision, nodeId };
+  return { id: String(id), cluster, node, hint: delta === null ? hint : { ...hint, delta } };
+}
 
 /** See IntentStore.drainOutbox. */
 export async function publishOutbox(connections: Connections, limit: number, publish: (messages: readonly OutboxMessage[]) => Promise<void>): Promise<number> {
   return connections.transaction(async (transaction) => {
     const rows = await transaction.$queryRawUnsafe<MessageRow[]>(takeSql, limit);
     if (rows.length === 0) return 0;
-    const messages = rows.map(({ id, cluster, node, job, generation, revision }) => ({
-      id: String(id),
-      cluster,
-      node,
-      hint: { jobId: job, generation, revision },
-    }));
+    const messages = rows.map(messageOf);
     await publish(messages).catch((error: unknown) => {
       throw new CallerFailure(error);
     });

@@ -4,6 +4,7 @@ import { KEPT_REPORTS } from '../history.js';
 import type { JobRow, NodeProgress, ObservedRow } from '../ports.js';
 import { progressOf } from './computed.js';
 import type { Connections, Transaction } from './connections.js';
+import { saveDrift } from './drift.js';
 
 const observedSql = `INSERT INTO observed_states (node_id, hash, objects, "foreign", observed_at) VALUES ($1, $2, $3::json, $4::json, now())
   ON CONFLICT (node_id) DO UPDATE SET hash = excluded.hash, objects = excluded.objects, "foreign" = excluded."foreign", observed_at = excluded.observed_at`;
@@ -22,7 +23,9 @@ async function saveObserved(transaction: Transaction, nodeId: Id, { observed }: 
  * state, else the revision that first gave its generation. It never goes back.
  */
 const progressSql = `UPDATE node_progress p SET last_report_at = now(), last_status = $2::report_status, last_errors = $3::json, last_waiting = $4::json,
-  facts = $5::json, signals = $8::json, applied_revision = CASE WHEN $2 = 'applied' THEN greatest(p.applied_revision, CASE WHEN p.state_hash = $6 THEN p.computed_revision
+  facts = $5::json, signals = $8::json, failures = CASE WHEN $2 = 'applied' THEN 0 ELSE p.failures + 1 END,
+  failing_since = CASE WHEN $2 = 'applied' THEN NULL ELSE coalesce(p.failing_since, now()) END,
+  applied_revision = CASE WHEN $2 = 'applied' THEN greatest(p.applied_revision, CASE WHEN p.state_hash = $6 THEN p.computed_revision
     ELSE (SELECT s.revision FROM node_states s WHERE s.node_id = p.node_id AND s.generation = $7 AND s.hash = $6) END) ELSE p.applied_revision END
   WHERE p.node_id = $1`;
 
@@ -63,6 +66,7 @@ export async function saveNodeReport(connections: Connections, nodeId: Id, repor
     );
     await transaction.$executeRawUnsafe(jobsSql, nodeId, id, generation, status, report.jobId ?? null);
     await saveObserved(transaction, nodeId, report);
+    if (report.drift !== undefined) await saveDrift(transaction, nodeId, report.drift);
     await transaction.$executeRawUnsafe(pruneSql, nodeId);
     return progressOf(await transaction.nodeProgress.findUniqueOrThrow({ where: { nodeId } }));
   });
