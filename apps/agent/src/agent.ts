@@ -1,6 +1,6 @@
 import { PortolanError, type Problem, problem } from '@portolan/model';
 import { kindOfKey, type ObservedState } from '@portolan/node-state';
-import type { DesiredState, Report, SyncHint } from '@portolan/protocol';
+import { type DesiredState, type Report, reportForProtocol, type SyncHint } from '@portolan/protocol';
 import { backOff } from './clock.js';
 import { type DesiredSource, desiredSource, type Look } from './desired.js';
 import { driftWatch } from './drift.js';
@@ -26,6 +26,9 @@ function problemsOf(error: unknown): readonly Problem[] {
 
 /** Reasons that are about the desired state alone: when it is the same and was reported, the kernel is not looked at. */
 const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']);
+
+/** Codes of what a look found wrong that the control plane itself should hear of. */
+const remarkable: ReadonlySet<string> = new Set(['stale-generation', 'invalid-document', 'protocol-unsupported']);
 
 /**
  * The loop of one node. Everything that happens only pokes it; each run does the same.
@@ -57,7 +60,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   const closers: (() => Promise<void>)[] = [];
 
   const reports = reporter({
-    controlPlane,
+    controlPlane: { sendReport: (report) => controlPlane.sendReport(reportForProtocol(report, source.protocol)) },
     clock,
     log,
     retryFirst,
@@ -103,16 +106,18 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
 
   let kernelWatch: ReturnType<typeof watchKernel> | undefined;
 
-  function noteLook({ answered, error }: Look): void {
+  function noteLook({ answered, error, by }: Look): void {
+    metrics.stateTaken(by);
+    // Of whether the control plane answers, a job tells nothing.
+    if (by === 'delta') return;
     if (answered === !isCutOff) return;
     isCutOff = !answered;
     if (answered) log.info({}, 'the control plane answers again');
     else log.warn({ err: error, generation: source.ledger.desired?.generation ?? 0 }, 'no usable state from the control plane; the last one stays in force');
   }
 
-  /** What a look found wrong that the control plane itself should hear of. */
   function remarksOf({ error }: Look): readonly Problem[] {
-    return error instanceof PortolanError && (error.code === 'stale-generation' || error.code === 'invalid-document') ? error.problems : [];
+    return error instanceof PortolanError && remarkable.has(error.code) ? error.problems : [];
   }
 
   type Reached = Pick<Reconciled, 'problems'> &
@@ -144,6 +149,15 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     }
   }
 
+  /** Without it the next run judges by an older note, which calls nothing drift that is none. */
+  async function noteApplied(desired: DesiredState, waiting: Report['waiting']): Promise<void> {
+    try {
+      await source.noteApplied(desired, waiting);
+    } catch (error) {
+      log.warn({ err: error, generation: desired.generation }, 'what was applied is not noted on disk');
+    }
+  }
+
   let mends = 0;
   let cancelMend: () => void = () => undefined;
 
@@ -159,7 +173,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     const startedAt = clock.today();
     const seconds = (): number => (clock.now() - begunAt) / 1000;
     const job = openJob;
-    const look = await source.look();
+    const look = await source.look(job);
     noteLook(look);
     const { desired } = source.ledger;
     noteResync(desired);
@@ -207,7 +221,10 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
 
     const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
     telling.ran(report, { begun, sawKernel: done.observed !== undefined, isDue: isAsked || steps.length > 0 });
-    if (report.status === 'applied') reportedGeneration = report.generation;
+    if (report.status === 'applied') {
+      reportedGeneration = report.generation;
+      await noteApplied(desired, report.waiting);
+    }
     mendLater(done.isMending);
     // A job stays open until a run succeeds, so that the report that closes it names it.
     if (report.status === 'applied' && openJob === answered) openJob = undefined;

@@ -5,7 +5,13 @@ import { agentHeaders, agentPaths, type DesiredState, PROTOCOL_VERSION, type Rep
 export type StateAnswer =
   | { readonly kind: 'state'; readonly desired: DesiredState }
   /** The state of the hash that was asked with; the numbers may be newer. */
-  | { readonly kind: 'same'; readonly generation: number | undefined; readonly revision: number | undefined };
+  | {
+      readonly kind: 'same';
+      readonly generation: number | undefined;
+      readonly revision: number | undefined;
+      /** Version of the protocol of the answer, where it says so. */
+      readonly protocol?: number;
+    };
 
 /** The agents' API. Both fail with `store-unavailable` when there is no answer, with `unauthorized`, or with `not-found`. */
 export interface ControlPlane {

@@ -3,9 +3,19 @@ import { dirname } from 'node:path';
 import { type NodeState, nodeState } from '@portolan/node-state';
 import type { DesiredState } from '@portolan/protocol';
 
-/** What an agent must not forget when it ends: the last state that it accepted, and what that state no longer names. */
+/** What the kernel was last known to hold, because a run made it or found it so. What differs from this without another state being wanted was others' doing. */
+export interface AppliedLedger {
+  readonly generation: number;
+  readonly revision: number;
+  /** By key of the object; those that waited for a namespace are left out. */
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+/** What an agent must not forget when it ends: the last state that it accepted, what of it was applied, and what that state no longer names. */
 export interface Ledger {
   readonly desired: DesiredState | undefined;
+  /** Of the last run that reached its state; undefined before the first. It may be of an older generation than `desired`. */
+  readonly applied: AppliedLedger | undefined;
   /** Endpoints of earlier states whose namespaces may still hold something of ours. */
   readonly retiring: NodeState['endpoints'];
 }
@@ -16,9 +26,11 @@ export interface LedgerFile {
   write(ledger: Ledger): Promise<void>;
 }
 
-export const emptyLedger: Ledger = { desired: undefined, retiring: {} };
+export const emptyLedger: Ledger = { desired: undefined, applied: undefined, retiring: {} };
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Format 1 knew nothing of what was applied. */
+const readableFormats: ReadonlySet<unknown> = new Set([1, FORMAT]);
 
 /** A state whose hash is not that of its objects was cut or changed, and is worth nothing. */
 export function isWholeState(state: NodeState): boolean {
@@ -32,10 +44,10 @@ export function isWholeState(state: NodeState): boolean {
 
 function parseLedger(text: string): Ledger {
   const document: unknown = JSON.parse(text);
-  if (typeof document !== 'object' || document === null || !('format' in document) || document.format !== FORMAT) throw new Error('unknown format');
-  const { desired, retiring } = document as Partial<Ledger>;
+  if (typeof document !== 'object' || document === null || !('format' in document) || !readableFormats.has(document.format)) throw new Error('unknown format');
+  const { desired, applied, retiring } = document as Partial<Ledger>;
   if (desired !== undefined && !isWholeState(desired.state)) throw new Error('the hash of the state is wrong');
-  return { desired, retiring: retiring ?? {} };
+  return { desired, applied, retiring: retiring ?? {} };
 }
 
 /** The ledger in one file. `onDamage` is told of one that cannot be read; it counts as empty then. */
@@ -55,11 +67,11 @@ export function ledgerFile(path: string, onDamage: (error: unknown) => void): Le
         return emptyLedger;
       }
     },
-    write: async ({ desired, retiring }) => {
+    write: async ({ desired, applied, retiring }) => {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       const fresh = await open(`${path}.new`, 'w', 0o600);
       try {
-        await fresh.writeFile(JSON.stringify({ format: FORMAT, desired, retiring }));
+        await fresh.writeFile(JSON.stringify({ format: FORMAT, desired, applied, retiring }));
         await fresh.sync();
       } finally {
         await fresh.close();

@@ -2,6 +2,7 @@ import type { AppliedBatch } from '@portolan/kernel';
 import type { ObjectKind } from '@portolan/node-state';
 import type { Report, Signals } from '@portolan/protocol';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Look } from './desired.js';
 import type { DnsStats } from './dns/counters.js';
 import type { RelayCounters } from './relay/counters.js';
 import type { ProbeOutcome } from './watch/ask.js';
@@ -11,6 +12,8 @@ import type { KernelEventOutcome } from './watch/kernel.js';
 export interface AgentMetrics {
   readonly registry: Registry;
   syncEnded(outcome: 'applied' | 'failed' | 'unchanged' | 'idle', seconds: number): void;
+  /** delta: a job brought a newer state; fetch, same: the control plane was asked; none: without a usable answer. */
+  stateTaken(by: Look['by']): void;
   commandsRan(applied: readonly AppliedBatch[]): void;
   stateSeen(report: Report): void;
   reportEnded(outcome: string): void;
@@ -120,6 +123,12 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
     buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60],
     registers,
   });
+  const states = new Counter({
+    name: 'portolan_agent_states_total',
+    help: 'Looks for a newer state. delta: the job brought it, and nobody was asked; fetch: the control plane gave it; same: it said that it is the same; none: no usable answer.',
+    labelNames: ['by'],
+    registers,
+  });
   const steps = new Counter({ name: 'portolan_agent_steps_total', help: 'Changes of kernel objects, by action.', labelNames: ['action'], registers });
   const commands = new Counter({
     name: 'portolan_agent_commands_total',
@@ -185,6 +194,7 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
       syncs.inc({ outcome });
       syncSeconds.observe(seconds);
     },
+    stateTaken: (by) => states.inc({ by }),
     commandsRan: (applied) => {
       for (const { batch, exitCode, milliseconds } of applied) {
         commands.inc({ tool: batch.tool, outcome: exitCode === 0 ? 'ok' : 'failed' });

@@ -62,6 +62,7 @@ describe('portolan-agent', () => {
         revision: 9,
         state: nodeState({ cluster: 'lab', node: 'node1', address: '127.0.0.1', endpoints: {}, watch: nothingToWatch, objects: [] }),
       },
+      applied: undefined,
       retiring: {},
     });
 

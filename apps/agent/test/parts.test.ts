@@ -52,6 +52,7 @@ describe('ledger', () => {
       expect(await file.read()).toEqual(emptyLedger);
       const ledger = {
         desired: { protocol: PROTOCOL_VERSION, nodeId: 'n1', generation: 2, revision: 3, state: stateWith('a') },
+        applied: { generation: 1, revision: 2, hashes: { 'namespace/own:1-net': 'a' } },
         retiring: stateWith('b').endpoints,
       };
       await file.write(ledger);
