@@ -1,7 +1,8 @@
 import { applyManifest, createNoun, deleteNoun, findNoun, type Nouns, parseManifest, parseSpec, patchNoun, patchSettings, replaceNoun } from '@portolan/intent';
 import { type Cluster, ClusterSpecSchema, defaultClusterSettings, emptySnapshotOf, type NounKind, portolanError, type Snapshot } from '@portolan/model';
 import { Type } from 'typebox';
-import { type Actor, commitEdit, dryRun, type Outcome } from './commit.js';
+import type { Actor } from './actor.js';
+import { commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
 import { parsed, withPaths } from './parse.js';
 import { clearRegistry } from './registry-writes.js';
@@ -21,7 +22,7 @@ export async function createCluster(ctx: Context, actor: Actor, spec: unknown): 
     () => patchSettings(emptySnapshotOf(cluster), settings ?? {}),
   );
   const created = await ctx.store.createCluster({ id: cluster.id, name, settings: wanted.cluster.settings });
-  ctx.log.info({ cluster: name, actor }, 'create cluster');
+  ctx.log.info({ cluster: name, actor: actor.name }, 'create cluster');
   ctx.changes.notify('clusters', name);
   return created;
 }
@@ -42,7 +43,7 @@ export async function patchCluster(ctx: Context, actor: Actor, cluster: string, 
 export async function deleteCluster(ctx: Context, actor: Actor, cluster: string, revision?: number): Promise<void> {
   const snapshot = atRevision(await ctx.store.snapshot(cluster), revision);
   await ctx.store.deleteCluster(cluster);
-  ctx.log.info({ cluster, actor }, 'delete cluster');
+  ctx.log.info({ cluster, actor: actor.name }, 'delete cluster');
   ctx.changes.notify('clusters', cluster);
   await clearRegistry(ctx, snapshot);
 }

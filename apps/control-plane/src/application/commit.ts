@@ -1,10 +1,9 @@
 import { releaseRetired } from '@portolan/ipam';
-import { type Change, changesOf, type Snapshot } from '@portolan/model';
+import { type Change, changesOf, portolanError, type Snapshot } from '@portolan/model';
+import type { ChangeNote, Changeset } from '@portolan/store';
+import { type Actor, isObservation } from './actor.js';
 import type { Context } from './context.js';
 import { settledRevisionOf } from './status.js';
-
-/** Who acts, and through which door; it is written to the audit trail. */
-export type Actor = string;
 
 export interface Outcome {
   readonly snapshot: Snapshot;
@@ -17,17 +16,54 @@ export interface Outcome {
 /** Pure; answers with the very snapshot that it was given when there is nothing to change. */
 export type Edit = (snapshot: Snapshot) => Snapshot;
 
-/** Commits an edit and wakes everybody whom it concerns. Every change of intent goes through here. */
+/**
+ * Commits an edit and wakes everybody whom it concerns. What people want waits until a rollout is over (`rollout-in-progress`), what is
+ * observed does not.
+ */
 export async function commitEdit(ctx: Context, actor: Actor, cluster: string, summary: string, edit: Edit): Promise<Outcome> {
+  if (isObservation({ actor: actor.name, from: actor.from })) return committed(ctx, { actor: actor.name, summary }, cluster, edit);
+  for (;;) {
+    const snapshot = await ctx.store.snapshot(cluster);
+    const active = await ctx.store.activeChangeset(snapshot.cluster.id);
+    if (active !== null) throw rolloutInProgress(active);
+    const outcome = await commitAt(ctx, actor, snapshot, summary, edit);
+    if (outcome !== undefined) return outcome;
+  }
+}
+
+/**
+ * Commits an edit on exactly this revision; undefined, and nothing is done, when there is a newer one. So what was seen after the snapshot
+ * was read still holds: a rollout, too, begins with a revision.
+ */
+export async function commitAt(
+  ctx: Context,
+  { name, from }: Actor,
+  { cluster: { name: cluster, revision } }: Snapshot,
+  summary: string,
+  edit: Edit,
+  changeset?: ChangeNote['changeset'],
+): Promise<Outcome | undefined> {
+  let moved = false;
+  const note = { actor: name, summary, ...(from === null ? {} : { from }), ...(changeset === undefined ? {} : { changeset }) };
+  const outcome = await committed(ctx, note, cluster, (current) => {
+    moved = current.cluster.revision !== revision;
+    return moved ? current : edit(current);
+  });
+  return moved ? undefined : outcome;
+}
+
+/** Every change of intent goes through here. */
+async function committed(ctx: Context, note: ChangeNote, cluster: string, edit: Edit): Promise<Outcome> {
   const seen: { before?: Snapshot } = {};
-  const { snapshot, changed } = await ctx.store.commit(cluster, { actor, summary }, (current, settledRevision) => {
+  const { snapshot, changed } = await ctx.store.commit(cluster, note, (current, settledRevision) => {
     seen.before = current;
     return edited(current, settledRevision, edit);
   });
   const outcome = outcomeOf(seen.before ?? snapshot, snapshot, changed);
   if (changed) {
+    const { actor, from, summary } = note;
     ctx.counters.committed(cluster);
-    ctx.log.info({ cluster, revision: outcome.revision, actor, changes: outcome.changes.length }, summary);
+    ctx.log.info({ cluster, revision: outcome.revision, actor, ...(from === undefined ? {} : { from }), changes: outcome.changes.length }, summary);
     ctx.changes.notify('committed', cluster);
   }
   return outcome;
@@ -36,6 +72,11 @@ export async function commitEdit(ctx: Context, actor: Actor, cluster: string, su
 /** What an edit would do, without doing it. */
 export async function dryRun(ctx: Context, cluster: string, edit: Edit): Promise<Outcome> {
   const before = await ctx.store.snapshot(cluster);
+  return dryRunOn(ctx, before, edit);
+}
+
+/** The same on a snapshot that was read: the newest. */
+export async function dryRunOn(ctx: Context, before: Snapshot, edit: Edit): Promise<Outcome> {
   const after = edited(before, settledRevisionOf(before, await ctx.store.progress(before.cluster.id)), edit);
   return outcomeOf(before, after, after !== before);
 }
@@ -49,4 +90,8 @@ function edited(base: Snapshot, settledRevision: number, edit: Edit): Snapshot {
 
 function outcomeOf(before: Snapshot, after: Snapshot, changed: boolean): Outcome {
   return { snapshot: after, revision: after.cluster.revision, changed, changes: changed ? changesOf(before, after) : [] };
+}
+
+export function rolloutInProgress({ id, status, summary }: Changeset): Error {
+  return portolanError('rollout-in-progress', '', `the changeset ${id} (${summary}) is ${status}`);
 }

@@ -1,7 +1,8 @@
 import { cancelDrain, drainEndpoint, removeEndpoint } from '@portolan/intent';
 import type { Endpoint, Snapshot } from '@portolan/model';
 import { Type } from 'typebox';
-import { type Actor, commitEdit, type Edit, type Outcome } from './commit.js';
+import type { Actor } from './actor.js';
+import { commitEdit, type Edit, type Outcome } from './commit.js';
 import type { Context } from './context.js';
 import { objectNamed } from './objects.js';
 import { parsed } from './parse.js';

@@ -1,9 +1,11 @@
 import SchemaBuilder from '@pothos/core';
 import { GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import type { Actor } from '../application/actor.js';
 import type { Context } from '../application/context.js';
 
 export interface GraphqlContext {
   readonly ctx: Context;
+  readonly caller: Actor;
   /** Ends when the caller hangs up. */
   readonly gone: AbortSignal;
 }

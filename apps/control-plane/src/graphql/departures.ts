@@ -3,7 +3,7 @@ import { DEFAULT_WAIT_SECONDS, waitApplied, waitDrained } from '../application/w
 import type { Builder, GraphqlContext } from './builder.js';
 import type { InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
-import { ACTOR, type Applied, outcomeView } from './outcomes.js';
+import { type Applied, outcomeView } from './outcomes.js';
 import { ClusterView, type NounView } from './views.js';
 
 interface DepartureWait {
@@ -31,7 +31,7 @@ export function registerDepartures(builder: Builder, inputs: InputTypes, types: 
         args: { cluster, name, force: t.arg.boolean(), ifVersion, ...waits },
         resolve: async (_root, args, context) => {
           const how = { force: args.force === true, version: args.ifVersion ?? undefined };
-          const departure = await deleteEndpoint(context.ctx, ACTOR, args.cluster, args.name, how);
+          const departure = await deleteEndpoint(context.ctx, context.caller, args.cluster, args.name, how);
           await settle(context, args.cluster, departure, args);
           return outcomeView(context, departure);
         },
@@ -49,7 +49,7 @@ export function registerDepartures(builder: Builder, inputs: InputTypes, types: 
         },
         resolve: async (_root, args, context) => {
           const request = { ...(args.seconds == null ? {} : { seconds: args.seconds }), remove: args.remove === true };
-          const departure = await startDrain(context.ctx, ACTOR, args.cluster, args.name, request, args.ifVersion ?? undefined);
+          const departure = await startDrain(context.ctx, context.caller, args.cluster, args.name, request, args.ifVersion ?? undefined);
           await settle(context, args.cluster, departure, args);
           return endpointView(context, args.cluster, departure);
         },
@@ -59,7 +59,7 @@ export function registerDepartures(builder: Builder, inputs: InputTypes, types: 
         description: 'Lets an endpoint that leaves take part again.',
         args: { cluster, name, wait: t.arg.boolean({ description: 'Answer when every node has applied it.' }), timeout: waits.timeout },
         resolve: async (_root, args, context) => {
-          const departure = await stopDrain(context.ctx, ACTOR, args.cluster, args.name);
+          const departure = await stopDrain(context.ctx, context.caller, args.cluster, args.name);
           await settle(context, args.cluster, departure, { ...args, wait: args.wait === true ? 'applied' : null });
           return endpointView(context, args.cluster, departure);
         },

@@ -2,7 +2,7 @@ import { FlannelSpecSchema } from '@portolan/model';
 import { adoptClusterFlannel, deleteClusterFlannel, setClusterFlannel } from '../application/flannel-commands.js';
 import type { Builder } from './builder.js';
 import { documentOf, type InputTypes } from './inputs.js';
-import { ACTOR, type Applied, outcomeView, settle } from './outcomes.js';
+import { type Applied, outcomeView, settle } from './outcomes.js';
 
 /** Changes of the flannel network, by the commands that REST uses. */
 export function registerFlannelMutations(builder: Builder, inputs: InputTypes, applied: Applied): void {
@@ -26,7 +26,7 @@ export function registerFlannelMutations(builder: Builder, inputs: InputTypes, a
         },
         resolve: async (_root, args, context) => {
           const how = { dryRun: args.dryRun === true, version: args.ifVersion ?? undefined };
-          const outcome = await setClusterFlannel(context.ctx, ACTOR, args.cluster, documentOf(args.spec, 'leave-out'), how);
+          const outcome = await setClusterFlannel(context.ctx, context.caller, args.cluster, documentOf(args.spec, 'leave-out'), how);
           if (args.dryRun !== true) await settle(context, args.cluster, outcome, args);
           return outcomeView(context, outcome);
         },
@@ -36,7 +36,7 @@ export function registerFlannelMutations(builder: Builder, inputs: InputTypes, a
         description: 'The subnets of our nodes are given back.',
         args: { cluster, ifVersion, ...waits },
         resolve: async (_root, args, context) => {
-          const outcome = await deleteClusterFlannel(context.ctx, ACTOR, args.cluster, args.ifVersion ?? undefined);
+          const outcome = await deleteClusterFlannel(context.ctx, context.caller, args.cluster, args.ifVersion ?? undefined);
           await settle(context, args.cluster, outcome, args);
           return outcomeView(context, outcome);
         },
@@ -46,7 +46,7 @@ export function registerFlannelMutations(builder: Builder, inputs: InputTypes, a
         description: 'Takes over the network that a registry in etcd describes.',
         args: { cluster, prefix: t.arg.string(), ...waits },
         resolve: async (_root, args, context) => {
-          const outcome = await adoptClusterFlannel(context.ctx, ACTOR, args.cluster, args.prefix == null ? {} : { prefix: args.prefix });
+          const outcome = await adoptClusterFlannel(context.ctx, context.caller, args.cluster, args.prefix == null ? {} : { prefix: args.prefix });
           await settle(context, args.cluster, outcome, args);
           return outcomeView(context, outcome);
         },

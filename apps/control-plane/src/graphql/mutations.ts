@@ -16,7 +16,7 @@ import { registerDepartures } from './departures.js';
 import { registerFlannelMutations } from './flannel-mutations.js';
 import { documentOf, type InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
-import { ACTOR, appliedType, outcomeView, settle } from './outcomes.js';
+import { appliedType, outcomeView, settle } from './outcomes.js';
 import type { ProgressTypes } from './progress-types.js';
 import { ClusterView, type NounView } from './views.js';
 
@@ -37,8 +37,8 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
       createCluster: t.field({
         type: types.cluster,
         args: { name, settings: t.arg({ type: 'JSON' }) },
-        resolve: async (_root, args, { ctx }) => {
-          const cluster = await createCluster(ctx, ACTOR, documentOf(args, 'leave-out'));
+        resolve: async (_root, args, { ctx, caller }) => {
+          const cluster = await createCluster(ctx, caller, documentOf(args, 'leave-out'));
           return new ClusterView(ctx, await ctx.store.snapshot(cluster.name));
         },
       }),
@@ -46,15 +46,21 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
         type: applied,
         args: { name, settings: json, ifRevision, ...waits },
         resolve: async (_root, args, context) => {
-          const outcome = await patchCluster(context.ctx, ACTOR, args.name, { settings: documentOf(args.settings, 'keep') }, args.ifRevision ?? undefined);
+          const outcome = await patchCluster(
+            context.ctx,
+            context.caller,
+            args.name,
+            { settings: documentOf(args.settings, 'keep') },
+            args.ifRevision ?? undefined,
+          );
           await settle(context, args.name, outcome, args);
           return outcomeView(context, outcome);
         },
       }),
       deleteCluster: t.boolean({
         args: { name, ifRevision },
-        resolve: async (_root, args, { ctx }) => {
-          await deleteCluster(ctx, ACTOR, args.name, args.ifRevision ?? undefined);
+        resolve: async (_root, args, { ctx, caller }) => {
+          await deleteCluster(ctx, caller, args.name, args.ifRevision ?? undefined);
           return true;
         },
       }),
@@ -70,7 +76,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
           ...waits,
         },
         resolve: async (_root, args, context) => {
-          const outcome = await applyClusterManifest(context.ctx, ACTOR, args.cluster, documentOf(args.manifest, 'keep'), {
+          const outcome = await applyClusterManifest(context.ctx, context.caller, args.cluster, documentOf(args.manifest, 'keep'), {
             dryRun: args.dryRun === true,
             force: args.force === true,
             ...(args.ifRevision == null ? {} : { revision: args.ifRevision }),
@@ -108,7 +114,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
           type,
           args: { cluster, spec, ...waits },
           resolve: async (_root, args, context) => {
-            const outcome = await createObject(context.ctx, ACTOR, args.cluster, kind, documentOf(args.spec, 'leave-out'));
+            const outcome = await createObject(context.ctx, context.caller, args.cluster, kind, documentOf(args.spec, 'leave-out'));
             await settle(context, args.cluster, outcome, args);
             return viewOf(context, outcome);
           },
@@ -118,7 +124,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
           args: { cluster, name, spec, ifVersion, ...waits },
           resolve: async (_root, args, context) => {
             const document = documentOf(args.spec, 'leave-out');
-            const outcome = await replaceObject(context.ctx, ACTOR, args.cluster, kind, args.name, document, args.ifVersion ?? undefined);
+            const outcome = await replaceObject(context.ctx, context.caller, args.cluster, kind, args.name, document, args.ifVersion ?? undefined);
             await settle(context, args.cluster, outcome, args);
             return viewOf(context, outcome);
           },
@@ -129,7 +135,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
           args: { cluster, name, patch, ifVersion, ...waits },
           resolve: async (_root, args, context) => {
             const document = documentOf(args.patch, 'keep');
-            const outcome = await patchObject(context.ctx, ACTOR, args.cluster, kind, args.name, document, args.ifVersion ?? undefined);
+            const outcome = await patchObject(context.ctx, context.caller, args.cluster, kind, args.name, document, args.ifVersion ?? undefined);
             await settle(context, args.cluster, outcome, args);
             return viewOf(context, outcome);
           },
@@ -150,7 +156,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
           timeout: t.arg.float({ description: 'Seconds.' }),
         },
         resolve: async (_root, args, context) => {
-          const outcome = await deleteObject(context.ctx, ACTOR, args.cluster, kind, args.name, args.ifVersion ?? undefined);
+          const outcome = await deleteObject(context.ctx, context.caller, args.cluster, kind, args.name, args.ifVersion ?? undefined);
           await settle(context, args.cluster, outcome, args);
           return outcomeView(context, outcome);
         },

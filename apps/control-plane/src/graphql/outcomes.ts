@@ -6,8 +6,6 @@ import type { ClusterType } from './cluster-type.js';
 import type { ProgressTypes } from './progress-types.js';
 import { ClusterView } from './views.js';
 
-export const ACTOR = 'graphql';
-
 export type OutcomeView = Outcome & { readonly view: ClusterView };
 
 export function outcomeView({ ctx }: GraphqlContext, outcome: Outcome): OutcomeView {

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { createCluster, deleteCluster, patchCluster } from '../application/commands.js';
 import type { Context } from '../application/context.js';
 import { pageOf } from '../application/objects.js';
-import { ACTOR } from './noun-routes.js';
+import { callerOf } from './caller.js';
 import { editErrors, operation, refTo } from './operation.js';
 import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, noQuery, pageFields, revisionHeader, settle, waitQuery } from './requests.js';
 import type { Routes } from './route.js';
@@ -53,7 +53,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
       }),
     },
     async (request, reply) => {
-      const cluster = await createCluster(ctx, ACTOR, request.body);
+      const cluster = await createCluster(ctx, callerOf(request), request.body);
       reply.code(201).header('location', `/v1/clusters/${encodeURIComponent(cluster.name)}`);
       reply.header('etag', etagOf(cluster.revision)).header('portolan-revision', String(cluster.revision));
       return clusterRepresentation(cluster);
@@ -97,7 +97,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const name = request.params.cluster;
-      const { snapshot, revision } = await patchCluster(ctx, ACTOR, name, request.body, ifMatchVersion(request));
+      const { snapshot, revision } = await patchCluster(ctx, callerOf(request), name, request.body, ifMatchVersion(request));
       await settle(ctx, reply, name, revision, request.query);
       reply.header('etag', etagOf(revision));
       return clusterRepresentation(snapshot.cluster);
@@ -118,7 +118,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
       }),
     },
     async (request, reply) => {
-      await deleteCluster(ctx, ACTOR, request.params.cluster, ifMatchVersion(request));
+      await deleteCluster(ctx, callerOf(request), request.params.cluster, ifMatchVersion(request));
       return reply.code(204).send();
     },
   );

@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import type { Context } from '../application/context.js';
 import { type Departure, DrainRequestSchema, deleteEndpoint, departedEndpoint, startDrain, stopDrain } from '../application/departures.js';
 import { representationsOf } from '../application/representations.js';
-import { ACTOR, registerNounRoutes } from './noun-routes.js';
+import { callerOf } from './caller.js';
+import { registerNounRoutes } from './noun-routes.js';
 import { operation, refTo } from './operation.js';
 import {
   departureWaitFields,
@@ -60,7 +61,7 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
     async (request, reply) => {
       const { cluster, name } = request.params;
       const { force, ...wait } = request.query;
-      const departure = await deleteEndpoint(ctx, ACTOR, cluster, name, { force, version: ifMatchVersion(request) });
+      const departure = await deleteEndpoint(ctx, callerOf(request), cluster, name, { force, version: ifMatchVersion(request) });
       await settleDeparture(ctx, reply, cluster, departure, wait);
       return reply.code(204).send();
     },
@@ -84,7 +85,7 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      const departure = await startDrain(ctx, ACTOR, cluster, name, request.body, ifMatchVersion(request));
+      const departure = await startDrain(ctx, callerOf(request), cluster, name, request.body, ifMatchVersion(request));
       await settleDeparture(ctx, reply, cluster, departure, request.query);
       return shown(reply, cluster, departure);
     },
@@ -104,7 +105,7 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      const departure = await stopDrain(ctx, ACTOR, cluster, name);
+      const departure = await stopDrain(ctx, callerOf(request), cluster, name);
       await settleDeparture(ctx, reply, cluster, departure, request.query);
       return shown(reply, cluster, departure);
     },

@@ -4,7 +4,7 @@ import type { Outcome } from '../application/commit.js';
 import type { Context } from '../application/context.js';
 import { AdoptRequestSchema, adoptClusterFlannel, deleteClusterFlannel, flannelRepresentation, setClusterFlannel } from '../application/flannel-commands.js';
 import { flannelOf, flannelStatus } from '../application/flannel-status.js';
-import { ACTOR } from './noun-routes.js';
+import { callerOf } from './caller.js';
 import { editErrors, operation, refTo } from './operation.js';
 import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, noQuery, revisionHeader, settle, waitFields, waitQuery } from './requests.js';
 import type { Routes } from './route.js';
@@ -75,7 +75,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
     async (request, reply) => {
       const { cluster } = request.params;
       const { dryRun = false, ...wait } = request.query;
-      const outcome = await setClusterFlannel(ctx, ACTOR, cluster, request.body, { dryRun, version: ifMatchVersion(request) });
+      const outcome = await setClusterFlannel(ctx, callerOf(request), cluster, request.body, { dryRun, version: ifMatchVersion(request) });
       return settled(reply, cluster, outcome, dryRun ? {} : wait);
     },
   );
@@ -97,7 +97,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const { cluster } = request.params;
-      const { revision } = await deleteClusterFlannel(ctx, ACTOR, cluster, ifMatchVersion(request));
+      const { revision } = await deleteClusterFlannel(ctx, callerOf(request), cluster, ifMatchVersion(request));
       await settle(ctx, reply, cluster, revision, request.query);
       return reply.code(204).send();
     },
@@ -136,7 +136,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
     },
     async (request, reply) => {
       const { cluster } = request.params;
-      return settled(reply, cluster, await adoptClusterFlannel(ctx, ACTOR, cluster, request.body), request.query);
+      return settled(reply, cluster, await adoptClusterFlannel(ctx, callerOf(request), cluster, request.body), request.query);
     },
   );
 }

@@ -2,7 +2,7 @@ import { manifestOf } from '@portolan/intent';
 import { Type } from 'typebox';
 import { applyClusterManifest } from '../application/commands.js';
 import type { Context } from '../application/context.js';
-import { ACTOR } from './noun-routes.js';
+import { callerOf } from './caller.js';
 import { editErrors, operation, refTo } from './operation.js';
 import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, noQuery, revisionHeader, settle, waitFields } from './requests.js';
 import type { Routes } from './route.js';
@@ -59,7 +59,7 @@ export function registerManifest(routes: Routes, ctx: Context): void {
       const { dryRun = false, force = false, ...wait } = request.query;
       const { cluster } = request.params;
       const version = ifMatchVersion(request);
-      const { revision, changed, changes } = await applyClusterManifest(ctx, ACTOR, cluster, request.body, {
+      const { revision, changed, changes } = await applyClusterManifest(ctx, callerOf(request), cluster, request.body, {
         dryRun,
         force,
         ...(version === undefined ? {} : { revision: version }),

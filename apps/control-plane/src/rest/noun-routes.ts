@@ -6,6 +6,7 @@ import { createObject, deleteObject, type NounOutcome, patchObject, replaceObjec
 import type { Context } from '../application/context.js';
 import { objectNamed, objectsOf, pageOf } from '../application/objects.js';
 import { type Representation, representationsOf } from '../application/representations.js';
+import { callerOf } from './caller.js';
 import { editErrors, operation, refTo } from './operation.js';
 import {
   clusterParams,
@@ -22,8 +23,6 @@ import {
 } from './requests.js';
 import type { Routes } from './route.js';
 import { nounComponents, pageOfSchema } from './schemas.js';
-
-export const ACTOR = 'rest';
 
 const filterFields = {
   name: Type.Optional(Type.String({ description: 'Only names that start with this.' })),
@@ -102,7 +101,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     },
     async (request, reply) => {
       const { cluster } = request.params;
-      const outcome = await createObject(ctx, ACTOR, cluster, kind, request.body);
+      const outcome = await createObject(ctx, callerOf(request), cluster, kind, request.body);
       const answer = await settled(reply, cluster, outcome, request.query);
       reply.code(201).header('location', `/v1/clusters/${encodeURIComponent(cluster)}/${collection}/${encodeURIComponent(outcome.noun.name)}`);
       return answer;
@@ -146,7 +145,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      return settled(reply, cluster, await replaceObject(ctx, ACTOR, cluster, kind, name, request.body, ifMatchVersion(request)), request.query);
+      return settled(reply, cluster, await replaceObject(ctx, callerOf(request), cluster, kind, name, request.body, ifMatchVersion(request)), request.query);
     },
   );
 
@@ -168,7 +167,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      return settled(reply, cluster, await patchObject(ctx, ACTOR, cluster, kind, name, request.body, ifMatchVersion(request)), request.query);
+      return settled(reply, cluster, await patchObject(ctx, callerOf(request), cluster, kind, name, request.body, ifMatchVersion(request)), request.query);
     },
   );
 }
@@ -193,7 +192,7 @@ export function registerNounDelete(routes: Routes, ctx: Context, kind: Exclude<N
     },
     async (request, reply) => {
       const { cluster, name } = request.params;
-      const { revision } = await deleteObject(ctx, ACTOR, cluster, kind, name, ifMatchVersion(request));
+      const { revision } = await deleteObject(ctx, callerOf(request), cluster, kind, name, ifMatchVersion(request));
       await settle(ctx, reply, cluster, revision, request.query);
       return reply.code(204).send();
     },

@@ -1,13 +1,14 @@
 import { watchersOf } from '@portolan/compute';
 import { setConditions } from '@portolan/intent';
 import type { Id, Node, Snapshot } from '@portolan/model';
+import { notingTask } from '../application/actor.js';
 import { commitEdit } from '../application/commit.js';
 import { conditionsToNote } from '../application/conditions.js';
 import type { Context } from '../application/context.js';
 import { progressByNode } from '../application/drains.js';
 import { forEachCluster } from './each-cluster.js';
 
-const ACTOR = 'conditions';
+const ACTOR = notingTask('conditions');
 
 /** Notes which hosts are up, silent or unreachable, by their leases and by what other nodes say of them. */
 export function conditionsTask(ctx: Context): (signal: AbortSignal) => Promise<void> {

@@ -1,11 +1,12 @@
 import { finishDrains } from '@portolan/intent';
 import type { Id, Snapshot } from '@portolan/model';
+import { notingTask } from '../application/actor.js';
 import { commitEdit } from '../application/commit.js';
 import type { Context } from '../application/context.js';
 import { acknowledgementOf, connectionsOf, type Leaving, leavingEndpoints, type ProgressByNode, progressByNode } from '../application/drains.js';
 import { forEachCluster } from './each-cluster.js';
 
-const ACTOR = 'drain';
+const ACTOR = notingTask('drain');
 /**
  * Agents count connections every so often, so a zero that was counted before the last node acknowledged may hide a connection that
  * came by that node: it is believed only when it still holds after this many milliseconds.

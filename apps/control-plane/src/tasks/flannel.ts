@@ -1,6 +1,7 @@
 import { leasesOf, type RegistryView, registryPlan } from '@portolan/flannel';
 import { finishFlannel, observeRegistry } from '@portolan/intent';
 import type { Flannel, Snapshot } from '@portolan/model';
+import { notingTask } from '../application/actor.js';
 import { commitEdit } from '../application/commit.js';
 import type { Context } from '../application/context.js';
 import { type ProgressByNode, progressByNode } from '../application/drains.js';
@@ -9,7 +10,7 @@ import { writeRegistry } from '../application/registry-writes.js';
 import { forEachCluster } from './each-cluster.js';
 import { mirrorSummary } from './mirror-summary.js';
 
-const ACTOR = 'flannel';
+const ACTOR = notingTask('flannel');
 /** After so many refused plans in a row the next poke, or the timer, goes on. */
 const MOST_ROUNDS = 6;
 
