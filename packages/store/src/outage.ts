@@ -7,10 +7,21 @@ export interface Outage {
   recovered(): void;
 }
 
-export function watchOutage(service: string, log: StoreLog | undefined): Outage {
+/** Milliseconds between two attempts of somebody whom the server does not let in: that seldom changes, and etcd pays for each with a slow hash. */
+export const DENIED_PAUSE = 10_000;
+
+/** Whether a server answered that it does not let in who asked, rather than not at all. */
+export function isDenial(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  return /^(WRONGPASS|NOAUTH|NOPERM)\b|etcdserver: (authentication failed|permission denied)/.test(cause.message) || isDenial(cause.cause);
+}
+
+/** `onDenied` hears of each refusal. */
+export function watchOutage(service: string, log: StoreLog | undefined, onDenied?: () => void): Outage {
   let isOut = false;
   return {
     failed(cause) {
+      if (isDenial(cause)) onDenied?.();
       if (isOut) return;
       isOut = true;
       log?.warn({ service, error: messageOf(cause) }, `${service} cannot be reached; trying again until it can`);

@@ -10,11 +10,27 @@ export function deadlineOf(members: number): number {
   return Math.max(1_000, deadline / members);
 }
 
+/** Who a client is to etcd, where its users are known. */
+export interface EtcdUser {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface EtcdAccess {
+  readonly user?: EtcdUser | undefined;
+  /** PEM: what `https` endpoints are verified by; the system's authorities unless given. */
+  readonly authority?: string | undefined;
+}
+
 /** A client without etcd3's circuit breaker, which refuses calls for seconds after the server is back, and with deadlines, which etcd3 has none of. */
-export function connectEtcd(endpoints: readonly string[]): Etcd3 {
+export function connectEtcd(endpoints: readonly string[], { user, authority }: EtcdAccess = {}): Etcd3 {
   const share = deadlineOf(endpoints.length);
   return new Etcd3({
     hosts: [...endpoints],
+    ...(user === undefined ? {} : { auth: { username: user.user, password: user.password } }),
+    ...(authority === undefined || !endpoints.every((endpoint) => endpoint.startsWith('https:'))
+      ? {}
+      : { credentials: { rootCertificate: Buffer.from(authority) } }),
     dialTimeout: share,
     grpcOptions: {
       // etcd counts pings that come faster than every 5 s and hangs up on who sends them.
@@ -35,8 +51,8 @@ export function connectEtcd(endpoints: readonly string[]): Etcd3 {
 }
 
 /** A client of each member, for who must choose one; the only member's is the one there is. Nothing is connected before the first call. */
-export function connectMembers(etcd: Etcd3, endpoints: readonly string[]): readonly Etcd3[] {
-  return endpoints.length === 1 ? [etcd] : endpoints.map((endpoint) => connectEtcd([endpoint]));
+export function connectMembers(etcd: Etcd3, endpoints: readonly string[], access: EtcdAccess = {}): readonly Etcd3[] {
+  return endpoints.length === 1 ? [etcd] : endpoints.map((endpoint) => connectEtcd([endpoint], access));
 }
 
 /** Runs one call; whatever goes wrong with it is `store-unavailable`, within 3.5 s. */

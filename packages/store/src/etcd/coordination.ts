@@ -2,16 +2,18 @@ import { etcdKeys, type Liveness } from '@portolan/protocol';
 import { type Etcd3, Range } from 'etcd3';
 import { storeUnavailable, watchOutage } from '../outage.js';
 import type { Coordination, StoreLog } from '../ports.js';
-import { answerOf, connectEtcd, connectMembers } from './client.js';
+import { answerOf, connectEtcd, connectMembers, type EtcdAccess } from './client.js';
 import type { Lasting } from './lasting.js';
 import { leaseRenewer } from './leases.js';
 import { holdKey, parseLiveness } from './liveness.js';
 import { followKeys, textOf } from './watch.js';
 
-export interface CoordinationOptions {
+export interface CoordinationOptions extends EtcdAccess {
   /** Client URLs of the members of one etcd cluster, such as `http://127.0.0.1:2379`. */
   readonly endpoints: readonly string[];
   readonly log?: StoreLog;
+  /** Hears of each time that etcd does not let this user in, or not to a key. */
+  readonly onDenied?: () => void;
 }
 
 /** Compare-and-set, so that of two control planes the slower one cannot set the revision back. */
@@ -32,11 +34,11 @@ async function raiseRevision(etcd: Etcd3, key: string, revision: number): Promis
 }
 
 /** The revision key, liveness leases and their watches, over etcd3. */
-export function openCoordination({ endpoints, log }: CoordinationOptions): Coordination {
-  const etcd = connectEtcd(endpoints);
-  const members = connectMembers(etcd, endpoints);
+export function openCoordination({ endpoints, log, onDenied, ...access }: CoordinationOptions): Coordination {
+  const etcd = connectEtcd(endpoints, access);
+  const members = connectMembers(etcd, endpoints, access);
   const renew = leaseRenewer(members);
-  const outage = watchOutage('etcd', log);
+  const outage = watchOutage('etcd', log, onDenied);
   const lasting = new Set<Lasting>();
 
   /** Waits for the first attempt; returns how to stop it. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DENIED_PAUSE, isDenial } from '../outage.js';
 
 /** Something that goes on until it is stopped. */
 export interface Lasting {
@@ -14,7 +15,8 @@ export interface Turn {
 }
 
 /**
- * Runs `turn` over and over, each time `pause` ms after the one before ended; after a failure sooner, from 100 ms up to 1 s.
+ * Runs `turn` over and over, each time `pause` ms after the one before ended; after a failure sooner, from 100 ms up to 1 s, or to 10 s where the
+ * server does not let us in.
  * `failed` hears of each failure.
  */
 export function repeat(turn: (turn: Turn) => Promise<void>, pause: number, failed: (cause: unknown) => void): Lasting {
@@ -27,6 +29,7 @@ export function repeat(turn: (turn: Turn) => Promise<void>, pause: number, faile
 
   async function run(): Promise<void> {
     let failures = 0;
+    let longest = 1_000;
     while (!signal.aborted) {
       try {
         await turn({
@@ -39,11 +42,12 @@ export function repeat(turn: (turn: Turn) => Promise<void>, pause: number, faile
         failures = 0;
       } catch (cause) {
         failures += 1;
+        longest = isDenial(cause) ? DENIED_PAUSE : 1_000;
         if (!signal.aborted) failed(cause);
       }
       begun();
       // The rejection of an aborted sleep means no more than that.
-      await sleep(failures === 0 ? pause : Math.min(1_000, 50 * 2 ** failures), undefined, { signal }).catch(() => undefined);
+      await sleep(failures === 0 ? pause : Math.min(longest, 50 * 2 ** failures), undefined, { signal }).catch(() => undefined);
     }
   }
 

@@ -6,17 +6,25 @@ import type { HintSource, StoreLog } from '../ports.js';
 import { connectRedis } from './connection.js';
 
 export interface SourceOptions {
+  /** With user and password, where Redis asks for them. */
   readonly redisUrl: string;
+  /** PEM: what `rediss` is verified by; the system's authorities unless given. */
+  readonly authority?: string | undefined;
   readonly cluster: string;
   readonly node: string;
   readonly log?: StoreLog;
+  /** Hears of each time that Redis does not let this user in. */
+  readonly onDenied?: () => void;
 }
 
 /** The agent's end: a BullMQ worker that takes one hint at a time. */
-export function openHintSource({ redisUrl, cluster, node, log }: SourceOptions): HintSource {
-  const outage = watchOutage('Redis', log);
+export function openHintSource({ redisUrl, authority, cluster, node, log, onDenied }: SourceOptions): HintSource {
+  const outage = watchOutage('Redis', log, onDenied);
   // BullMQ asks for null: its blocking command must outlive a reconnect.
-  const redis = connectRedis(redisUrl, outage, { maxRetriesPerRequest: null });
+  const redis = connectRedis(redisUrl, outage, {
+    maxRetriesPerRequest: null,
+    ...(authority === undefined || !redisUrl.startsWith('rediss:') ? {} : { tls: { ca: authority } }),
+  });
   let worker: Worker<SyncHint> | undefined;
 
   return {
