@@ -1,7 +1,7 @@
 import { canonicalJson, type KernelObject, type ObservedObject, type Origin } from '@portolan/node-state';
 
 /** What asks for an object, in words: `service web on network app`. */
-function asker({ computedBy, lease, network, service, endpoint }: Origin): string {
+export function asker({ computedBy, lease, network, service, endpoint }: Origin): string {
   const parts = [
     ...(lease === undefined ? [] : [`lease ${lease}`]),
     ...(endpoint === undefined ? [] : [`endpoint ${endpoint}`]),
