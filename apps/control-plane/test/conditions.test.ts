@@ -18,6 +18,8 @@ function progressOf(nodeId: Id, more: Partial<NodeProgress> = {}): NodeProgress 
     lastReportAt: '2026-01-01T00:00:00.000Z',
     lastStatus: 'applied',
     lastErrors: [],
+    failures: 0,
+    failingSince: null,
     lastWaiting: [],
     facts: {},
     signals: noSignals,

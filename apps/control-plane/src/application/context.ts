@@ -1,4 +1,5 @@
 import type { NewId } from '@portolan/intent';
+import type { Drift } from '@portolan/protocol';
 import type { FlannelRegistry, IntentStore } from '@portolan/store';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Changes } from './changes.js';
@@ -23,6 +24,8 @@ export interface Counters {
   computed(cluster: string, nodes: number, seconds: number): void;
   /** Entries of flannel's registry that were written or removed, and those of which the write was refused because somebody else was first. */
   registryWritten(cluster: string, written: number, refused: number): void;
+  /** A drift that an agent mended, so many seconds after it saw it first. */
+  driftRepaired(cluster: string, kind: Drift['kind'], seconds: number): void;
 }
 
 /** Everything that commands, queries and background tasks work with. */

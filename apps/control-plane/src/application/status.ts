@@ -1,6 +1,7 @@
 import type { Id, Node, Snapshot } from '@portolan/model';
 import type { NodeProgress } from '@portolan/store';
 import type { Context } from './context.js';
+import { type Degradation, degradationOf } from './degraded.js';
 import { objectNamed, objectsOf } from './objects.js';
 
 export interface NodeStatus extends Omit<NodeProgress, 'nodeId' | 'signals'> {
@@ -8,6 +9,8 @@ export interface NodeStatus extends Omit<NodeProgress, 'nodeId' | 'signals'> {
   readonly name: string;
   /** Whether its agent holds its lease in etcd; null as long as etcd does not say. */
   readonly alive: boolean | null;
+  /** null: it does not keep failing. */
+  readonly degraded: Degradation | null;
 }
 
 export interface ClusterStatus {
@@ -63,6 +66,9 @@ function nodeStatusFrom(ctx: Context, snapshot: Snapshot, { id, name }: Node, pr
     lastReportAt: progress?.lastReportAt ?? null,
     lastStatus: progress?.lastStatus ?? null,
     lastErrors: progress?.lastErrors ?? [],
+    failures: progress?.failures ?? 0,
+    failingSince: progress?.failingSince ?? null,
+    degraded: progress === undefined ? null : degradationOf(progress, ctx.clock.now()),
     lastWaiting: progress?.lastWaiting ?? [],
     facts: progress?.facts ?? {},
   };

@@ -1,9 +1,10 @@
-import { checkSnapshot } from '@portolan/check';
 import { manifestOf } from '@portolan/intent';
+import { findingsOf } from '../application/drift.js';
 import { findJob, jobStatuses, listJobs, listRevisions } from '../application/history.js';
 import { type ObjectFilter, objectNamed } from '../application/objects.js';
 import { poolsOf } from '../application/pools.js';
 import type { Builder } from './builder.js';
+import { DRIFT_SHOWN, driftOf } from './drift-types.js';
 import { flannelType } from './flannel-types.js';
 import type { InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
@@ -85,7 +86,22 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
           description: 'How much of each pool is used, and by what.',
           resolve: async ({ ctx, snapshot }) => [...(await poolsOf(ctx, snapshot))],
         }),
-        findings: t.field({ type: 'JSON', description: 'What a person should know, as REST answers it.', resolve: ({ snapshot }) => checkSnapshot(snapshot) }),
+        findings: t.field({
+          type: 'JSON',
+          description: 'What a person should know, as REST answers it.',
+          resolve: ({ ctx, snapshot }) => findingsOf(ctx, snapshot),
+        }),
+        drift: t.field({
+          type: progress.drift.page,
+          description: 'What was found in kernels that was not as it was applied, newest first.',
+          args: {
+            node,
+            outcome: t.arg({ type: progress.drift.outcome }),
+            limit: t.arg.int({ defaultValue: DRIFT_SHOWN }),
+            cursor: t.arg.string({ description: '`nextCursor` of the page before.' }),
+          },
+          resolve: (view, args) => driftOf(view, args),
+        }),
         status: t.field({ type: progress.clusterStatus, resolve: (view) => view.status() }),
         revisions: t.field({
           type: [progress.revision],

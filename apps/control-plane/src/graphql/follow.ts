@@ -5,9 +5,9 @@ const REREAD_MS = 2000;
 
 /**
  * Values of `read`, first the present one and then each that differs from the one before. Whoever listens slowly misses
- * what was in between, never the last.
+ * what was in between, never the last. `essence`: the part of a value in which a difference counts.
  */
-export function follow<T>(ctx: Context, cluster: string, read: () => Promise<T>): AsyncIterableIterator<T> {
+export function follow<T>(ctx: Context, cluster: string, read: () => Promise<T>, essence: (value: T) => unknown = (value) => value): AsyncIterableIterator<T> {
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, ctx.stopping]);
 
@@ -16,7 +16,7 @@ export function follow<T>(ctx: Context, cluster: string, read: () => Promise<T>)
     while (!signal.aborted) {
       const count = ctx.changes.count(cluster);
       const value = await read();
-      const text = JSON.stringify(value);
+      const text = JSON.stringify(essence(value));
       if (text !== last) yield value;
       last = text;
       await ctx.changes.beyond(cluster, count, REREAD_MS, signal);

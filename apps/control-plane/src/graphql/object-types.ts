@@ -4,6 +4,7 @@ import { listJobs } from '../application/history.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
 import type { Builder } from './builder.js';
+import { DRIFT_SHOWN, driftOf } from './drift-types.js';
 import { flannelParts } from './flannel-lease-type.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';
@@ -62,6 +63,12 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
         type: progress.plan,
         nullable: true,
         resolve: async ({ view, noun }) => planLines(await nodeDrift(view.ctx, view.snapshot, noun.name)),
+      }),
+      driftEvents: t.field({
+        type: [progress.drift.event],
+        description: 'What was found that was not as it was applied, newest first.',
+        args: { outcome: t.arg({ type: progress.drift.outcome }), limit: t.arg.int({ defaultValue: DRIFT_SHOWN }) },
+        resolve: async ({ view, noun }, { outcome, limit }) => [...(await driftOf(view, { node: noun.name, outcome, limit })).items],
       }),
       jobs: t.field({
         type: [progress.job],

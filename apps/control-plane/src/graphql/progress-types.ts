@@ -6,9 +6,9 @@ import { type Job, type JobLine, jobStatuses } from '../application/history.js';
 import type { DesiredNodeState, PlanLines, StepLine } from '../application/nodes.js';
 import type { ClusterStatus, NodeStatus } from '../application/status.js';
 import type { Builder } from './builder.js';
+import { driftTypes } from './drift-types.js';
 import type { InputTypes } from './inputs.js';
-
-type ReportError = NodeStatus['lastErrors'][number];
+import { nodeErrorTypes } from './node-error-types.js';
 
 /** Types that tell how far intent has come. They hold no relations, so REST shows them alike. */
 export function progressTypes(builder: Builder, inputs: InputTypes) {
@@ -25,19 +25,14 @@ export function progressTypes(builder: Builder, inputs: InputTypes) {
     fields: (t) => ({
       revision: t.exposeInt('revision'),
       actor: t.exposeString('actor'),
+      from: t.string({ nullable: true, description: 'Address that the request came from.', resolve: ({ from }) => from }),
       summary: t.exposeString('summary'),
       createdAt: t.exposeString('createdAt'),
       changes: t.field({ type: [change], resolve: ({ changes }) => [...changes] as Change[] }),
     }),
   });
-  const reportError = builder.objectRef<ReportError>('ReportError').implement({
-    fields: (t) => ({
-      code: t.exposeString('code'),
-      message: t.exposeString('message'),
-      fix: t.exposeString('fix'),
-      key: t.string({ nullable: true, resolve: ({ key }) => key ?? null }),
-    }),
-  });
+  const { reportError, degradation } = nodeErrorTypes(builder);
+  const drift = driftTypes(builder, inputs);
   const nodeStatus = builder.objectRef<NodeStatus>('NodeStatus').implement({
     description: 'How far one node has come.',
     fields: (t) => ({
@@ -51,6 +46,9 @@ export function progressTypes(builder: Builder, inputs: InputTypes) {
       lastReportAt: t.string({ nullable: true, resolve: ({ lastReportAt }) => lastReportAt }),
       lastStatus: t.field({ type: reportStatus, nullable: true, resolve: ({ lastStatus }) => lastStatus }),
       lastErrors: t.field({ type: [reportError], resolve: ({ lastErrors }) => [...lastErrors] }),
+      failures: t.exposeInt('failures', { description: 'Reports in a row that say that the state could not be applied.' }),
+      failingSince: t.string({ nullable: true, resolve: ({ failingSince }) => failingSince }),
+      degraded: t.field({ type: degradation, nullable: true, description: 'null: it does not keep failing.', resolve: ({ degraded }) => degraded }),
       lastWaiting: t.stringList({ resolve: ({ lastWaiting }) => [...lastWaiting] }),
       facts: t.field({ type: 'JSON', resolve: ({ facts }) => facts }),
     }),
@@ -162,7 +160,7 @@ export function progressTypes(builder: Builder, inputs: InputTypes) {
       foreign: t.field({ type: 'JSON', resolve: ({ foreign }) => foreign }),
     }),
   });
-  return { change, revision, nodeStatus, clusterStatus, plan, job, nodeState, observedState };
+  return { change, revision, nodeStatus, clusterStatus, plan, job, nodeState, observedState, drift };
 }
 
 export type ProgressTypes = ReturnType<typeof progressTypes>;

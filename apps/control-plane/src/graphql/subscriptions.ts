@@ -1,5 +1,7 @@
+import type { DriftEvent } from '../application/drift.js';
 import { type ClusterStatus, clusterStatus, type NodeStatus } from '../application/status.js';
 import type { Builder } from './builder.js';
+import { driftOf } from './drift-types.js';
 import { follow } from './follow.js';
 import type { ProgressTypes } from './progress-types.js';
 
@@ -36,6 +38,24 @@ export function registerSubscriptions(builder: Builder, progress: ProgressTypes)
         subscribe: (_root, { cluster }, { ctx }) => follow(ctx, cluster, async (): Promise<NodeStatus[]> => [...(await clusterStatus(ctx, cluster)).nodes]),
         resolve: (nodes) => nodes,
       }),
+      driftChanged: t.field({
+        type: [progress.drift.event],
+        description: 'The newest drift of a cluster, whenever something drifts, is repaired or goes.',
+        args: { cluster: t.arg.string({ required: true }) },
+        subscribe: (_root, { cluster }, { ctx }) =>
+          follow(
+            ctx,
+            cluster,
+            async (): Promise<DriftEvent[]> => [...(await driftOf({ ctx, snapshot: await ctx.store.snapshot(cluster) }, {})).items],
+            withoutSight,
+          ),
+        resolve: (events) => events,
+      }),
     }),
   });
+}
+
+/** An event that is seen again has not changed. */
+function withoutSight(events: readonly DriftEvent[]): unknown {
+  return events.map(({ seenAt: _seenAt, ...event }) => event);
 }

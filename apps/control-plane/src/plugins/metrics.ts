@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Context, Counters } from '../application/context.js';
 import { leavingEndpoints } from '../application/drains.js';
+import { driftKinds, openDrift } from '../application/drift.js';
 import { poolsOf } from '../application/pools.js';
 import { statusOf } from '../application/status.js';
 
@@ -78,6 +79,23 @@ export function createMetrics(): Metrics {
     labelNames,
     registers,
   });
+  // Of kinds and not of objects or nodes: their number must not grow with the cluster.
+  const drifted = ['cluster', 'kind'] as const;
+  const driftOpen = new Gauge({
+    name: 'portolan_drift_open',
+    help: 'Objects in kernels that are not as they were applied: missing, unexpected, different; obstructed by a foreign rule.',
+    labelNames: drifted,
+    registers,
+  });
+  const driftRepaired = new Counter({ name: 'portolan_drift_repaired_total', help: 'Drift that agents repaired.', labelNames: drifted, registers });
+  const repairSeconds = new Histogram({
+    name: 'portolan_drift_repair_seconds',
+    help: 'Time from when an agent first saw a drift until it was repaired.',
+    labelNames,
+    buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
+    registers,
+  });
+  const degraded = new Gauge({ name: 'portolan_nodes_degraded', help: 'Nodes of a cluster that keep failing.', labelNames, registers });
   const reachable = new Gauge({ name: 'portolan_store_reachable', help: '1 when the figures of this page could be read from PostgreSQL.', registers });
 
   return {
@@ -92,6 +110,10 @@ export function createMetrics(): Metrics {
         registryWrites.inc({ cluster }, written);
         registryConflicts.inc({ cluster }, refused);
       },
+      driftRepaired: (cluster, kind, seconds) => {
+        driftRepaired.inc({ cluster, kind });
+        repairSeconds.observe({ cluster }, seconds);
+      },
     },
     http: new Histogram({
       name: 'portolan_http_request_seconds',
@@ -100,7 +122,8 @@ export function createMetrics(): Metrics {
       registers,
     }),
     async refresh(ctx) {
-      for (const gauge of [revisions, nodes, endpoints, draining, poolSize, poolUsed, poolRetired, leases, leaseSeconds, outbox, jobs]) gauge.reset();
+      for (const gauge of [revisions, nodes, endpoints, draining, poolSize, poolUsed, poolRetired, leases, leaseSeconds, driftOpen, degraded, outbox, jobs])
+        gauge.reset();
       try {
         for (const { name } of await ctx.store.listClusters()) {
           const snapshot = await ctx.store.snapshot(name);
@@ -111,6 +134,9 @@ export function createMetrics(): Metrics {
           for (const [state, alive] of Object.entries({ up: true, down: false, unknown: null })) {
             nodes.set({ cluster: name, state }, status.nodes.filter((node) => node.alive === alive).length);
           }
+          degraded.set({ cluster: name }, status.nodes.filter((node) => node.degraded !== null).length);
+          for (const kind of driftKinds) driftOpen.set({ cluster: name, kind }, 0);
+          for (const { kind } of await openDrift(ctx, snapshot)) driftOpen.inc({ cluster: name, kind });
           for (const traffic of traffics) endpoints.set({ cluster: name, traffic }, 0);
           for (const endpoint of snapshot.endpoints.values()) endpoints.inc({ cluster: name, traffic: trafficTo(snapshot, endpoint) });
           if (snapshot.flannel !== null) {

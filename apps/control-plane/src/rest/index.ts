@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { registerAgents } from '../agents/routes.js';
 import type { Context } from '../application/context.js';
 import { registerClusters } from './clusters.js';
+import { registerDrift } from './drift.js';
 import { registerEndpoints } from './endpoints.js';
 import { registerFlannel } from './flannel.js';
 import { registerManifest } from './manifest.js';
@@ -36,6 +37,7 @@ export async function registerRest(app: FastifyInstance, ctx: Context, unready: 
     registerFlannel(routes, ctx);
     registerPools(routes, ctx);
     registerProgress(routes, ctx);
+    registerDrift(routes, ctx);
     registerAgents(routes, ctx);
   };
   await app.register(v1Routes, { prefix: '/v1' });

@@ -1,6 +1,6 @@
-import { checkSnapshot } from '@portolan/check';
 import { Type } from 'typebox';
 import type { Context } from '../application/context.js';
+import { findingsOf } from '../application/drift.js';
 import { findJob, listJobs, listRevisions } from '../application/history.js';
 import { clusterStatus } from '../application/status.js';
 import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
@@ -41,11 +41,12 @@ export function registerProgress(routes: Routes, ctx: Context): void {
         ...shared,
         operationId: 'listFindings',
         summary: 'What a person should know about a cluster: things that work, but perhaps not as meant',
+        description: 'Foreign rules in the kernels that swallow what ours should carry are among them (code obstructed).',
         query: noQuery,
         answers: { 200: { description: 'Everything that was found.', schema: Type.Object({ items: Type.Array(refTo('Finding')) }) } },
       }),
     },
-    async (request) => ({ items: checkSnapshot(await ctx.store.snapshot(request.params.cluster)) }),
+    async (request) => ({ items: await findingsOf(ctx, await ctx.store.snapshot(request.params.cluster)) }),
   );
 
   routes.get(

@@ -15,6 +15,7 @@ import {
 } from '@portolan/model';
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { jobStatuses } from '../application/history.js';
+import { driftComponents, failureFields, nodeErrors } from './drift-schemas.js';
 import { flannelComponents } from './flannel-schemas.js';
 import { refTo } from './operation.js';
 
@@ -24,15 +25,6 @@ const nullable = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()])
 const words = (...choices: readonly string[]): TSchema => Type.Union(choices.map((choice) => Type.Literal(choice)));
 const revision = Type.Integer({ minimum: 0, description: 'Counts the commits to the intent of a cluster.' });
 const freeForm = (description: string): TSchema => Type.Record(Type.String(), Type.Unknown(), { description });
-
-const NodeErrors = Type.Array(
-  Type.Object({
-    code: Type.String(),
-    message: Type.String(),
-    fix: Type.String(),
-    key: Type.Optional(Type.String({ description: 'Key of the kernel object.' })),
-  }),
-);
 
 const NodeStatus = Type.Object(
   {
@@ -45,7 +37,8 @@ const NodeStatus = Type.Object(
     appliedRevision: revision,
     lastReportAt: nullable(time('When the agent last reported.')),
     lastStatus: nullable(words('applied', 'failed')),
-    lastErrors: NodeErrors,
+    lastErrors: nodeErrors,
+    ...failureFields,
     lastWaiting: Type.Array(Type.String(), { description: 'Keys of objects that wait for an absent namespace.' }),
     facts: Type.Record(Type.String(), Type.String(), { description: 'Kernel and tools of the host, as its agent found them.' }),
   },
@@ -165,6 +158,7 @@ export const components: Readonly<Record<string, TSchema>> = {
   Service: representation(ServiceSpecSchema),
   Endpoint: representation(EndpointSpecSchema, endpointFields),
   ...flannelComponents,
+  ...driftComponents,
   PoolUsage,
   NodeStatus,
   ClusterStatus: Type.Object(
@@ -176,7 +170,14 @@ export const components: Readonly<Record<string, TSchema>> = {
     { ...closed, description: 'What a manifest changed, or would change.' },
   ),
   Revision: Type.Object(
-    { revision, actor: Type.String(), summary: Type.String(), createdAt: time('When it was committed.'), changes: Type.Array(Change) },
+    {
+      revision,
+      actor: Type.String(),
+      from: nullable(Type.String({ description: 'Address that the request came from; null of what agents and tasks note.' })),
+      summary: Type.String(),
+      createdAt: time('When it was committed.'),
+      changes: Type.Array(Change),
+    },
     closed,
   ),
   DesiredNodeState: Type.Object(
