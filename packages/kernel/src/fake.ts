@@ -2,7 +2,7 @@ import type { Problem } from '@portolan/model';
 import { type KernelObject, type NodeState, type ObjectBody, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
 import type { AppliedBatch, Attachments, Kernel, NameServer, ResolvedEndpoints, UdpRelay } from './ports.js';
-import { tableOfKind } from './written.js';
+import { type KernelTable, tableOfKind } from './written.js';
 
 /**
  * A kernel in memory, for tests of what stands above it. It does not read the text of batches: a batch makes the
@@ -41,6 +41,7 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
   const counts = { observed: 0, partlyObserved: 0, batches: 0, probed: 0 };
   /** What the last observation saw. */
   let remembered: readonly ObservedObject[] = [];
+  const doubted = new Map<Space, Set<KernelTable>>();
   let found: ResolvedEndpoints['found'] = {};
   let intended = new Map<string, KernelObject>();
   const layout: Layout = { pathOf: (space) => `/fake/${space.replace(':', '/')}` };
@@ -106,9 +107,13 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
     },
     tamper: (key, hash) => {
       const object = objects.get(key);
+      if (object === undefined) return;
       if (hash === undefined) objects.delete(key);
-      else if (object !== undefined) objects.set(key, { ...object, hash });
+      else objects.set(key, { ...object, hash });
+      const table = tableOfKind[object.kind];
+      if (table !== null) doubted.set(object.space, new Set([...(doubted.get(object.space) ?? []), table]));
     },
+    doubts: () => new Map([...doubted].map(([space, tables]) => [space, new Set(tables)])),
     probe: async () => {
       counts.probed += 1;
       return { kernel: 'fake' };
@@ -123,6 +128,10 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
       };
       const isAsked = ({ space, kind, body }: ObservedObject): boolean =>
         kind !== 'sysctl' || (body?.kind === 'sysctl' && sysctls.get(space)?.includes(body.name) === true);
+      for (const [space, tables] of doubted) {
+        for (const table of tables) if (written === undefined || written.get(space)?.has(table) === true) tables.delete(table);
+        if (tables.size === 0) doubted.delete(space);
+      }
       remembered = [...remembered.filter((object) => !isRead(object)), ...[...objects.values()].filter(isRead)];
       const resolved = await resolve(endpoints);
       const presence = Object.fromEntries(Object.keys(endpoints).map((id) => [id, id in resolved.found ? ('present' as const) : ('absent' as const)]));

@@ -82,7 +82,7 @@ export function openLinuxKernel(options: LinuxKernelOptions): Kernel {
     const resolved = await resolve(request.endpoints);
     // Batches that are rendered from this observation name these paths, whatever a later `resolve` finds.
     found = resolved.found;
-    return observer(request, resolved);
+    return observer.observe(request, resolved);
   };
   const apply = batchApplier(surroundings, { layout, iptables, ...beside, found: () => found });
 
@@ -131,6 +131,7 @@ export function openLinuxKernel(options: LinuxKernelOptions): Kernel {
     probe,
     resolve,
     observe,
+    doubts: observer.doubts,
     apply,
     purge,
   };

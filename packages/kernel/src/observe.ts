@@ -1,16 +1,17 @@
 import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import type { Cidr } from '@portolan/model';
+import { type Cidr, PortolanError } from '@portolan/model';
 import { observedState, type Space } from '@portolan/node-state';
 import { joinVeths, type LinkScan, type Scan } from '@portolan/render';
 import type { OwnFiles } from './files.js';
 import { mapLimited } from './limited.js';
 import type { NameServer, Observation, ObserveRequest, ResolvedEndpoints, UdpRelay } from './ports.js';
+import { type SpacePulse, spacePulse } from './pulse.js';
 import { hasTable, readTable } from './readers.js';
 import { besideTuns } from './relay.js';
 import { endpointIdOf, namespaceFile, ownNamespaces, ownPath, type Surroundings } from './spaces.js';
 import type { Iptables } from './tools.js';
-import { type KernelTable, kernelTables } from './written.js';
+import { type KernelTable, kernelTables, type Written } from './written.js';
 
 /** Namespaces that are read at once. More would only queue: the tools are short, and take the kernel's one RTNL lock. */
 const PARALLEL = Math.min(3, availableParallelism());
@@ -31,6 +32,7 @@ interface Remembered {
   readonly place: Place;
   readonly scans: ReadonlyMap<KernelTable, readonly Scan[]>;
   readonly links: Pick<LinkScan, 'halves' | 'vteps' | 'tuns'>;
+  readonly pulse: SpacePulse;
 }
 
 const noLinks: Remembered['links'] = { halves: [], vteps: [], tuns: [] };
@@ -40,7 +42,11 @@ function isSameList(a: readonly string[], b: readonly string[]): boolean {
   return a === b || (a.length === b.length && a.every((each, i) => each === b[i]));
 }
 
-export type KernelObserver = (request: ObserveRequest, resolved: ResolvedEndpoints) => Promise<Observation>;
+export interface KernelObserver {
+  observe(request: ObserveRequest, resolved: ResolvedEndpoints): Promise<Observation>;
+  /** What may have changed since it was read, see Kernel.doubts. */
+  doubts(): Written;
+}
 
 /** What holds the part of a state that is in no kernel. */
 export interface Beside {
@@ -80,22 +86,35 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, { nam
 
   async function read(place: Place, tables: readonly KernelTable[], before: Remembered | undefined, tool: Iptables): Promise<Remembered> {
     const scans = new Map(before?.scans);
+    const pulse = before?.pulse ?? spacePulse(place.path, tool.version.includes('nf_tables') ? 'nf_tables' : 'legacy', place.space.startsWith('own:'));
     let links = before?.links ?? noLinks;
-    for (const table of tables) {
-      const found = await readTable(table, { ...place, exec, iptables: tool, vteps: links.vteps });
-      scans.set(table, found.scans);
-      links = found.links ?? links;
+    try {
+      for (const table of tables) {
+        pulse.reading(table);
+        const found = await readTable(table, { ...place, exec, iptables: tool, vteps: links.vteps });
+        scans.set(table, found.scans);
+        links = found.links ?? links;
+      }
+    } catch (error) {
+      pulse.close();
+      throw error;
     }
-    return { place, scans, links };
+    return { place, scans, links, pulse };
   }
 
-  return async (request, resolved) => {
+  /** Nothing is known of it any more. */
+  function forget(space: Space): void {
+    readings.get(space)?.pulse.close();
+    readings.delete(space);
+  }
+
+  async function observe(request: ObserveRequest, resolved: ResolvedEndpoints): Promise<Observation> {
     const { endpoints, written } = request;
     const presence: Record<string, 'present' | 'absent'> = {};
     for (const id of Object.keys(endpoints)) presence[id] = resolved.found[id] === undefined ? 'absent' : 'present';
     const places = await placesOf(request, resolved);
     const spaces = new Set(places.map(({ space }) => space));
-    for (const space of readings.keys()) if (!spaces.has(space)) readings.delete(space);
+    for (const space of readings.keys()) if (!spaces.has(space)) forget(space);
 
     const tool = await iptables();
     const hasIpvs = await access('/proc/net/ip_vs').then(
@@ -111,6 +130,7 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, { nam
       const tables = kernelTables.filter((table) => hasTable(space, table, hasIpvs) && isRead(table));
       // Should reading fail, nothing is known of it any more.
       readings.delete(space);
+      if (before === undefined) last?.pulse.close();
       try {
         readings.set(space, await read(place, tables, before, tool));
       } catch (error) {
@@ -136,5 +156,22 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, { nam
       ),
       refused: resolved.refused,
     };
-  };
+  }
+
+  function doubts(): Written {
+    const doubted = new Map<Space, ReadonlySet<KernelTable>>();
+    for (const [space, { pulse }] of readings) {
+      try {
+        const tables = pulse.doubted();
+        if (tables.size > 0) doubted.set(space, tables);
+      } catch (error) {
+        if (!(error instanceof PortolanError)) throw error;
+        // It is gone, or another one is there: all of it is to be read.
+        doubted.set(space, new Set(kernelTables));
+      }
+    }
+    return doubted;
+  }
+
+  return { observe, doubts };
 }

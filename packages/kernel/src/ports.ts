@@ -98,6 +98,11 @@ export interface Kernel {
   /** Reads back everything that is recognisably ours, after resolving the endpoints. Fails with `apply-failed` when a namespace cannot be read. */
   observe(request: ObserveRequest): Promise<Observation>;
   /**
+   * Tables that others may have changed since they were read by `observe`: of packet filters, of IPVS, and of links in namespaces of our own. By a few
+   * system calls a namespace; what it does not see, a whole observation finds.
+   */
+  doubts(): Written;
+  /**
    * Runs the batches in order and stops at the first that fails, which is the last of the answer then. One that fails in
    * the namespace of an endpoint ends only the batches there: the rest of the node does not wait for it. One that `goesOn` ends none:
    * it fails when one of its lines does, and its standard error names each of them.

@@ -40,6 +40,10 @@ export interface RtnetlinkPart {
   readonly isAnswer: boolean;
 }
 
+/** linux/netlink.h, and RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE of linux/rtnetlink.h: what tells of changes. */
+export const NETLINK_ROUTE = 0;
+export const CHANGE_GROUPS = 0x1 | 0x4 | 0x10 | 0x40 | 0x80;
+
 /** linux/rtnetlink.h, linux/netlink.h */
 const GONE_BIT = 1;
 const RTM = { link: 16, getLink: 18, address: 20, route: 24, neighbour: 28, rule: 32 } as const;
