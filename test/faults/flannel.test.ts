@@ -201,14 +201,14 @@ describe('a flannel network outlives', () => {
     for (const index of [0, 1, 2]) await putForeign(index);
     await repaired('three peers');
     // While it is halted its connections are lost, and what happened is forgotten.
-    process.kill(lab.controlPlanePid, 'SIGSTOP');
+    await lab.controlPlane.kill('SIGSTOP');
     await etcdServer().kill('SIGKILL');
     await etcdServer().restart();
     await putForeign(0, macOf(0, 1));
     await etcd.remove(flanneldKey(foreignSubnet(1)));
     await putForeign(3);
     const revision = await etcd.compact();
-    process.kill(lab.controlPlanePid, 'SIGCONT');
+    await lab.controlPlane.kill('SIGCONT');
     const took = await repaired('what was compacted');
     what = `compacted at revision ${revision} while nobody watched: in every kernel after ${Math.round(took)} ms`;
     await removeForeign(4);

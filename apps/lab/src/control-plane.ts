@@ -7,7 +7,12 @@ import { programs } from './programs/paths.js';
 
 export interface ControlPlane {
   readonly url: string;
-  readonly process: MachineProcess;
+  /** New after each restart. */
+  readonly pid: number;
+  /** Sends a signal; one that ends it is waited for. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Stops it if it still runs, then starts it on the same port; resolves when it is ready. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,22 +37,40 @@ export async function startControlPlane(
   const port = await freePort(usualPort);
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(logs, 'control-plane.log');
-  const child = await startProcess([process.execPath, programs.controlPlane], {
-    logFile,
-    env: {
-      DATABASE_URL: databaseUrl,
-      REDIS_URL: redisUrl,
-      ETCD_ENDPOINTS: etcdEndpoints.join(','),
-      PORTOLAN_LISTEN: `127.0.0.1:${port}`,
-      // The lab is loopback and its own hosts; whoever sets a token for another control plane does not mean this one.
-      PORTOLAN_TOKEN: '',
-    },
-  });
-  onStart(child.pid);
-  let ended = false;
-  void child.exited.then(() => {
-    ended = true;
-  });
+  const env = {
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ETCD_ENDPOINTS: etcdEndpoints.join(','),
+    PORTOLAN_LISTEN: `127.0.0.1:${port}`,
+    // The lab is loopback and its own hosts; whoever sets a token for another control plane does not mean this one.
+    PORTOLAN_TOKEN: '',
+  };
+  let child: MachineProcess;
+  let ended = true;
+
+  async function start(): Promise<void> {
+    const started = await startProcess([process.execPath, programs.controlPlane], { logFile, env });
+    child = started;
+    ended = false;
+    onStart(started.pid);
+    void started.exited.then(() => {
+      if (child === started) ended = true;
+    });
+    const deadline = performance.now() + readyWithin;
+    while (!(await isReady(url))) {
+      if (ended || performance.now() > deadline) {
+        await stop();
+        throw portolanError(
+          'store-unavailable',
+          '',
+          `the control plane ${ended ? 'ended while it started' : `is not ready after ${readyWithin / 1000} s`}:\n${logTail(logFile)}`,
+          { fix: `Read ${logFile}.` },
+        );
+      }
+      await sleep(50);
+    }
+  }
+
   async function stop(): Promise<void> {
     await child.kill('SIGTERM');
     const patience = new AbortController();
@@ -59,20 +82,21 @@ export async function startControlPlane(
     patience.abort();
     await late;
   }
-  const deadline = performance.now() + readyWithin;
-  while (!(await isReady(url))) {
-    if (ended || performance.now() > deadline) {
+
+  await start();
+  return {
+    url,
+    get pid() {
+      return child.pid;
+    },
+    async kill(signal) {
+      await child.kill(signal);
+      if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await child.exited;
+    },
+    async restart() {
       await stop();
-      throw portolanError(
-        'store-unavailable',
-        '',
-        `the control plane ${ended ? 'ended while it started' : `is not ready after ${readyWithin / 1000} s`}:\n${logTail(logFile)}`,
-        {
-          fix: `Read ${logFile}.`,
-        },
-      );
-    }
-    await sleep(50);
-  }
-  return { url, process: child, stop };
+      await start();
+    },
+    stop,
+  };
 }

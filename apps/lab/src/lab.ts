@@ -59,8 +59,8 @@ export interface Lab {
   /** Folder that stands for / of a host, as far as its agent writes files. */
   fileRootOf(node: string): string;
   readonly servers: RunningServers;
-  /** Of the control plane's process, for tests that halt it. */
-  readonly controlPlanePid: number;
+  /** Its process, for who wants to see what happens without it. */
+  readonly controlPlane: Pick<ControlPlane, 'pid' | 'kill' | 'restart'>;
   /** From sending the manifest to the answer that every node has applied it, in milliseconds. */
   readonly appliedWithin: number;
   /** Requests a URL from `machine`, from the host of a node, or from the container of an endpoint, one connection each. */
@@ -260,7 +260,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       hosts,
       fileRootOf: (node) => fileRootOf(directory, node),
       servers: up.servers,
-      controlPlanePid: up.controlPlane.process.pid,
+      controlPlane: up.controlPlane,
       appliedWithin,
       async request(from, url, count) {
         if (from === 'machine') return requestTimes(url, count);
