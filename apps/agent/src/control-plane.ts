@@ -1,5 +1,6 @@
-import { portolanError } from '@portolan/model';
-import { agentHeaders, agentPaths, type DesiredState, PROTOCOL_VERSION, type Report, type ReportAnswer } from '@portolan/protocol';
+import { PortolanError, portolanError } from '@portolan/model';
+import { agentHeaders, agentPaths, type DesiredState, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, type Report, type ReportAnswer } from '@portolan/protocol';
+import type { Exchange } from './credentials/secure-line.js';
 
 /** Answer to the question for the desired state. */
 export type StateAnswer =
@@ -13,7 +14,7 @@ export type StateAnswer =
       readonly protocol?: number;
     };
 
-/** The agents' API. Both fail with `store-unavailable` when there is no answer, with `unauthorized`, or with `not-found`. */
+/** The agents' API. Both fail with `store-unavailable` when there is no answer, with `unauthorized`, `not-found`, or `protocol-unsupported`. */
 export interface ControlPlane {
   fetchState(knownHash: string | undefined): Promise<StateAnswer>;
   /** Fails with `invalid-document` when the control plane will never take this report. */
@@ -27,6 +28,8 @@ export interface ControlPlaneOptions {
   readonly node: string;
   /** How long to wait for a whole answer, in milliseconds; 5,000 unless given. */
   readonly timeout?: number;
+  /** How requests are made; by fetch unless given. */
+  readonly exchange?: Exchange;
 }
 
 function numberOf(header: string | null): number | undefined {
@@ -34,7 +37,7 @@ function numberOf(header: string | null): number | undefined {
 }
 
 /** Talks to a control plane over HTTP. */
-export function httpControlPlane({ url, token, cluster, node, timeout = 5_000 }: ControlPlaneOptions): ControlPlane {
+export function httpControlPlane({ url, token, cluster, node, timeout = 5_000, exchange = fetch }: ControlPlaneOptions): ControlPlane {
   const base = url.replace(/\/+$/, '');
 
   async function call(
@@ -43,7 +46,7 @@ export function httpControlPlane({ url, token, cluster, node, timeout = 5_000 }:
   ): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(`${base}${path}`, {
+      response = await exchange(`${base}${path}`, {
         ...init,
         headers: {
           accept: 'application/json',
@@ -54,6 +57,7 @@ export function httpControlPlane({ url, token, cluster, node, timeout = 5_000 }:
         signal: AbortSignal.timeout(timeout),
       });
     } catch (cause) {
+      if (cause instanceof PortolanError) throw cause;
       const because = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
       throw portolanError('store-unavailable', '', `the control plane at ${base} gives no answer: ${because}`, { cause });
     }
@@ -61,6 +65,7 @@ export function httpControlPlane({ url, token, cluster, node, timeout = 5_000 }:
     const text = (await response.text().catch(() => '')).slice(0, 500);
     const message = `the control plane answered ${response.status} to ${init.method} ${path}: ${text}`;
     if (response.status === 401 || response.status === 403) throw portolanError('unauthorized', '', message);
+    if (response.status === 426) throw portolanError('protocol-unsupported', '', message);
     if (response.status === 404)
       throw portolanError('not-found', '', message, { fix: `Create the node "${node}" in the cluster "${cluster}", or correct PORTOLAN_NODE.` });
     if (response.status === 400 || response.status === 422) throw portolanError('invalid-document', '', message);
@@ -86,6 +91,8 @@ export function httpControlPlane({ url, token, cluster, node, timeout = 5_000 }:
           kind: 'same',
           generation: numberOf(response.headers.get(agentHeaders.generation)),
           revision: numberOf(response.headers.get(agentHeaders.revision)),
+          // Control planes say it since protocol 4.
+          protocol: numberOf(response.headers.get(agentHeaders.protocol)) ?? OLDEST_PROTOCOL_VERSION,
         };
       }
       return { kind: 'state', desired: (await bodyOf(response)) as DesiredState };

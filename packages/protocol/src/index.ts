@@ -2,6 +2,7 @@ import type { NodeState, StateDelta } from '@portolan/node-state';
 import { type Static, Type } from 'typebox';
 
 export * from './join.js';
+export * from './versions.js';
 
 /** Version of everything in this package; an agent sends it with each request, a control plane refuses what it cannot read. */
 export const PROTOCOL_VERSION = 4;
@@ -26,9 +27,12 @@ export const agentHeaders = {
   protocol: 'portolan-protocol',
 } as const;
 
-/** BullMQ queue of a node. Names hold no ":", which BullMQ uses itself. */
+/**
+ * BullMQ queue of a node. Names hold no ":", which BullMQ uses itself, and no "/": it stands for the dots of a name, so that node `b.c` of
+ * cluster `a` and node `c` of cluster `a.b` have two queues.
+ */
 export function nodeQueueName(cluster: string, node: string): string {
-  return `portolan.${cluster}.${node}`;
+  return ['portolan', cluster, node].map((part) => part.replaceAll('.', '/')).join('.');
 }
 
 /** Keys in etcd. */
@@ -73,30 +77,39 @@ export interface DesiredState {
   readonly state: NodeState;
 }
 
-const CommandSchema = Type.Object({
-  space: Type.String({ description: 'Network namespace it ran in.' }),
-  command: Type.String({ description: 'Command line.' }),
-  input: Type.String({ description: 'Standard input, cut after 64 KiB.' }),
-  exitCode: Type.Integer(),
-  stdout: Type.String(),
-  stderr: Type.String(),
-  milliseconds: Type.Number(),
-});
+/** A field that this version does not know is refused, not lost. */
+const closed = { additionalProperties: false } as const;
+
+const CommandSchema = Type.Object(
+  {
+    space: Type.String({ description: 'Network namespace it ran in.' }),
+    command: Type.String({ description: 'Command line.' }),
+    input: Type.String({ description: 'Standard input, cut after 64 KiB.' }),
+    exitCode: Type.Integer(),
+    stdout: Type.String(),
+    stderr: Type.String(),
+    milliseconds: Type.Number(),
+  },
+  closed,
+);
 export type CommandRecord = Static<typeof CommandSchema>;
 
 /** The process that an error is about. */
-const FailedCommandSchema = Type.Object({ command: Type.String(), exitCode: Type.Integer(), stderr: Type.String() });
+const FailedCommandSchema = Type.Object({ command: Type.String(), exitCode: Type.Integer(), stderr: Type.String() }, closed);
 
-const ObservedObjectSchema = Type.Object({
-  key: Type.String(),
-  hash: Type.String(),
-  space: Type.String(),
-  kind: Type.String(),
-  body: Type.Optional(Type.Any()),
-});
+const ObservedObjectSchema = Type.Object(
+  {
+    key: Type.String(),
+    hash: Type.String(),
+    space: Type.String(),
+    kind: Type.String(),
+    body: Type.Optional(Type.Any()),
+  },
+  closed,
+);
 
 /** Something of ours in a kernel that is not, or was not, as it was applied, without anybody having wanted that. */
-const DriftSchema = Type.Object({
+const driftFields = {
   /** Of the object; of an obstruction: `obstructed/SPACE/CHAIN`. */
   key: Type.String(),
   /** obstructed: ours is as it should be, but a foreign rule before it swallows traffic. */
@@ -109,94 +122,113 @@ const DriftSchema = Type.Object({
   found: Type.Optional(Type.Any()),
   /** When the agent first saw it. */
   since: Type.String({ format: 'date-time' }),
-});
+};
+const DriftSchema = Type.Object(driftFields, closed);
 export type Drift = Static<typeof DriftSchema>;
 
 /** What an agent sees besides its kernel; it changes more often than that. */
-export const SignalsSchema = Type.Object({
-  /** Of endpoints with a health check that were probed often enough to tell. */
-  health: Type.Record(Type.String(), Type.Union([Type.Literal('healthy'), Type.Literal('unhealthy')])),
-  /** By id of a silent node: whether its host answers this one. */
-  reachable: Type.Record(Type.String(), Type.Boolean()),
-  /** By id of a draining endpoint: connections that it has accepted and that are established. */
-  connections: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
-  /** Of the interface with the node's address, in bytes; left out when there is none. */
-  underlayMtu: Type.Optional(Type.Integer({ minimum: 1 })),
-  /** Name of that interface. */
-  underlayLink: Type.Optional(Type.String({ maxLength: 15 })),
-  /** Subnets that the host reaches without a gateway, those of our own links left out, in ascending order. */
-  onLink: Type.Optional(Type.Array(Type.String(), { maxItems: 64 })),
-  /** Counters of the relay of flannel's udp backend since it began; left out where there is none. It does not make a report by itself more often than every 10 s. */
-  relay: Type.Optional(
-    Type.Object({
-      /** Packets from containers that were sent to peers, and the reverse. */
-      sent: Type.Integer({ minimum: 0 }),
-      received: Type.Integer({ minimum: 0 }),
-      sentBytes: Type.Integer({ minimum: 0 }),
-      receivedBytes: Type.Integer({ minimum: 0 }),
-      /** By reason: noRoute (answered with ICMP), ttl, malformed, tooLong, refused (the kernel did not take it). */
-      dropped: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
-      /** Bytes that wait in the receive buffer of the UDP socket. */
-      queued: Type.Integer({ minimum: 0 }),
-    }),
-  ),
-  /** Of the VIPs of the state (`watch.vips`) that were dialled after their way was changed: from which revision on, and whether they answered. */
-  vips: Type.Optional(Type.Record(Type.String(), Type.Object({ revision: Type.Integer({ minimum: 0 }), answers: Type.Boolean() }))),
-});
+export const SignalsSchema = Type.Object(
+  {
+    /** Of endpoints with a health check that were probed often enough to tell. */
+    health: Type.Record(Type.String(), Type.Union([Type.Literal('healthy'), Type.Literal('unhealthy')])),
+    /** By id of a silent node: whether its host answers this one. */
+    reachable: Type.Record(Type.String(), Type.Boolean()),
+    /** By id of a draining endpoint: connections that it has accepted and that are established. */
+    connections: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+    /** Of the interface with the node's address, in bytes; left out when there is none. */
+    underlayMtu: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Name of that interface. */
+    underlayLink: Type.Optional(Type.String({ maxLength: 15 })),
+    /** Subnets that the host reaches without a gateway, those of our own links left out, in ascending order. */
+    onLink: Type.Optional(Type.Array(Type.String(), { maxItems: 64 })),
+    /** Counters of the relay of flannel's udp backend since it began; left out where there is none. It does not make a report by itself more often than every 10 s. */
+    relay: Type.Optional(
+      Type.Object(
+        {
+          /** Packets from containers that were sent to peers, and the reverse. */
+          sent: Type.Integer({ minimum: 0 }),
+          received: Type.Integer({ minimum: 0 }),
+          sentBytes: Type.Integer({ minimum: 0 }),
+          receivedBytes: Type.Integer({ minimum: 0 }),
+          /** By reason: noRoute (answered with ICMP), ttl, malformed, tooLong, refused (the kernel did not take it). */
+          dropped: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+          /** Bytes that wait in the receive buffer of the UDP socket. */
+          queued: Type.Integer({ minimum: 0 }),
+        },
+        closed,
+      ),
+    ),
+    /** Of the VIPs of the state (`watch.vips`) that were dialled after their way was changed: from which revision on, and whether they answered. */
+    vips: Type.Optional(Type.Record(Type.String(), Type.Object({ revision: Type.Integer({ minimum: 0 }), answers: Type.Boolean() }, closed))),
+  },
+  closed,
+);
 export type Signals = Static<typeof SignalsSchema>;
 
 export const noSignals: Signals = { health: {}, reachable: {}, connections: {} };
 
 /** What an agent says after each run of its loop in which something changed or was asked for. */
-export const ReportSchema = Type.Object({
-  protocol: Type.Integer(),
-  agentVersion: Type.String(),
-  /** Job that asked for it, if one did. */
-  jobId: Type.Optional(Type.String()),
-  generation: Type.Integer({ minimum: 0 }),
-  revision: Type.Integer({ minimum: 0 }),
-  /** Hash of the node state that was applied. */
-  stateHash: Type.String(),
-  /** applied: everything is there but what waits. failed: something is not; see errors. */
-  status: Type.Union([Type.Literal('applied'), Type.Literal('failed')]),
-  startedAt: Type.String(),
-  finishedAt: Type.String(),
-  /** Steps of the plan that ran, by key and action, with the reason. Empty when nothing had to be written. */
-  steps: Type.Array(Type.Object({ action: Type.String(), key: Type.String(), reason: Type.String() })),
-  commands: Type.Array(CommandSchema),
-  errors: Type.Array(
-    Type.Object({
-      code: Type.String(),
-      message: Type.String(),
-      fix: Type.String(),
-      key: Type.Optional(Type.String()),
-      command: Type.Optional(FailedCommandSchema),
-    }),
-  ),
-  /**
-   * Since protocol 4. open: everything that is not as it was applied at the moment. repaired: what was and has been mended, each told at
-   * least once; `since` tells two times of one object apart.
-   */
-  drift: Type.Optional(
-    Type.Object({
-      open: Type.Array(DriftSchema),
-      repaired: Type.Array(Type.Intersect([DriftSchema, Type.Object({ repairedAt: Type.String({ format: 'date-time' }) })])),
-    }),
-  ),
-  /** Keys that wait for a namespace that is absent, or that cannot be made in that of an endpoint, which is absent then; see errors. */
-  waiting: Type.Array(Type.String()),
-  /** present: its namespace is there and holds everything that it should. */
-  endpoints: Type.Record(Type.String(), Type.Union([Type.Literal('present'), Type.Literal('absent')])),
-  signals: SignalsSchema,
-  observed: Type.Object({
-    hash: Type.String(),
-    /** Left out when the hash is that of the report before. */
-    objects: Type.Optional(Type.Array(ObservedObjectSchema)),
-    foreign: Type.Array(Type.Object({ space: Type.String(), text: Type.String() })),
-  }),
-  /** Kernel release, tools and their versions, backend of iptables; what is missing is in errors. */
-  facts: Type.Record(Type.String(), Type.String()),
-});
+export const ReportSchema = Type.Object(
+  {
+    protocol: Type.Integer(),
+    agentVersion: Type.String(),
+    /** Job that asked for it, if one did. */
+    jobId: Type.Optional(Type.String()),
+    generation: Type.Integer({ minimum: 0 }),
+    revision: Type.Integer({ minimum: 0 }),
+    /** Hash of the node state that was applied. */
+    stateHash: Type.String(),
+    /** applied: everything is there but what waits. failed: something is not; see errors. */
+    status: Type.Union([Type.Literal('applied'), Type.Literal('failed')]),
+    startedAt: Type.String(),
+    finishedAt: Type.String(),
+    /** Steps of the plan that ran, by key and action, with the reason. Empty when nothing had to be written. */
+    steps: Type.Array(Type.Object({ action: Type.String(), key: Type.String(), reason: Type.String() }, closed)),
+    commands: Type.Array(CommandSchema),
+    errors: Type.Array(
+      Type.Object(
+        {
+          code: Type.String(),
+          message: Type.String(),
+          fix: Type.String(),
+          key: Type.Optional(Type.String()),
+          command: Type.Optional(FailedCommandSchema),
+        },
+        closed,
+      ),
+    ),
+    /**
+     * Since protocol 4. open: everything that is not as it was applied at the moment. repaired: what was and has been mended, each told at
+     * least once; `since` tells two times of one object apart.
+     */
+    drift: Type.Optional(
+      Type.Object(
+        {
+          open: Type.Array(DriftSchema),
+          repaired: Type.Array(Type.Object({ ...driftFields, repairedAt: Type.String({ format: 'date-time' }) }, closed)),
+        },
+        closed,
+      ),
+    ),
+    /** Keys that wait for a namespace that is absent, or that cannot be made in that of an endpoint, which is absent then; see errors. */
+    waiting: Type.Array(Type.String()),
+    /** present: its namespace is there and holds everything that it should. */
+    endpoints: Type.Record(Type.String(), Type.Union([Type.Literal('present'), Type.Literal('absent')])),
+    signals: SignalsSchema,
+    observed: Type.Object(
+      {
+        hash: Type.String(),
+        /** Left out when the hash is that of the report before. */
+        objects: Type.Optional(Type.Array(ObservedObjectSchema)),
+        foreign: Type.Array(Type.Object({ space: Type.String(), text: Type.String() }, closed)),
+      },
+      closed,
+    ),
+    /** Kernel release, tools and their versions, backend of iptables; what is missing is in errors. */
+    facts: Type.Record(Type.String(), Type.String()),
+  },
+  closed,
+);
 export type Report = Static<typeof ReportSchema>;
 
 /** Answer to a report. */

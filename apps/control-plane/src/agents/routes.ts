@@ -1,5 +1,6 @@
-import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportSchema } from '@portolan/protocol';
+import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportSchema, stateForProtocol } from '@portolan/protocol';
 import { Type } from 'typebox';
+import { protocolOf } from '../application/agent-protocol.js';
 import type { Context } from '../application/context.js';
 import { desiredNodeState } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
@@ -10,7 +11,12 @@ import { noQuery } from '../rest/requests.js';
 import type { Routes } from '../rest/route.js';
 
 const params = Type.Object({ cluster: Type.String(), node: Type.String() }, { additionalProperties: false });
-const stateHeaders = { etag: Type.String(), [agentHeaders.generation]: Type.Integer(), [agentHeaders.revision]: Type.Integer() };
+const stateHeaders = {
+  etag: Type.String(),
+  [agentHeaders.generation]: Type.Integer(),
+  [agentHeaders.revision]: Type.Integer(),
+  [agentHeaders.protocol]: Type.Integer(),
+};
 
 /** What agents speak, by the paths of the protocol. */
 export function registerAgents(routes: Routes, ctx: Context): void {
@@ -21,33 +27,38 @@ export function registerAgents(routes: Routes, ctx: Context): void {
         operationId: 'getAgentState',
         tag: 'agents',
         summary: 'The newest state of a node',
-        description: 'With If-None-Match an equal state answers 304, with the headers only.',
+        description:
+          'With If-None-Match an equal state answers 304, with the headers only. An agent of the release before says so by its version of the protocol, and is answered in that.',
         params,
         query: noQuery,
-        headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()) }),
+        headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()), [agentHeaders.protocol]: Type.Optional(Type.String()) }),
         answers: {
           200: { description: 'The state.', schema: Type.Unknown(), headers: stateHeaders },
           304: { description: 'The agent has it already.', headers: stateHeaders },
         },
-        errors: ['not-found'],
+        errors: ['not-found', 'protocol-unsupported'],
       }),
     },
     async (request, reply) => {
+      const protocol = protocolOf(request.headers[agentHeaders.protocol]);
       const snapshot = await ctx.store.snapshot(request.params.cluster);
       const node = objectNamed(snapshot, 'node', request.params.node);
       const tag = request.headers['if-none-match'];
-      if (tag !== undefined) {
+      // Of the state that an older version is told, nobody keeps the hash.
+      if (tag !== undefined && protocol === PROTOCOL_VERSION) {
         const progress = await progressOf(ctx, snapshot, node.id);
         if (progress !== undefined && progress.generation > 0 && tag === `"${progress.stateHash}"`) {
           return reply
             .code(304)
-            .headers(stateHeadersOf(progress.stateHash, progress.generation, progress.computedRevision))
+            .headers(stateHeadersOf(protocol, progress.stateHash, progress.generation, progress.computedRevision))
             .send();
         }
       }
-      const { state, generation, revision } = await desiredNodeState(ctx, snapshot, node.name);
-      reply.headers(stateHeadersOf(state.hash, generation, revision));
-      return { protocol: PROTOCOL_VERSION, nodeId: node.id, generation, revision, state } satisfies DesiredState;
+      const { state: newest, generation, revision } = await desiredNodeState(ctx, snapshot, node.name);
+      const state = stateForProtocol(newest, protocol);
+      reply.headers(stateHeadersOf(protocol, state.hash, generation, revision));
+      if (tag === `"${state.hash}"`) return reply.code(304).send();
+      return { protocol, nodeId: node.id, generation, revision, state } satisfies DesiredState;
     },
   );
 
@@ -65,13 +76,18 @@ export function registerAgents(routes: Routes, ctx: Context): void {
         answers: {
           200: { description: 'Whether there is something newer.', schema: Type.Object({ generation: Type.Integer(), wantsObjects: Type.Boolean() }) },
         },
-        errors: ['not-found', 'unknown-field'],
+        errors: ['not-found', 'unknown-field', 'protocol-unsupported'],
       }),
     },
     async (request) => takeReport(ctx, await ctx.store.snapshot(request.params.cluster), request.params.node, request.body),
   );
 }
 
-function stateHeadersOf(hash: string, generation: number, revision: number): Record<string, string> {
-  return { etag: `"${hash}"`, [agentHeaders.generation]: String(generation), [agentHeaders.revision]: String(revision) };
+function stateHeadersOf(protocol: number, hash: string, generation: number, revision: number): Record<string, string> {
+  return {
+    etag: `"${hash}"`,
+    [agentHeaders.generation]: String(generation),
+    [agentHeaders.revision]: String(revision),
+    [agentHeaders.protocol]: String(protocol),
+  };
 }

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { RELEASE } from '../application/release.js';
 import { tags } from '../rest/operation.js';
 
 /** The OpenAPI document at /docs/json, and for people at /docs. Must be registered before the routes. */
@@ -10,7 +11,7 @@ export async function registerOpenapi(app: FastifyInstance, secured: boolean): P
       openapi: '3.1.0',
       info: {
         title: 'Portolan control plane',
-        version: '0.1.0',
+        version: RELEASE,
         description: 'Intent in, node states out. Every change of intent makes a revision; `?wait=applied` answers when every node has applied it.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },

@@ -6,6 +6,7 @@ import type { ComputedState, NodeProgress } from '@portolan/store';
 import type { Context } from '../application/context.js';
 import { lastObservation } from '../application/nodes.js';
 import { forEachCluster, isOutage } from './each-cluster.js';
+import { previousStates } from './previous-states.js';
 
 /** States that are saved in one transaction at most: bounds memory, and the first nodes need not wait for the last. */
 const BATCH = 32;
@@ -54,6 +55,10 @@ async function computeCluster(ctx: Context, name: Cluster['name'], signal: Abort
 
 async function computedState(ctx: Context, snapshot: Snapshot, node: Node, progress: NodeProgress | undefined): Promise<ComputedState> {
   const state = computeNodeState(snapshot, node.id);
-  if (progress?.stateHash === state.hash) return { nodeId: node.id };
-  return { nodeId: node.id, changed: { state, plan: diffNodeState(await lastObservation(ctx, snapshot, node), state) } };
+  const previous = previousStates(ctx.store);
+  const isOther = progress?.stateHash !== state.hash;
+  const delta = isOther ? await previous.deltaTo(node, progress, state) : undefined;
+  previous.note(node.id, state);
+  if (!isOther) return { nodeId: node.id };
+  return { nodeId: node.id, changed: { state, plan: diffNodeState(await lastObservation(ctx, snapshot, node), state), delta } };
 }
