@@ -1,15 +1,18 @@
+import { isIPv4 } from 'node:net';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { PortolanError, type Problem, problem } from '@portolan/model';
+import type { JoinSettings } from './credentials/credentials-of.js';
 
 export interface Settings {
-  readonly command: 'run' | 'purge' | 'help';
+  readonly command: 'run' | 'join' | 'purge' | 'help';
   readonly url: string;
   readonly token: string | undefined;
   readonly redisUrl: string | undefined;
   readonly etcdEndpoints: readonly string[];
   readonly cluster: string;
   readonly node: string;
+  readonly joining: JoinSettings;
   readonly runDirectory: string;
   readonly stateDirectory: string;
   /** Folder that the paths of a state's files begin at. */
@@ -22,6 +25,19 @@ export interface Settings {
 
 /** Each setting: its flag, its variable, its default, and what it is. */
 const settings = {
+  join: {
+    variable: 'PORTOLAN_JOIN_TOKEN',
+    byDefault: '',
+    about: 'join token, used while this host has no credentials that count; - reads it from standard input',
+  },
+  'join-file': { variable: 'PORTOLAN_JOIN_FILE', byDefault: '', about: 'file with the join token: on the command line others see it (ps)' },
+  server: { variable: 'PORTOLAN_SERVER', byDefault: '', about: 'https URL of the control plane to join' },
+  name: { variable: 'PORTOLAN_NAME', byDefault: '', about: 'name to join by; that of --node unless given' },
+  address: {
+    variable: 'PORTOLAN_ADDRESS',
+    byDefault: '',
+    about: 'address of this host on the underlay; that by which it reaches the control plane unless given',
+  },
   url: { variable: 'PORTOLAN_URL', byDefault: 'http://127.0.0.1:7080', about: 'base URL of the control plane' },
   token: { variable: 'PORTOLAN_TOKEN', byDefault: '', about: 'token of the control plane, if it asks for one' },
   redis: { variable: 'REDIS_URL', byDefault: '', about: 'Redis with the jobs; without it changes are found by revision and timer' },
@@ -41,10 +57,13 @@ const settings = {
 } as const;
 type Setting = keyof typeof settings;
 
-export const usage = `portolan-agent [run | purge] [OPTIONS]
+export const usage = `portolan-agent [run | join | purge] [OPTIONS]
 
   run     observe, plan, apply and report until it is stopped; the data path stays then
-  purge   remove everything of Portolan from this node
+  join    get credentials, and end: for a service that is started later
+  purge   remove everything of Portolan from this node, but its credentials
+
+A host that has joined (--join) works with the credentials in the state folder, and needs none of --url, --token, --redis, --etcd, --cluster, --node.
 
 ${Object.entries(settings)
   .map(([flag, { variable, byDefault, about }]) => `  --${flag.padEnd(10)} ${variable.padEnd(24)} ${about}${byDefault === '' ? '' : ` (${byDefault})`}`)
@@ -70,6 +89,9 @@ function parseUrl(name: Setting, text: string, protocols: readonly string[], pro
   return text;
 }
 
+/** Variables with something that no other program needs to know. */
+export const secretVariables: readonly string[] = [settings.join.variable, settings.token.variable, settings.redis.variable];
+
 /** Settings from flags, then from the environment, then their defaults. Fails with `invalid-document`, naming all that is wrong. */
 export function readSettings(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Settings {
   const problems: Problem[] = [];
@@ -87,7 +109,7 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
     return environment[settings[name].variable] || settings[name].byDefault;
   };
   const [command = 'run', ...others] = values.help === true ? ['help'] : positionals;
-  if (others.length > 0 || !['run', 'purge', 'help'].includes(command)) {
+  if (others.length > 0 || !['run', 'join', 'purge', 'help'].includes(command)) {
     problems.push(problem('unknown-field', '', `"${[command, ...others].join(' ')}" is no command`, 'See portolan-agent --help.'));
   }
   const url = parseUrl('url', settingOf('url'), ['http:', 'https:'], problems);
@@ -103,6 +125,11 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
   if (!fileRoot.startsWith('/'))
     problems.push(problem('invalid-document', '/file-root', `"${fileRoot}" is no absolute path`, 'Write a path that begins with /.'));
   const listen = parseListen(settingOf('listen'), problems);
+  const server = settingOf('server');
+  if (server !== '') parseUrl('server', server, ['https:'], problems);
+  const address = settingOf('address');
+  if (address !== '' && !isIPv4(address)) problems.push(problem('invalid-address', '/address', `"${address}" is no IPv4 address`));
+  const node = settingOf('node') || hostname();
   const [first, ...rest] = problems;
   if (first !== undefined) throw new PortolanError([first, ...rest]);
   return {
@@ -112,7 +139,14 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
     redisUrl: redis || undefined,
     etcdEndpoints,
     cluster: settingOf('cluster'),
-    node: settingOf('node') || hostname(),
+    node,
+    joining: {
+      token: settingOf('join') || undefined,
+      file: settingOf('join-file') || undefined,
+      server: server || undefined,
+      name: settingOf('name') || node,
+      address: address || undefined,
+    },
     runDirectory: settingOf('run-dir'),
     stateDirectory: settingOf('state-dir'),
     fileRoot,

@@ -1,7 +1,7 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { type NodeState, nodeState } from '@portolan/node-state';
 import type { DesiredState } from '@portolan/protocol';
+import { writeDurably } from './durable-file.js';
 
 /** What the kernel was last known to hold, because a run made it or found it so. What differs from this without another state being wanted was others' doing. */
 export interface AppliedLedger {
@@ -68,22 +68,7 @@ export function ledgerFile(path: string, onDamage: (error: unknown) => void): Le
       }
     },
     write: async ({ desired, applied, retiring }) => {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      const fresh = await open(`${path}.new`, 'w', 0o600);
-      try {
-        await fresh.writeFile(JSON.stringify({ format: FORMAT, desired, applied, retiring }));
-        await fresh.sync();
-      } finally {
-        await fresh.close();
-      }
-      await rename(`${path}.new`, path);
-      // The name is in the folder: without this a power cut could bring the old file back, and with it an older generation.
-      const folder = await open(dirname(path), 'r');
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
+      await writeDurably(path, JSON.stringify({ format: FORMAT, desired, applied, retiring }));
     },
   };
 }

@@ -2,15 +2,14 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { establishedConnections, holdRunDirectory, kernelEvents, openLinuxKernel, underlayOf } from '@portolan/kernel';
-import { PortolanError } from '@portolan/model';
-import { openCoordination } from '@portolan/store/etcd';
-import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
-import { openHintSource } from '@portolan/store/queue';
+import { PortolanError, portolanError } from '@portolan/model';
 import { type Logger, pino } from 'pino';
 import { createAgent } from './agent.js';
 import { systemClock } from './clock.js';
-import { readSettings, type Settings, usage } from './config.js';
-import { httpControlPlane } from './control-plane.js';
+import { readSettings, type Settings, secretVariables, usage } from './config.js';
+import { joinedConnections, plainConnections } from './credentials/connections.js';
+import { credentialsOf } from './credentials/credentials-of.js';
+import { type CredentialsFile, credentialsFile, type HeldCredentials } from './credentials/held.js';
 import { openNameServer } from './dns/name-server.js';
 import { ledgerFile } from './ledger.js';
 import { agentMetrics } from './metrics.js';
@@ -28,6 +27,10 @@ function openRelay({ runDirectory }: Settings, log: Logger) {
   return udpRelay({ runDirectory, program: relayProgram(), log });
 }
 
+function openLog({ logLevel }: Settings, { cluster, node }: { readonly cluster?: string; readonly node?: string }): Logger {
+  return pino({ level: logLevel, base: { cluster, node }, timestamp: pino.stdTimeFunctions.isoTime });
+}
+
 async function purge(settings: Settings, log: Logger): Promise<void> {
   const { desired, retiring } = await openLedger(settings, log).read();
   const { runDirectory, fileRoot } = settings;
@@ -36,14 +39,20 @@ async function purge(settings: Settings, log: Logger): Promise<void> {
   log.info({ runDirectory }, 'purged: nothing of Portolan is left on this node');
 }
 
-async function run(settings: Settings, log: Logger): Promise<void> {
-  const { cluster, node, runDirectory, fileRoot } = settings;
+/** Where the agent works, and how it says so. */
+interface Place {
+  readonly held: HeldCredentials | undefined;
+  readonly file: CredentialsFile;
+  readonly log: Logger;
+}
+
+async function run(settings: Settings, { held, file, log }: Place): Promise<void> {
+  const { cluster, node } = held ?? settings;
+  const { runDirectory, fileRoot } = settings;
+  const connections = held === undefined ? plainConnections(settings, log) : joinedConnections({ held, file, clock: systemClock, log });
   const names = openNameServer({ clock: systemClock, log });
   const relay = openRelay(settings, log);
   const metrics = agentMetrics(names.stats);
-  const hints =
-    settings.redisUrl === undefined ? createMemoryQueue().source(cluster, node) : openHintSource({ redisUrl: settings.redisUrl, cluster, node, log });
-  const coordination = settings.etcdEndpoints.length === 0 ? createMemoryCoordination() : openCoordination({ endpoints: settings.etcdEndpoints, log });
   const agent = createAgent(
     { cluster, node, version, resync: settings.resync },
     {
@@ -51,17 +60,18 @@ async function run(settings: Settings, log: Logger): Promise<void> {
       names,
       kernelEvents,
       sight: { dial, establishedConnections, underlay: underlayOf, relay: relay.counters },
-      controlPlane: httpControlPlane(settings),
+      controlPlane: connections.controlPlane,
       ledger: openLedger(settings, log),
-      hints,
-      coordination,
+      hints: connections.hints,
+      coordination: connections.coordination,
       clock: systemClock,
       log,
       metrics,
     },
   );
   // Most agents serve nothing, and need not load a web server.
-  const health = settings.listen && (await (await import('./health.js')).serveHealth({ agent, metrics, patience: 4, ...settings.listen }));
+  const health =
+    settings.listen && (await (await import('./health.js')).serveHealth({ agent, metrics, access: connections.access, patience: 4, ...settings.listen }));
   if (health !== undefined) log.info({ port: health.port }, 'serving /healthz and /metrics');
   await agent.start();
   await new Promise<void>((resolve) => {
@@ -71,7 +81,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   await health?.close();
   await agent.stop();
   await names.close();
-  await coordination.close();
+  await connections.close();
 }
 
 async function main(): Promise<void> {
@@ -80,10 +90,14 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
-  const log = pino({ level: settings.logLevel, base: { cluster: settings.cluster, node: settings.node }, timestamp: pino.stdTimeFunctions.isoTime });
+  for (const name of secretVariables) delete process.env[name];
   const release = await holdRunDirectory(settings.runDirectory);
   try {
-    await (settings.command === 'purge' ? purge(settings, log) : run(settings, log));
+    const file = credentialsFile(join(settings.stateDirectory, 'credentials.json'));
+    if (settings.command === 'purge') return await purge(settings, openLog(settings, settings));
+    const held = await credentialsOf(settings.joining, file, openLog(settings, {}), systemClock.today);
+    if (settings.command === 'run') return await run(settings, { held, file, log: openLog(settings, held ?? settings) });
+    if (held === undefined) throw portolanError('invalid-document', '/join', 'there is no join token', { fix: 'Give one: --join-file FILE, or --join -.' });
   } finally {
     await release();
   }

@@ -35,7 +35,7 @@ export interface AgentPorts {
   readonly controlPlane: ControlPlane;
   readonly ledger: LedgerFile;
   readonly hints: HintSource;
-  readonly coordination: Coordination;
+  readonly coordination: Pick<Coordination, 'watchRevision' | 'keepAlive'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;

@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 import type { Log } from './log.js';
 
 export interface TiesOptions {
-  readonly coordination: Coordination;
+  readonly coordination: Pick<Coordination, 'watchRevision' | 'keepAlive'>;
   readonly cluster: string;
   readonly node: string;
   readonly version: string;

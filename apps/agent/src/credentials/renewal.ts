@@ -1,0 +1,110 @@
+import { PortolanError } from '@portolan/model';
+import { backOff, type Clock } from '../clock.js';
+import type { Log } from '../log.js';
+import type { Access } from './access.js';
+import { type CredentialsFile, type HeldCredentials, lifeOf } from './held.js';
+
+export interface RenewalOptions {
+  readonly held: HeldCredentials;
+  readonly file: Pick<CredentialsFile, 'write'>;
+  /** Asks the control plane for the successors of these. */
+  readonly renew: (held: HeldCredentials) => Promise<HeldCredentials>;
+  /** They are on disk already. */
+  readonly onRenewed: (held: HeldCredentials) => void;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Renewal {
+  /** Redis or etcd does not know this node: new credentials are asked for before their time, once in a while. */
+  ask(): void;
+  stop(): Promise<void>;
+}
+
+/** Of the life of a certificate: when it is renewed at the latest, and by how much earlier at most, so that nodes do not come all at once. */
+const DUE = 2 / 3;
+const SPREAD = 1 / 20;
+/** Milliseconds between two looks at the time of day, which may be set. */
+const LOOK = 600_000;
+
+function between(least: number, value: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}
+
+/**
+ * Renews the credentials at two thirds of the life of the certificate. What fails is tried again until the certificate has ended, and
+ * after that as often as the time of day is looked at, which may have been wrong.
+ */
+export function keepRenewed({ held: first, file, renew, onRenewed, access, clock, log }: RenewalOptions): Renewal {
+  let held = first;
+  let failures = 0;
+  let dueAt = dueOf(held);
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  let cancel: () => void = () => undefined;
+  let attempt: Promise<void> | undefined;
+  let isStopped = false;
+
+  function dueOf(credentials: HeldCredentials): number {
+    const { from, until } = lifeOf(credentials);
+    return from + (until - from) * (DUE - SPREAD * clock.random());
+  }
+
+  function life(): number {
+    const { from, until } = lifeOf(held);
+    return until - from;
+  }
+
+  function lookAfter(milliseconds: number): void {
+    cancel();
+    if (!isStopped) cancel = clock.after(between(0, milliseconds, LOOK), look);
+  }
+
+  function look(): void {
+    if (attempt !== undefined) return;
+    const now = clock.today();
+    if (now >= lifeOf(held).until) access.ended();
+    if (now < dueAt) lookAfter(dueAt - now);
+    else {
+      attempt = renewOnce().finally(() => {
+        attempt = undefined;
+      });
+    }
+  }
+
+  async function renewOnce(): Promise<void> {
+    try {
+      const next = await renew(held);
+      await file.write(next);
+      held = next;
+    } catch (error) {
+      failures += 1;
+      const wait = backOff(failures, between(250, life() / 1_000, 30_000), between(1_000, life() / 50, 3_600_000), clock.random());
+      if (error instanceof PortolanError && error.code === 'unauthorized') access.refused(error.message);
+      if (failures === 1) log.warn({ err: error, endsAt: held.expiresAt }, 'the credentials could not be renewed; trying again until the certificate ends');
+      return lookAfter(wait);
+    }
+    failures = 0;
+    renewedAt = clock.now();
+    dueAt = dueOf(held);
+    log.info({ endsAt: held.expiresAt }, 'the credentials were renewed');
+    access.renewed(held.expiresAt);
+    onRenewed(held);
+    lookAfter(dueAt - clock.today());
+  }
+
+  look();
+  return {
+    ask: () => {
+      if (failures > 0 || attempt !== undefined || isStopped || clock.now() - renewedAt < between(10_000, life() / 100, 300_000)) return;
+      // Not while the control plane may still be making the user.
+      dueAt = Number.NEGATIVE_INFINITY;
+      lookAfter(1_000 * (1 + 2 * clock.random()));
+    },
+    stop: async () => {
+      isStopped = true;
+      cancel();
+      await attempt;
+    },
+  };
+}
