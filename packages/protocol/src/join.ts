@@ -66,5 +66,6 @@ export interface AgentCredentials {
   readonly expiresAt: string;
   /** With user and password; null where the control plane gives none: then changes come by timer. */
   readonly redisUrl: string | null;
+  /** An empty `user`: etcd asks nobody who he is. */
   readonly etcd: { readonly endpoints: readonly string[]; readonly user: string; readonly password: string } | null;
 }

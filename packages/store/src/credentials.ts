@@ -118,7 +118,10 @@ export interface NodeAccess {
   grant(node: GrantedNode): Promise<NodeGrant>;
   /** Deletes the users, which ends their connections to Redis at once, and the node's liveness key. Idempotent. */
   revoke(nodeId: Id): Promise<void>;
-  /** Ids of the nodes that have a user in Redis or in etcd. */
-  granted(): Promise<ReadonlySet<Id>>;
+  /**
+   * Makes the users what they should be: of those nodes and no others. It reads who is there before it asks `wanted`. Redis forgets its
+   * users when it starts again, unless it has a file for them.
+   */
+  reconcile(wanted: () => Promise<readonly GrantedNode[]>): Promise<void>;
   close(): Promise<void>;
 }

@@ -12,3 +12,6 @@ export const KEPT_REPORTS = 20;
 export function revisionNotFound(cluster: string, revision: number): PortolanError {
   return portolanError('not-found', '', `cluster ${cluster} has no revision ${revision}`, { fix: 'List the revisions (portolan history).' });
 }
+
+/** Requests that were refused. */
+export const KEPT_REFUSALS = 10_000;

@@ -10,7 +10,7 @@ export function deadlineOf(members: number): number {
   return Math.max(1_000, deadline / members);
 }
 
-/** Who a client is to etcd, where its users are known. */
+/** Who a client is to etcd. An empty `user`: etcd asks nobody who he is. */
 export interface EtcdUser {
   readonly user: string;
   readonly password: string;
@@ -27,7 +27,7 @@ export function connectEtcd(endpoints: readonly string[], { user, authority }: E
   const share = deadlineOf(endpoints.length);
   return new Etcd3({
     hosts: [...endpoints],
-    ...(user === undefined ? {} : { auth: { username: user.user, password: user.password } }),
+    ...(user === undefined || user.user === '' ? {} : { auth: { username: user.user, password: user.password } }),
     ...(authority === undefined || !endpoints.every((endpoint) => endpoint.startsWith('https:'))
       ? {}
       : { credentials: { rootCertificate: Buffer.from(authority) } }),

@@ -2,13 +2,13 @@ import type { RegistryEntry, RegistryView } from '@portolan/flannel';
 import { type Etcd3, type IKeyValue, Range } from 'etcd3';
 import { storeUnavailable, watchOutage } from '../outage.js';
 import { FLANNEL_TTL_SECONDS, type FlannelRegistry, type StoreLog } from '../ports.js';
-import { answerOf, connectEtcd, connectMembers } from './client.js';
+import { answerOf, connectEtcd, connectMembers, type EtcdAccess } from './client.js';
 import type { Lasting } from './lasting.js';
 import { leaseRenewer, remainingSeconds, revokeUnused } from './leases.js';
 import { paced } from './pace.js';
 import { followKeys, textOf } from './watch.js';
 
-export interface FlannelRegistryOptions {
+export interface FlannelRegistryOptions extends EtcdAccess {
   /** Client URLs of the members of one etcd cluster, such as `http://127.0.0.1:2379`. */
   readonly endpoints: readonly string[];
   readonly log?: StoreLog;
@@ -22,9 +22,9 @@ const subnetKey = (prefix: string, key: string): string => `${prefix}/subnets/${
 const rangeOf = (prefix: string): Range => Range.prefix(`${prefix}/`);
 
 /** flannel's registry over etcd3. */
-export function openFlannelRegistry({ endpoints, log }: FlannelRegistryOptions): FlannelRegistry {
-  const etcd = connectEtcd(endpoints);
-  const members = connectMembers(etcd, endpoints);
+export function openFlannelRegistry({ endpoints, log, ...access }: FlannelRegistryOptions): FlannelRegistry {
+  const etcd = connectEtcd(endpoints, access);
+  const members = connectMembers(etcd, endpoints, access);
   const renew = leaseRenewer(members);
   const outage = watchOutage('etcd', log);
   const lasting = new Set<Lasting>();
