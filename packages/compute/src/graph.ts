@@ -28,7 +28,7 @@ const FLANNEL_SECONDS = 5;
  *            and what     │                     host               port forwards of mode host
  *            each is sent ├─► gateway ────────► host, endpoint:…   the bridge by which they reach out
  *                         ├─► dns ────────────► host, endpoint:…   names, name server, its clients
- *                         └─► watch                                health, silent nodes, draining endpoints
+ *                         └─► watch                                health, silent nodes, draining endpoints, VIPs
  * Snapshot ─► flannel ────┬─► flannel ────────► host               VTEP or relay, ways to peers, cni0, files
  *            roster       └─► pods ───────────► endpoint:…         containers on cni0
  * ```
@@ -100,7 +100,7 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
     node: node.name,
     address: node.address,
     endpoints: Object.fromEntries(residents.map(({ endpoint: { id, name, attachment } }) => [id, { name, attachment }])),
-    watch: { ...nodeWatch(roster, nodeId, residents), ...(host === undefined ? {} : { everySeconds: FLANNEL_SECONDS }) },
+    watch: { ...nodeWatch(roster, node, residents), ...(host === undefined ? {} : { everySeconds: FLANNEL_SECONDS }) },
     objects,
   });
 }

@@ -3,12 +3,13 @@ import type { HealthProbe, Watch } from '@portolan/node-state';
 import { loadBalancerSpace } from './names.js';
 import { type ClusterRoster, clusterRoster, type Resident } from './roster.js';
 import { oncePer } from './shared.js';
+import { vipProbes } from './vips.js';
 
 /** How many nodes look whether a silent one still answers. */
 const WATCHERS = 3;
 
 /** What a node looks at besides its kernel. `residents` are its own endpoints. */
-export function nodeWatch(roster: ClusterRoster, nodeId: Id, residents: readonly Resident[]): Watch {
+export function nodeWatch(roster: ClusterRoster, node: Node, residents: readonly Resident[]): Watch {
   const probes: Record<Id, HealthProbe> = {};
   for (const { endpoint, service } of residents) {
     if (service === null || service.healthCheck === null) continue;
@@ -16,7 +17,14 @@ export function nodeWatch(roster: ClusterRoster, nodeId: Id, residents: readonly
     if (at !== undefined) probes[endpoint.id] = probeOf(service.healthCheck, at);
   }
   const draining = residents.filter(({ endpoint: { drain } }) => drain !== null && !drain.drained).map(({ endpoint }) => endpoint.id);
-  return { probes, nodes: watchedBy(roster).get(nodeId) ?? {}, draining };
+  const vips = vipProbes(roster, node);
+  return {
+    probes,
+    nodes: watchedBy(roster).get(node.id) ?? {},
+    draining,
+    ...(roster.settings.driftPolicy === 'report' ? { driftPolicy: 'report' } : {}),
+    ...(vips === undefined ? {} : { vips }),
+  };
 }
 
 /** Field by field, so that equal probes are equal as bytes whatever store the check was read from. */
