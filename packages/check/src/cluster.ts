@@ -1,4 +1,4 @@
-import { type Network, type Subnet, subnetOrUndefined, subnetsOverlap } from '@portolan/model';
+import { type Network, type Node, type Subnet, subnetOrUndefined, subnetsOverlap } from '@portolan/model';
 import { block, type Finding, subjectOf, warn } from './finding.js';
 import { addressValue, type SubnetView, type View } from './view.js';
 
@@ -83,15 +83,25 @@ function* gatewayOverlaps(view: View, gatewaySubnet: Subnet, all: readonly Place
 }
 
 function* hostsInside(view: View, all: readonly Placed[]): Iterable<Finding> {
+  for (const { network, text, field, node } of hostsWithin(view, all)) {
+    const message = `the subnet ${text} holds the address ${node.address} of the node "${node.name}"`;
+    yield warn('host-inside-overlay', subjectOf('network', network), field, message);
+  }
+}
+
+interface HostWithin extends Pick<Placed, 'network' | 'text' | 'field'> {
+  readonly node: Node;
+}
+
+/** Each host whose address is in a subnet of a network. */
+export function* hostsWithin(view: View, all: readonly Placed[] = placedSubnets(view)): Iterable<HostWithin> {
   const nodes = [...view.snapshot.nodes.values()].map((node) => ({ node, address: addressValue(node.address) })).sort((a, b) => a.address - b.address);
   let i = 0;
   for (const { network, subnet, text, field } of all) {
     while ((nodes[i]?.address ?? Number.POSITIVE_INFINITY) < subnet.first) i++;
     for (let j = i; (nodes[j]?.address ?? Number.POSITIVE_INFINITY) <= subnet.last; j++) {
       const node = nodes[j]?.node;
-      if (node === undefined) continue;
-      const message = `the subnet ${text} holds the address ${node.address} of the node "${node.name}"`;
-      yield warn('host-inside-overlay', subjectOf('network', network), field, message);
+      if (node !== undefined) yield { network, text, field, node };
     }
   }
 }
