@@ -26,7 +26,7 @@ export interface Renewal {
 const DUE = 2 / 3;
 const SPREAD = 1 / 20;
 /** Milliseconds between two looks at the time of day, which may be set. */
-const LOOK = 600_000;
+const LOOK = 3_600_000;
 
 function between(least: number, value: number, most: number): number {
   return Math.min(most, Math.max(least, value));
@@ -39,20 +39,15 @@ function between(least: number, value: number, most: number): number {
 export function keepRenewed({ held: first, file, renew, onRenewed, access, clock, log }: RenewalOptions): Renewal {
   let held = first;
   let failures = 0;
-  let dueAt = dueOf(held);
+  let life = lifeOf(held);
+  let dueAt = dueInLife();
   let renewedAt = Number.NEGATIVE_INFINITY;
   let cancel: () => void = () => undefined;
   let attempt: Promise<void> | undefined;
   let isStopped = false;
 
-  function dueOf(credentials: HeldCredentials): number {
-    const { from, until } = lifeOf(credentials);
-    return from + (until - from) * (DUE - SPREAD * clock.random());
-  }
-
-  function life(): number {
-    const { from, until } = lifeOf(held);
-    return until - from;
+  function dueInLife(): number {
+    return life.from + (life.until - life.from) * (DUE - SPREAD * clock.random());
   }
 
   function lookAfter(milliseconds: number): void {
@@ -63,7 +58,7 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
   function look(): void {
     if (attempt !== undefined) return;
     const now = clock.today();
-    if (now >= lifeOf(held).until) access.ended();
+    if (now >= life.until) access.ended();
     if (now < dueAt) lookAfter(dueAt - now);
     else {
       attempt = renewOnce().finally(() => {
@@ -79,14 +74,16 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
       held = next;
     } catch (error) {
       failures += 1;
-      const wait = backOff(failures, between(250, life() / 1_000, 30_000), between(1_000, life() / 50, 3_600_000), clock.random());
+      const length = life.until - life.from;
+      const wait = backOff(failures, between(250, length / 1_000, 30_000), between(1_000, length / 50, LOOK), clock.random());
       if (error instanceof PortolanError && error.code === 'unauthorized') access.refused(error.message);
       if (failures === 1) log.warn({ err: error, endsAt: held.expiresAt }, 'the credentials could not be renewed; trying again until the certificate ends');
       return lookAfter(wait);
     }
     failures = 0;
     renewedAt = clock.now();
-    dueAt = dueOf(held);
+    life = lifeOf(held);
+    dueAt = dueInLife();
     log.info({ endsAt: held.expiresAt }, 'the credentials were renewed');
     access.renewed(held.expiresAt);
     onRenewed(held);
@@ -96,7 +93,7 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
   look();
   return {
     ask: () => {
-      if (failures > 0 || attempt !== undefined || isStopped || clock.now() - renewedAt < between(10_000, life() / 100, 300_000)) return;
+      if (failures > 0 || attempt !== undefined || isStopped || clock.now() - renewedAt < between(10_000, (life.until - life.from) / 100, 300_000)) return;
       // Not while the control plane may still be making the user.
       dueAt = Number.NEGATIVE_INFINITY;
       lookAfter(1_000 * (1 + 2 * clock.random()));
