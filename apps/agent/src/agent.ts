@@ -221,6 +221,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
 
     const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
     telling.ran(report, { begun, sawKernel: done.observed !== undefined, isDue: isAsked || steps.length > 0 });
+    watch.applied(desired, done.steps ?? []);
     if (report.status === 'applied') {
       reportedGeneration = report.generation;
       await noteApplied(desired, report.waiting);

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { socketIn } from '@portolan/kernel';
 import type { Ipv4 } from '@portolan/model';
+import type { Space, VipProbe } from '@portolan/node-state';
 import type { Clock } from '../clock.js';
 
 /**
@@ -86,4 +87,15 @@ export function conversation<T>({ open, milliseconds, clock, talk }: Conversatio
       }
     });
   });
+}
+
+/** Dials a VIP once, and says nothing to who answers. `pathOf` gives the namespace to dial from, and may throw. Never rejects. */
+export function vipAnswer(
+  { space, address, port }: VipProbe,
+  pathOf: (space: Space) => string | undefined,
+  milliseconds: number,
+  dial: Dial,
+  clock: Clock,
+): Promise<Answer> {
+  return conversation<Answer>({ open: () => dial(pathOf(space), address, port), milliseconds, clock, talk: (_socket, settle) => settle('connected') });
 }

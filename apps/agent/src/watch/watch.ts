@@ -1,15 +1,17 @@
 import type { Underlay } from '@portolan/kernel';
 import type { Id, Ipv4 } from '@portolan/model';
 import type { NodeState, Space } from '@portolan/node-state';
-import type { Signals } from '@portolan/protocol';
+import type { Step } from '@portolan/plan';
+import type { DesiredState, Signals } from '@portolan/protocol';
 import type { Clock } from '../clock.js';
 import type { RelayCounters } from '../relay/counters.js';
 import { type ProbeOutcome, probeOutcome } from './ask.js';
 import { watchConnections } from './connections.js';
-import type { Dial } from './dial.js';
+import { type Dial, vipAnswer } from './dial.js';
 import { hostAnswer, watchHosts } from './hosts.js';
 import { watchProbes } from './probes.js';
 import { watchRelay } from './relay.js';
+import { watchVips } from './vips.js';
 
 /** What an agent looks through, besides its kernel. */
 export interface Sight {
@@ -38,6 +40,8 @@ export interface NodeWatchOptions {
 export interface NodeWatch {
   /** Watches what this state asks for, and nothing else. */
   follow(state: Pick<NodeState, 'watch' | 'objects'>): void;
+  /** A run has carried out these steps: VIPs whose way they changed are dialled. */
+  applied(desired: Pick<DesiredState, 'state' | 'revision'>, steps: readonly Step[]): void;
   /** Looks at the underlay, now and every other second. */
   measure(address: NodeState['address']): void;
   /** Name of the interface that has the node's address, or had it last. */
@@ -54,6 +58,7 @@ const HOST_TIMEOUT = 900;
 const CONNECTIONS_EVERY = 250;
 const UNDERLAY_EVERY = 2_000;
 const RELAY_EVERY = 10_000;
+const VIP_TIMEOUT = 1_000;
 
 /** Everything that an agent sees besides its kernel, as signals. No process is started for any of it. */
 export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange, onCounted }: NodeWatchOptions): NodeWatch {
@@ -76,9 +81,11 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange,
     cancelMeasure = clock.after(UNDERLAY_EVERY, () => measure(address));
   }
   const relay = watchRelay({ clock, read: sight.relay, every: RELAY_EVERY, onChange: onCounted });
+  const pathTo = (space: Space): string | undefined => (space === 'host' ? undefined : pathOf(space));
+  const vips = watchVips({ clock, ask: (probe) => vipAnswer(probe, pathTo, VIP_TIMEOUT, sight.dial, clock), onChange: () => onChange(true) });
   const probes = watchProbes({
     clock,
-    ask: (probe) => probeOutcome(probe, (space) => (space === 'host' ? undefined : pathOf(space)), sight.dial, clock),
+    ask: (probe) => probeOutcome(probe, pathTo, sight.dial, clock),
     onOutcome,
     onChange: () => onChange(true),
   });
@@ -108,8 +115,10 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange,
       probes.follow(watch.probes);
       hosts.follow(watch.nodes);
       connections.follow(watch.draining);
+      vips.follow(watch.vips);
       relay.follow(objects.some(({ body }) => body.kind === 'udp-relay'));
     },
+    applied: ({ state, revision }, steps) => vips.applied(state, revision, steps),
     measure,
     underlayLink: () => seen.link,
     lost: (endpoints) => {
@@ -117,6 +126,7 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange,
     },
     signals: () => {
       const counters = relay.counters();
+      const dialled = vips.vips();
       return {
         health: probes.health(),
         reachable: hosts.reachable(),
@@ -124,11 +134,13 @@ export function watchNode({ sight, clock, pathOf, isAbsent, onOutcome, onChange,
         ...(mtu === undefined ? {} : { underlayMtu: mtu }),
         ...(seen.link === undefined ? {} : { underlayLink: seen.link, onLink: [...seen.onLink] }),
         ...(counters === undefined ? {} : { relay: counters }),
+        ...(Object.keys(dialled).length === 0 ? {} : { vips: dialled }),
       };
     },
     stop: () => {
       cancelMeasure();
       relay.stop();
+      vips.stop();
       probes.stop();
       hosts.stop();
       connections.stop();
