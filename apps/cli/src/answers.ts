@@ -126,6 +126,8 @@ export interface ManifestAnswer {
 export interface RevisionAnswer {
   readonly revision: number;
   readonly actor: string;
+  /** Address that it came from; null: not by a request. */
+  readonly from: string | null;
   readonly summary: string;
   readonly createdAt: string;
   readonly changes: readonly Change[];
@@ -139,8 +141,18 @@ export interface NodeStatusAnswer extends Named {
   readonly appliedRevision: number;
   readonly lastReportAt: string | null;
   readonly lastStatus: 'applied' | 'failed' | null;
-  readonly lastErrors: readonly { readonly code: string; readonly message: string; readonly fix: string; readonly key?: string }[];
+  readonly lastErrors: readonly ReportErrorAnswer[];
+  /** null: it does not keep failing. */
+  readonly degraded: { readonly since: string; readonly failures: number } | null;
   readonly lastWaiting: readonly string[];
+}
+
+export interface ReportErrorAnswer {
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly key?: string;
+  readonly command?: { readonly command: string; readonly exitCode: number; readonly stderr: string };
 }
 
 export interface StatusAnswer {
@@ -185,6 +197,16 @@ export interface StepAnswer {
 export interface DriftAnswer {
   readonly steps: readonly StepAnswer[];
   readonly waiting: readonly string[];
+}
+
+export interface DriftEventAnswer {
+  readonly node: string;
+  readonly key: string;
+  readonly kind: 'missing' | 'unexpected' | 'different' | 'obstructed';
+  readonly reason: string;
+  readonly since: string;
+  readonly outcome: 'open' | 'repaired' | 'gone';
+  readonly endedAt: string | null;
 }
 
 export interface JobAnswer {

@@ -1,16 +1,24 @@
 import yargs, { type Argv } from 'yargs';
+import { addRefusals } from './commands/access.js';
+import { addAgent, runAgent } from './commands/agent.js';
 import { addApply } from './commands/apply.js';
+import { addChangeset } from './commands/changeset.js';
 import { addCluster } from './commands/cluster.js';
 import type { AddCommand } from './commands/command.js';
 import { addDrain } from './commands/drain.js';
+import { addDrift } from './commands/drift.js';
 import { addEndpoint } from './commands/endpoint.js';
 import { addFlannel } from './commands/flannel.js';
 import { addDelete, addDescribe, addGet } from './commands/get.js';
+import { addDiff, addExport, addHistory } from './commands/history.js';
 import { addJobs } from './commands/jobs.js';
 import { addLab, runLab } from './commands/lab.js';
 import { addNode } from './commands/node.js';
+import { addPlan } from './commands/plan.js';
 import { addFindings, addPools } from './commands/pools.js';
-import { addRevisions, addStatus, addWait } from './commands/progress.js';
+import { addStatus, addWait } from './commands/progress.js';
+import { addRollback } from './commands/rollback.js';
+import { addToken } from './commands/token.js';
 import { completeNames } from './completion.js';
 import { exitCodes, usageFailure } from './failure.js';
 import { reportFailure } from './report-failure.js';
@@ -19,7 +27,13 @@ import { DEFAULT_URL } from './target.js';
 import type { Terminal } from './terminal.js';
 
 const commands: readonly AddCommand[] = [
+  addPlan,
   addApply,
+  addChangeset,
+  addRollback,
+  addHistory,
+  addDiff,
+  addExport,
   addGet,
   addDescribe,
   addDelete,
@@ -28,19 +42,22 @@ const commands: readonly AddCommand[] = [
   addDrain,
   addPools,
   addFindings,
+  addDrift,
   addNode,
   addJobs,
-  addRevisions,
   addEndpoint,
   addFlannel,
   addCluster,
+  addToken,
+  addRefusals,
+  addAgent,
   addLab,
 ];
 
 /** What the completion scripts of yargs call the program with, before the words so far. */
 const COMPLETE = '--get-yargs-completions';
 
-const epilogue = `Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 cannot reach the control plane; 4 the wait timed out (the change is committed).
+const epilogue = `Exit codes: 0 done; 1 refused or failed; 2 wrong usage, or a plan that findings block; 3 cannot reach the control plane; 4 the wait timed out (the change is committed).
 Completion: portolan completion >> ~/.bashrc (or ~/.zshrc).`;
 
 /** Runs one command line and returns its exit code; everything that it prints goes to the terminal. */
@@ -55,6 +72,7 @@ export async function runPortolan(argv: readonly string[], terminal: Terminal): 
       }
     }
     if (argv[0] === 'lab') return await runLab(argv.slice(1));
+    if (argv[0] === 'agent') return await runAgent(argv.slice(1));
     if (argv.length === 0) {
       await parse(['--help'], terminal);
       return exitCodes.usage;
@@ -81,6 +99,12 @@ function globalOptions(terminal: Terminal): Argv<GlobalArguments> {
       url: { type: 'string', requiresArg: true, global: true, describe: `Control plane [PORTOLAN_URL, else the running lab, else ${DEFAULT_URL}]` },
       cluster: { alias: 'c', type: 'string', requiresArg: true, global: true, describe: "Cluster [PORTOLAN_CLUSTER, else the lab's, else the only one]" },
       token: { type: 'string', requiresArg: true, global: true, describe: 'Token of the control plane [PORTOLAN_TOKEN]' },
+      ca: {
+        type: 'string',
+        requiresArg: true,
+        global: true,
+        describe: 'Certificate of the authority of a control plane over HTTPS, a file in PEM [PORTOLAN_CA]',
+      },
       output: { alias: 'o', choices: outputFormats, default: 'table' as const, global: true, describe: 'How to answer' },
       json: { type: 'boolean', default: false, global: true, describe: 'The same as --output json' },
     })

@@ -1,4 +1,5 @@
 import type { Problem } from '@portolan/model';
+import { type Exchanged, exchange, isDistrust, reasonOf } from './exchange.js';
 import { CommandFailure, exitCodes } from './failure.js';
 import type { Target } from './target.js';
 
@@ -10,6 +11,10 @@ const LARGEST_PAGE = 1000;
 
 const shellFixes: Readonly<Record<string, string>> = {
   unauthorized: 'Pass the token of this control plane with --token or PORTOLAN_TOKEN.',
+  forbidden: 'Use a token with a higher role, or one for this cluster: --token or PORTOLAN_TOKEN.',
+  'stale-plan': 'Look at what moved (portolan history, portolan diff), and make the plan again: portolan plan.',
+  'plan-blocked': 'Correct what is named, or override it, which is recorded: --override CODE:NAME.',
+  'rollout-in-progress': 'Wait for the rollout to end, or end it: portolan changeset list, then resume or rollback.',
   'wait-timeout': 'The change is committed. See which node is behind with: portolan status',
   'not-drained': 'The drain goes on. See how far it is with: portolan describe endpoint NAME',
 };
@@ -43,24 +48,23 @@ export class Client {
     const headers: Record<string, string> = { accept: 'application/json' };
     if (this.target.token !== undefined) headers.authorization = `Bearer ${this.target.token}`;
     if (request.body !== undefined) headers['content-type'] = 'application/json';
-    let response: Response;
-    let text: string;
+    let answer: Exchanged;
     try {
-      response = await fetch(url, {
+      answer = await exchange(url, {
         method: request.method ?? 'GET',
         headers,
-        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        body: request.body === undefined ? undefined : JSON.stringify(request.body),
+        authorities: this.target.authorities,
         signal: AbortSignal.timeout(this.answerTimeoutMs + (request.waits ?? 0)),
       });
-      text = await response.text();
     } catch (error) {
-      throw this.unreachable(reasonOf(error), error);
+      throw isDistrust(error) ? this.distrusted(error) : this.unreachable(reasonOf(error), error);
     }
-    const body = parseJson(text);
-    if (!response.ok) throw this.refused(response, body);
-    if (body === undefined && text !== '') throw this.unreachable('what answers there is not a Portolan control plane');
-    const revision = response.headers.get('portolan-revision');
-    return { body: body as T, revision: revision === null ? undefined : Number(revision) };
+    const body = parseJson(answer.text);
+    if (answer.status < 200 || answer.status > 299) throw this.refused(answer, body);
+    if (body === undefined && answer.text !== '') throw this.unreachable('what answers there is not a Portolan control plane');
+    const revision = answer.header('portolan-revision');
+    return { body: body as T, revision: revision === undefined ? undefined : Number(revision) };
   }
 
   async get<T>(path: string, query: NonNullable<Request['query']> = {}): Promise<T> {
@@ -88,10 +92,23 @@ export class Client {
     try {
       url = new URL(`${this.target.url}${path}`);
     } catch (error) {
-      throw new CommandFailure(exitCodes.usage, `"${this.target.url}" is not a URL`, 'Write it as http://HOST:PORT.', [], { cause: error });
+      throw this.badUrl(error);
     }
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') throw this.badUrl();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
     return url;
+  }
+
+  private badUrl(cause?: unknown): CommandFailure {
+    return new CommandFailure(
+      exitCodes.usage,
+      `"${this.target.url}" is not a URL of a control plane`,
+      'Write it as https://HOST:PORT or http://HOST:PORT.',
+      [],
+      {
+        cause,
+      },
+    );
   }
 
   private unreachable(reason: string, cause?: unknown): CommandFailure {
@@ -104,7 +121,13 @@ export class Client {
     return new CommandFailure(exitCodes.unreachable, `cannot reach the control plane at ${this.target.url}: ${reason}`, fix, [], { cause });
   }
 
-  private refused(response: Response, body: unknown): CommandFailure {
+  private distrusted(error: unknown): CommandFailure {
+    const message = `the certificate of ${this.target.url} is not trusted: ${reasonOf(error)}`;
+    const fix = 'Name the certificate of its authority with --ca FILE or PORTOLAN_CA.';
+    return new CommandFailure(exitCodes.unreachable, message, fix, [], { cause: error });
+  }
+
+  private refused(response: Exchanged, body: unknown): CommandFailure {
     const answer = typeof body === 'object' && body !== null ? (body as Partial<ProblemDocument>) : {};
     if (answer.code === undefined || answer.detail === undefined) {
       return this.unreachable(`it answered ${response.status} ${response.statusText} without a reason; it may be another server`);
@@ -132,14 +155,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** What undici hides in the cause: "fetch failed" alone says nothing. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  const cause = error.cause;
-  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
-  if (cause instanceof Error) return cause.message === '' ? cause.name : cause.message;
-  return error.message;
 }

@@ -23,7 +23,7 @@ function kindToComplete(words: readonly string[]): Kind | undefined {
   if (command === 'drain' && rest.length === 0) return 'endpoints';
   if (rest.length !== 1) return undefined;
   if (command === 'get' || command === 'describe' || command === 'delete') return kindOf(second);
-  if (command === 'node' && second === 'state') return 'nodes';
+  if (command === 'node') return 'nodes';
   if (command === 'endpoint' && second === 'detach') return 'endpoints';
   return command === 'cluster' && second === 'delete' ? 'clusters' : undefined;
 }
@@ -33,7 +33,12 @@ export async function completeNames(words: readonly string[], terminal: Terminal
   const kind = kindToComplete(words);
   if (kind === undefined) return undefined;
   const target = chooseTarget(
-    { url: optionIn(words, '--url'), cluster: optionIn(words, '--cluster') ?? optionIn(words, '-c'), token: optionIn(words, '--token') },
+    {
+      url: optionIn(words, '--url'),
+      cluster: optionIn(words, '--cluster') ?? optionIn(words, '-c'),
+      token: optionIn(words, '--token'),
+      ca: optionIn(words, '--ca'),
+    },
     terminal,
   );
   const client = new Client(target, PATIENCE_MS);

@@ -6,6 +6,8 @@ export const exitCodes = {
   /** The control plane refused it, or it failed. */
   refused: 1,
   usage: 2,
+  /** A plan was made, but findings block it. */
+  blocked: 2,
   unreachable: 3,
   /** The change is committed; not every node applied it, or it was not drained, in time. */
   waitTimeout: 4,

@@ -62,6 +62,11 @@ export function agentStyle(alive: boolean | null): 'green' | 'yellow' | 'red' {
   return alive === null ? 'yellow' : alive ? 'green' : 'red';
 }
 
+function degradedText(status: NodeAnswer['status']): string | undefined {
+  const degraded = status?.degraded ?? null;
+  return degraded === null ? undefined : `${degraded.failures} failures since ${degraded.since}`;
+}
+
 const nodeColumns: readonly Column<NodeAnswer>[] = [
   { title: 'NAME', value: (node) => node.name },
   { title: 'ROLE', value: (node) => node.role },
@@ -70,6 +75,7 @@ const nodeColumns: readonly Column<NodeAnswer>[] = [
   { title: 'CONDITION', value: (node) => node.condition, style: (node) => conditionStyles[node.condition] },
   { title: 'AGENT', value: ({ status }) => status && agentWord(status.alive), style: ({ status }) => status && agentStyle(status.alive) },
   { title: 'APPLIED', value: (node) => node.status?.appliedRevision, align: 'right' },
+  { title: 'DEGRADED', value: ({ status }) => degradedText(status), style: () => 'red' },
 ];
 
 const networkColumns: readonly Column<NetworkAnswer>[] = [

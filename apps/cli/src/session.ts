@@ -12,6 +12,7 @@ export interface GlobalArguments {
   readonly url: string | undefined;
   readonly cluster: string | undefined;
   readonly token: string | undefined;
+  readonly ca: string | undefined;
   readonly json: boolean;
   readonly output: OutputFormat;
 }
@@ -20,6 +21,8 @@ export interface GlobalArguments {
 export class Session {
   readonly client: Client;
   readonly format: OutputFormat;
+  /** Of the control plane. */
+  readonly url: string;
   readonly #cluster: string | undefined;
 
   constructor(
@@ -28,6 +31,7 @@ export class Session {
   ) {
     const target = chooseTarget(options, terminal);
     this.client = new Client(target);
+    this.url = target.url;
     this.#cluster = target.cluster;
     this.format = options.json ? 'json' : options.output;
   }

@@ -1,5 +1,5 @@
 import CliTable from 'cli-table3';
-import { styled, type Terminal } from './terminal.js';
+import { type Style, styled, type Terminal } from './terminal.js';
 
 export interface Column<T> {
   readonly title: string;
@@ -40,15 +40,14 @@ export function renderTable<T>(terminal: Terminal, columns: readonly Column<T>[]
     columns.map(({ title }, index) => cells.reduce((widest, line) => Math.max(widest, line[index]?.length ?? 0), title.length) + GAP),
     terminal.columns,
   );
+  // Wrapped here, as the table's own wrapping counts and breaks the codes of colours.
+  const wrapped = (words: string, at: number, style: Style | undefined): string =>
+    partsOf(words, (widths[at] ?? words.length) - GAP)
+      .map((part) => (style === undefined ? part : styled(terminal, style, part)))
+      .join('\n');
   const lines = [
-    columns.map(({ title }) => styled(terminal, 'bold', title)),
-    ...rows.map((row, index) =>
-      columns.map((column, at) => {
-        const words = cells[index]?.[at] ?? '';
-        const style = column.style?.(row);
-        return style === undefined ? words : styled(terminal, style, words);
-      }),
-    ),
+    columns.map(({ title }, at) => wrapped(title, at, 'bold')),
+    ...rows.map((row, index) => columns.map((column, at) => wrapped(cells[index]?.[at] ?? '', at, column.style?.(row)))),
   ];
   const parts: string[] = [];
   for (let start = 0; start < lines.length; start += ROWS_AT_ONCE) {
@@ -57,8 +56,6 @@ export function renderTable<T>(terminal: Terminal, columns: readonly Column<T>[]
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
       colWidths: widths,
       colAligns: columns.map(({ align }) => align ?? 'left'),
-      wordWrap: true,
-      wrapOnWordBoundary: false,
     });
     table.push(...lines.slice(start, start + ROWS_AT_ONCE));
     parts.push(`${trimLines(table.toString())}\n`);
@@ -85,6 +82,15 @@ function fitWidths(natural: readonly number[], available: number | undefined): n
     excess -= 1;
   }
   return widths;
+}
+
+/** The text in parts of at most so many characters; a line break of its own begins a part. */
+function partsOf(words: string, length: number): readonly string[] {
+  return words.split('\n').flatMap((line) => {
+    const parts: string[] = [];
+    for (let start = 0; start === 0 || start < line.length; start += length) parts.push(line.slice(start, start + length));
+    return parts;
+  });
 }
 
 function trimLines(text: string): string {

@@ -13,7 +13,7 @@ export interface Terminal {
   readonly readStandardInput: () => Promise<string>;
 }
 
-type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
+export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
 
 /** The text in a style, or as it is where colours are not wanted. */
 export function styled(terminal: Terminal, style: Style, words: string): string {

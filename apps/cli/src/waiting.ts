@@ -2,7 +2,7 @@ import type { Answer, Request } from './client.js';
 import { CommandFailure, exitCodes, usageFailure } from './failure.js';
 import type { Session } from './session.js';
 
-/** One request asks the control plane to wait at most this many seconds, as fetch gives up after 300; a longer wait asks again. */
+/** One request asks the control plane to wait at most this many seconds, as proxies give up after 300 and less; a longer wait asks again. */
 const LONGEST_REQUEST_S = 240;
 
 export const waitOptions = {
@@ -50,9 +50,9 @@ export async function sendWaiting<T>(
 }
 
 /**
- * Waits until every node of the cluster has applied the revision. Fails with exit code 4 when the time is over.
+ * Waits until every node of the cluster has applied the revision, undefined: the newest. Fails with exit code 4 when the time is over.
  */
-export async function waitForRevision(session: Session, revision: number, timeoutSeconds: number): Promise<unknown> {
+export async function waitForRevision(session: Session, revision: number | undefined, timeoutSeconds: number): Promise<unknown> {
   const path = await session.inCluster('wait');
   for (let left = timeoutSeconds; ; left -= LONGEST_REQUEST_S) {
     const timeout = Math.min(left, LONGEST_REQUEST_S);

@@ -26,7 +26,7 @@ describe('completion', () => {
   it.each([
     [
       ['portolan', ''],
-      ['apply', 'get', 'describe', 'delete', 'status', 'wait', 'node', 'jobs', 'revisions', 'endpoint', 'cluster', 'lab'],
+      ['apply', 'get', 'describe', 'delete', 'status', 'wait', 'node', 'jobs', 'endpoint', 'cluster', 'lab', 'plan', 'history', 'drift', 'token', 'agent'],
     ],
     [
       ['portolan', 'get', 'se'],

@@ -105,7 +105,7 @@ describe('the study’s stack', () => {
 
   it('is listed in tables', async () => {
     expect(await succeed('get nodes')).toMatch(
-      /^NAME +ROLE +AVAILABILITY +ADDRESS +CONDITION +AGENT +APPLIED\nnode1 +manager +active +172\.16\.130\.140 +unknown +down /,
+      /^NAME +ROLE +AVAILABILITY +ADDRESS +CONDITION +AGENT +APPLIED +DEGRADED\nnode1 +manager +active +172\.16\.130\.140 +unknown +down +0 +-\n/,
     );
     expect(await succeed('get no node2')).toMatch(/\nnode2 .*\n$/);
     expect(await succeed('get networks')).toMatch(/\nbjdt_overlay +10\.0\.0\.0\/24 +10\.0\.0\.1 +4097 +1450 +11\/254 +-\n/);

@@ -31,6 +31,11 @@ describe('a table', () => {
     const csi = String.fromCharCode(27);
     expect(renderTable(screen(), columns, rows)).not.toContain(csi);
     expect(renderTable(screen({ color: true }), columns, rows)).toContain(`${csi}[31ma${csi}[39m`);
+    const [heading = '', ...others] = renderTable(screen({ color: true }), columns, rows)
+      .trimEnd()
+      .split('\n');
+    expect(heading).toContain(`${csi}[1mCOUNT${csi}[22m`);
+    expect(others).toHaveLength(rows.length);
   });
 
   it('shows a thousand rows at once', () => {

@@ -12,7 +12,7 @@ mkdirSync(deep, { recursive: true });
 writeFileSync(join(folder, '.portolan', 'lab.json'), JSON.stringify({ apiUrl: 'http://127.0.0.1:1234/', cluster: 'lab' }));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const nothing = { url: undefined, cluster: undefined, token: undefined };
+const nothing = { url: undefined, cluster: undefined, token: undefined, ca: undefined };
 const environment = { PORTOLAN_URL: 'http://env:1/', PORTOLAN_CLUSTER: 'c-env', PORTOLAN_TOKEN: 't-env' };
 
 describe('the target', () => {
@@ -36,7 +36,7 @@ describe('the target', () => {
   });
 
   it('is what the options say before everything', () => {
-    const options = { url: 'http://opt:2', cluster: 'c-opt', token: 't-opt' };
+    const options = { url: 'http://opt:2', cluster: 'c-opt', token: 't-opt', ca: undefined };
     expect(chooseTarget(options, screen({ directory: deep, environment }))).toEqual({
       url: 'http://opt:2',
       source: 'option',

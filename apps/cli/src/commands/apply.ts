@@ -1,40 +1,57 @@
-import type { Change } from '@portolan/model';
 import type { ManifestAnswer } from '../answers.js';
-import { CommandFailure, exitCodes } from '../failure.js';
+import { changed, countsOf, renderChanges, toChange } from '../changes-view.js';
+import { CommandFailure, exitCodes, usageFailure } from '../failure.js';
 import { readSourceDocument, type SourceDocument } from '../manifest-file.js';
 import type { Session } from '../session.js';
-import { renderTable } from '../table.js';
 import { styled, type Terminal } from '../terminal.js';
 import { waitForRevision, waitOptions } from '../waiting.js';
+import { applyPlan, givenRolloutOption, rolloutOptions } from './apply-plan.js';
 import { type AddCommand, inSession } from './command.js';
-
-/** More lines than these help nobody; --json has all of them. */
-const MOST_CHANGES_SHOWN = 60;
 
 export const addApply: AddCommand = (cli, terminal) =>
   cli.command(
     'apply',
-    'Make the cluster what a manifest says: YAML or JSON, all or nothing',
+    'Make the cluster what a manifest says, all or nothing; or roll out what was planned, node by node',
     (command) =>
       command
         .options({
-          file: { alias: 'f', type: 'string', demandOption: true, requiresArg: true, describe: 'Manifest; - reads standard input' },
+          file: { alias: 'f', type: 'string', requiresArg: true, describe: 'Manifest, YAML or JSON; - reads standard input' },
           'dry-run': { type: 'boolean', default: false, describe: 'Show what would change, and change nothing' },
           force: { type: 'boolean', default: false, describe: 'Delete endpoints at once instead of draining them: their connections break' },
+          ...rolloutOptions,
           ...waitOptions,
         })
-        .example('$0 apply -f examples/bjdt.yaml --wait', 'apply, and return when every node has applied it'),
-    inSession(terminal, async (session, { file, dryRun, force, wait, timeout }) => {
-      const document = await readSourceDocument(terminal, file);
-      const answer = await sendManifest(session, document, { dryRun: dryRun || undefined, force: force || undefined });
-      const waits = wait && !dryRun;
-      session.show(answer, () => describeChanges(terminal, answer, dryRun));
-      if (!waits) return;
-      const start = performance.now();
-      await waitForRevision(session, answer.revision, timeout);
-      session.note(`revision ${answer.revision} is applied on every node (waited ${Math.round(performance.now() - start)} ms)`);
+        .conflicts('file', 'plan')
+        .example('$0 apply -f examples/bjdt.yaml --wait', 'apply, and return when every node has applied it')
+        .example('$0 apply --plan ID --parallelism 1 --failure-action rollback --wait', 'one node after the other, and back when one fails'),
+    inSession(terminal, async (session, args) => {
+      const { plan, file, dryRun, force, wait, timeout } = args;
+      if (plan !== undefined) {
+        if (dryRun || force) throw usageFailure('--dry-run and --force belong to a manifest', 'Leave them out: what --plan does was shown by portolan plan.');
+        return applyPlan(session, plan, args);
+      }
+      if (file === undefined) throw usageFailure('there is nothing to apply', 'Name a manifest with -f, or what was planned with --plan.');
+      const option = givenRolloutOption(args);
+      if (option !== undefined) throw usageFailure(`--${option} belongs to a plan`, 'Make one with "portolan plan -f FILE", and apply it with --plan.');
+      return applyManifest(session, await readSourceDocument(terminal, file), { dryRun, force, wait, timeout });
     }),
   );
+
+interface ManifestOptions {
+  readonly dryRun: boolean;
+  readonly force: boolean;
+  readonly wait: boolean;
+  readonly timeout: number;
+}
+
+async function applyManifest(session: Session, document: SourceDocument, { dryRun, force, wait, timeout }: ManifestOptions): Promise<void> {
+  const answer = await sendManifest(session, document, { dryRun: dryRun || undefined, force: force || undefined });
+  session.show(answer, () => describeChanges(session.terminal, answer, dryRun));
+  if (!wait || dryRun) return;
+  const start = performance.now();
+  await waitForRevision(session, answer.revision, timeout);
+  session.note(`revision ${answer.revision} is applied on every node (waited ${Math.round(performance.now() - start)} ms)`);
+}
 
 async function sendManifest(
   session: Session,
@@ -50,28 +67,11 @@ async function sendManifest(
   }
 }
 
-const verbs = { create: 'created', change: 'changed', delete: 'deleted' } as const;
-const plans = { create: 'create', change: 'change', delete: 'delete' } as const;
-const styles = { create: 'green', change: 'yellow', delete: 'red' } as const;
-
-function describeChanges(terminal: Terminal, { changed, changes, revision }: ManifestAnswer, dryRun: boolean): string {
-  if (!changed) return `nothing to change: the cluster is as the manifest says, at revision ${revision}\n`;
-  const words = dryRun ? plans : verbs;
-  const rows = renderTable<Change>(
-    terminal,
-    [
-      { title: 'CHANGE', value: (change) => words[change.action], style: (change) => styles[change.action] },
-      { title: 'KIND', value: (change) => change.kind },
-      { title: 'NAME', value: (change) => change.name },
-    ],
-    changes.slice(0, MOST_CHANGES_SHOWN),
-  );
-  const more = changes.length > MOST_CHANGES_SHOWN ? `… and ${changes.length - MOST_CHANGES_SHOWN} more (--json has all)\n` : '';
-  const counts = (['create', 'change', 'delete'] as const)
-    .map((action) => ({ action, count: changes.filter((change) => change.action === action).length }))
-    .filter(({ count }) => count > 0)
-    .map(({ action, count }) => `${count} ${dryRun ? `to ${plans[action]}` : verbs[action]}`)
-    .join(', ');
-  const outcome = dryRun ? `dry run: ${counts}; nothing was changed` : `revision ${revision}: ${counts}`;
-  return `${rows}${more}${styled(terminal, 'bold', outcome)}\n`;
+function describeChanges(terminal: Terminal, answer: ManifestAnswer, dryRun: boolean): string {
+  const { changes, revision } = answer;
+  if (!answer.changed) return `nothing to change: the cluster is as the manifest says, at revision ${revision}\n`;
+  const outcome = dryRun
+    ? `dry run: ${countsOf(changes, { create: 'to create', change: 'to change', delete: 'to delete' })}; nothing was changed`
+    : `revision ${revision}: ${countsOf(changes, changed)}`;
+  return `${renderChanges(terminal, changes, dryRun ? toChange : changed)}${styled(terminal, 'bold', outcome)}\n`;
 }

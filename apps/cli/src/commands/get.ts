@@ -39,8 +39,9 @@ export const addGet: AddCommand = (cli, terminal) =>
     }),
   );
 
-async function showManifest(session: Session): Promise<void> {
-  const manifest = await session.client.get<object>(await session.inCluster(MANIFEST));
+/** The whole cluster as a file that `apply` takes, as it was at a revision, undefined: as it is. */
+export async function showManifest(session: Session, revision?: number): Promise<void> {
+  const manifest = await session.client.get<object>(await session.inCluster(MANIFEST), { revision });
   session.show(manifest, () => stringify(manifest, { lineWidth: 0 }));
 }
 

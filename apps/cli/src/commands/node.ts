@@ -1,28 +1,45 @@
 import type { DriftAnswer, KernelObjectAnswer, NodeStateAnswer, ObservedAnswer, StepAnswer } from '../answers.js';
 import type { Session } from '../session.js';
 import { type Column, renderTable } from '../table.js';
+import { revokeNode, showCredentials } from './access.js';
 import { type AddCommand, inSession } from './command.js';
 
 export const addNode: AddCommand = (cli, terminal) =>
-  cli.command('node', 'What a node is meant to have in its kernel, and what it has', (command) =>
-    command.demandCommand(1, 'Name what to show: portolan node state NODE').command(
-      'state <node>',
-      'Show the computed state of a node, object by object',
-      (state) =>
-        state
-          .positional('node', { type: 'string', demandOption: true, describe: 'Name of the node' })
-          .options({
-            observed: { type: 'boolean', describe: 'Show what the agent last saw in the kernel instead' },
-            drift: { type: 'boolean', describe: 'Show what differs between the two instead' },
-          })
-          .conflicts('observed', 'drift'),
-      inSession(terminal, async (session, { node, observed, drift }) => {
-        if (drift === true) await showDrift(session, node);
-        else if (observed === true) await showObserved(session, node);
-        else await showState(session, node);
-      }),
-    ),
+  cli.command('node', 'What a node is meant to have in its kernel and what it has, and the credentials of its agent', (command) =>
+    command
+      .demandCommand(1, 'Say what to do: portolan node state NODE, credentials NODE or revoke NODE')
+      .command(
+        'state <node>',
+        'Show the computed state of a node, object by object',
+        (state) =>
+          state
+            .positional('node', nodeName)
+            .options({
+              observed: { type: 'boolean', describe: 'Show what the agent last saw in the kernel instead' },
+              drift: { type: 'boolean', describe: 'Show what differs between the two instead' },
+            })
+            .conflicts('observed', 'drift'),
+        inSession(terminal, async (session, { node, observed, drift }) => {
+          if (drift === true) await showDrift(session, node);
+          else if (observed === true) await showObserved(session, node);
+          else await showState(session, node);
+        }),
+      )
+      .command(
+        'credentials <node>',
+        'List the certificates of a node',
+        (credentials) => credentials.positional('node', nodeName),
+        inSession(terminal, async (session, { node }) => showCredentials(session, node)),
+      )
+      .command(
+        'revoke <node>',
+        'Cut the agent of a node off within seconds',
+        (revoke) => revoke.positional('node', nodeName),
+        inSession(terminal, async (session, { node }) => revokeNode(session, node)),
+      ),
   );
+
+const nodeName = { type: 'string', demandOption: true, describe: 'Name of the node' } as const;
 
 const ENDPOINT = 'endpoint:';
 

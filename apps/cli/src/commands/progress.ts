@@ -1,4 +1,4 @@
-import type { NodeStatusAnswer, RevisionAnswer, StatusAnswer } from '../answers.js';
+import type { NodeStatusAnswer, StatusAnswer } from '../answers.js';
 import { agentStyle, agentWord } from '../kinds.js';
 import { type Column, renderTable } from '../table.js';
 import { styled } from '../terminal.js';
@@ -17,7 +17,7 @@ const nodeColumns: readonly Column<NodeStatusAnswer>[] = [
     style: (node) => (node.appliedRevision < node.computedRevision ? 'yellow' : undefined),
   },
   { title: 'LAST REPORT', value: (node) => node.lastReportAt ?? undefined },
-  { title: 'STATUS', value: (node) => node.lastStatus ?? undefined, style: (node) => (node.lastStatus === 'failed' ? 'red' : undefined) },
+  { title: 'STATUS', value: statusWord, style: (node) => (node.lastStatus === 'failed' ? 'red' : undefined) },
 ];
 
 export const addStatus: AddCommand = (cli, terminal) =>
@@ -36,9 +36,23 @@ export const addStatus: AddCommand = (cli, terminal) =>
     }),
   );
 
-function nodeTroubles({ name, lastErrors, lastWaiting }: NodeStatusAnswer): string {
-  const errors = lastErrors.map(({ code, message, fix }) => `${name}: ${message} [${code}]\n  fix: ${fix}\n`).join('');
-  return lastWaiting.length === 0 ? errors : `${errors}${name}: ${lastWaiting.length} objects wait for the namespace of an endpoint\n`;
+function statusWord({ lastStatus, degraded }: NodeStatusAnswer): string | undefined {
+  return degraded === null ? (lastStatus ?? undefined) : `degraded (${degraded.failures} failures)`;
+}
+
+function nodeTroubles(node: NodeStatusAnswer): string {
+  const { name, degraded, lastErrors, lastWaiting } = node;
+  const head = degraded === null ? '' : `${name} is degraded: it has failed ${degraded.failures} times in a row since ${degraded.since}\n`;
+  const errors = lastErrors.map((error) => errorText(name, error)).join('');
+  const waiting = lastWaiting.length === 0 ? '' : `${name}: ${lastWaiting.length} objects wait for the namespace of an endpoint\n`;
+  return `${head}${errors}${waiting}`;
+}
+
+/** With the process that failed, what it ended with and what it wrote. */
+function errorText(node: string, { code, key, message, fix, command }: NodeStatusAnswer['lastErrors'][number]): string {
+  const object = key === undefined ? '' : `${key}: `;
+  const ran = command === undefined ? '' : `  ${command.command}: exit code ${command.exitCode}\n${command.stderr.trimEnd().replaceAll(/^(?=.)/gm, '  ! ')}\n`;
+  return `${node}: ${object}${message} [${code}]\n${ran}  fix: ${fix}\n`;
 }
 
 export const addWait: AddCommand = (cli, terminal) =>
@@ -54,24 +68,5 @@ export const addWait: AddCommand = (cli, terminal) =>
       const wanted = revision ?? (await session.client.get<StatusAnswer>(await session.inCluster('status'))).intentRevision;
       const answer = await waitForRevision(session, wanted, timeout);
       session.show(answer, () => `revision ${wanted} is applied on every node\n`);
-    }),
-  );
-
-const revisionColumns: readonly Column<RevisionAnswer>[] = [
-  { title: 'REVISION', value: (row) => row.revision, align: 'right' },
-  { title: 'WHEN', value: (row) => row.createdAt },
-  { title: 'BY', value: (row) => row.actor },
-  { title: 'WHAT', value: (row) => row.summary },
-  { title: 'CHANGES', value: (row) => row.changes.length, align: 'right' },
-];
-
-export const addRevisions: AddCommand = (cli, terminal) =>
-  cli.command(
-    'revisions',
-    'List the changes of the intent, newest first',
-    (command) => command.options({ limit: { type: 'number', default: 20, describe: 'Revisions to show at most' } }),
-    inSession(terminal, async (session, { limit }) => {
-      const revisions = await session.client.list<RevisionAnswer>(await session.inCluster('revisions'), {}, limit);
-      session.show(revisions, () => (revisions.length === 0 ? 'no revisions\n' : renderTable(terminal, revisionColumns, revisions)));
     }),
   );
