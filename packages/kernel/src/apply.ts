@@ -9,6 +9,7 @@ import { mountNewNamespace, unmountNamespace } from './in-namespace.js';
 import { writeIpvs } from './ipvs-write.js';
 import type { AppliedBatch, Executed, FoundNamespace, NameServer, UdpRelay } from './ports.js';
 import { inSpace, namespaceFile, ownPath, type Surroundings } from './spaces.js';
+import { type StopReader, stopByName, stopOfIproute } from './stops.js';
 import { writeSysctls } from './sysctls.js';
 import { type Iptables, LOAD_FLOWS } from './tools.js';
 
@@ -66,16 +67,28 @@ async function deleteNamespace({ exec }: Surroundings, path: string): Promise<vo
   await rm(path, { force: true });
 }
 
-/** Lines `add NAME` and `delete NAME`; deletions first, as a namespace that is made anew is in both. */
+/**
+ * Lines `add NAME` and `delete NAME`; deletions first, as a namespace that is made anew is in both. The answer has a line `LINE: why` for
+ * each that failed.
+ */
 async function changeNamespaces(surroundings: Surroundings, text: string): Promise<string> {
-  const lines = text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => line.trim().split(/\s+/));
-  const pathsOf = (verb: string): string[] => lines.filter(([first]) => first === verb).map(([, name = '']) => ownPath(surroundings.runDirectory, name));
-  for (const path of pathsOf('delete')) await deleteNamespace(surroundings, path);
-  for (const path of pathsOf('add')) await addNamespace(path);
-  return '';
+  const lines = text.split('\n').filter((line) => line !== '');
+  let failures = '';
+  const carryOut = async (verb: string, change: (path: string) => Promise<void>): Promise<void> => {
+    for (const line of lines) {
+      const [first, name = ''] = line.split(' ');
+      if (first !== verb) continue;
+      try {
+        await change(ownPath(surroundings.runDirectory, name));
+      } catch (error) {
+        if (!(error instanceof PortolanError && error.code === 'apply-failed')) throw error;
+        failures += `${line}: ${error.message}\n`;
+      }
+    }
+  };
+  await carryOut('delete', (path) => deleteNamespace(surroundings, path));
+  await carryOut('add', addNamespace);
+  return failures;
 }
 
 /** The tools of iproute2 name the line that failed by its number; the answer has its text, too. */
@@ -84,6 +97,16 @@ function withFailedLines(ran: Executed, input: string): Executed {
   const lines = input.split('\n');
   return { ...ran, stderr: ran.stderr.replace(/^Command failed -:([0-9]+)$/gm, (said, number) => `${said}: ${lines[Number(number) - 1] ?? ''}`) };
 }
+
+/** Of the other tools a batch succeeds or fails as a whole. */
+const stopReaders: Partial<Record<Tool, StopReader>> = {
+  netns: stopByName((line) => line, { triesAll: true }),
+  ip: stopOfIproute,
+  bridge: stopOfIproute,
+  sysctl: stopByName((line) => line.split(' = ', 1)[0] ?? '', { triesAll: true }),
+  ipvsadm: stopByName((line) => line, { triesAll: false }),
+  file: stopByName((line) => line.split(' ', 2)[1]?.slice('file/host/'.length) ?? '', { triesAll: true }),
+};
 
 /** Tools in no namespace of their own. */
 const nowhere: ReadonlySet<Tool> = new Set(['netns', 'dns', 'relay', 'file']);
@@ -138,7 +161,8 @@ export function batchApplier(surroundings: Surroundings, means: Means) {
     for (const batch of batches) {
       if (failed.has(batch.space)) continue;
       const ran = await executed(batch);
-      applied.push({ ...ran, batch });
+      const stop = ran.exitCode === 0 ? undefined : stopReaders[batch.tool]?.(batch.text, ran.stderr, batch.goesOn === true);
+      applied.push({ ...ran, batch, ...(stop === undefined ? {} : { stop }) });
       if (ran.exitCode === 0 || batch.goesOn === true) continue;
       if (!batch.space.startsWith('endpoint:')) break;
       failed.add(batch.space);

@@ -30,7 +30,7 @@ export async function containerPids(exec: Exec, names: readonly string[]): Promi
     if (wanted.length === 0) break;
     try {
       // Exit code 1 when one of them does not exist, with the lines of the others.
-      const { stdout } = await exec.run([engine, 'inspect', '--type', 'container', '--format', FORMAT, ...wanted]);
+      const { stdout } = await exec.run([engine, 'inspect', '--type', 'container', '--format', FORMAT, '--', ...wanted]);
       installed += 1;
       for (const [name, pid] of pidsIn(stdout, wanted)) found.set(name, pid);
     } catch (error) {

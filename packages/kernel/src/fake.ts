@@ -1,7 +1,7 @@
 import type { Problem } from '@portolan/model';
 import { type KernelObject, type NodeState, type ObjectBody, type ObservedObject, observedState, type Space } from '@portolan/node-state';
 import type { Batch, Layout } from '@portolan/render';
-import type { AppliedBatch, Attachments, Kernel, NameServer, ResolvedEndpoints, UdpRelay } from './ports.js';
+import type { AppliedBatch, Attachments, Executed, FailedLine, Kernel, NameServer, Observation, ResolvedEndpoints, Stop, UdpRelay } from './ports.js';
 import { type KernelTable, tableOfKind } from './written.js';
 
 /**
@@ -18,11 +18,21 @@ export interface FakeKernel extends Kernel {
   refuse(endpoint: string, reason: Problem | undefined): void;
   /** Changes or (with undefined) removes an object behind the agent's back. */
   tamper(key: string, hash: string | undefined): void;
-  /** Called before each batch; what it throws is thrown by `apply`, an exit code other than 0 fails the batch. */
+  /** Called before each batch; what it throws is thrown by `apply`, an exit code other than 0 fails the batch, and nothing of it is done. */
   onBatch: (batch: Batch) => number;
+  /**
+   * What a tool says of the object of this key, which it then does not make, change or remove; undefined for all others. As in a real kernel
+   * the line fails, or with rules, names and the relay the whole batch.
+   */
+  refuses: (key: string) => string | undefined;
+  /** Puts a foreign rule before what is ours in a chain, or (with undefined) takes it away. */
+  obstruct(space: Space, chain: string, text: string | undefined): void;
   readonly objects: ReadonlyMap<string, ObservedObject>;
   readonly counts: { observed: number; partlyObserved: number; batches: number; probed: number };
 }
+
+/** Tools that go on behind a line that failed, whatever the batch says. */
+const goingOn: ReadonlySet<Batch['tool']> = new Set(['netns', 'sysctl', 'file']);
 
 function spacesOf(object: ObservedObject | KernelObject): readonly Space[] {
   return object.body?.kind === 'veth' ? [object.space, object.body.peer.space] : [object.space];
@@ -38,6 +48,7 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
   const absent = new Set<string>();
   const refused = new Map<string, Problem>();
   const generations = new Map<string, number>();
+  const obstructions = new Map<string, Observation['obstructions'][number]>();
   const counts = { observed: 0, partlyObserved: 0, batches: 0, probed: 0 };
   /** What the last observation saw. */
   let remembered: readonly ObservedObject[] = [];
@@ -75,6 +86,37 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
     if (gone?.body !== undefined) dropLinks(gone.space, gone.body);
   }
 
+  /** How far a batch comes whose lines are carried out one by one; undefined when none is refused. */
+  function stopOf({ owners = [], tool, goesOn }: Batch): Stop | undefined {
+    const failed: FailedLine[] = [];
+    for (const [line, keys] of owners.entries()) {
+      const said = keys.map(kernel.refuses).find((reason) => reason !== undefined);
+      if (said !== undefined) failed.push({ line, said });
+    }
+    const [first] = failed;
+    if (first === undefined) return undefined;
+    return goesOn === true || goingOn.has(tool) ? { failed, next: owners.length } : { failed: [first], next: first.line + 1 };
+  }
+
+  async function carriedOut(batch: Batch): Promise<Pick<Executed, 'exitCode' | 'stderr'> & { readonly stop?: Stop }> {
+    const exitCode = kernel.onBatch(batch);
+    if (exitCode !== 0) return { exitCode, stderr: 'refused by the test\n' };
+    const { owners, tool, keys } = batch;
+    const isWhole = owners === undefined || tool === 'dns' || tool === 'relay';
+    const stop = isWhole ? undefined : stopOf(batch);
+    if (stop !== undefined) {
+      const untried = new Set(owners?.slice(stop.next).flat());
+      for (const key of keys) if (!untried.has(key) && kernel.refuses(key) === undefined) applyKey(key);
+      return { exitCode: 1, stderr: stop.failed.map(({ said }) => `${said}\n`).join(''), stop };
+    }
+    const said = keys.map(kernel.refuses).find((reason) => reason !== undefined);
+    if (said !== undefined) return { exitCode: 1, stderr: `${said}\n` };
+    if (tool === 'dns' && names !== undefined) await names.change(batch.text, found);
+    else if (tool === 'relay' && relay !== undefined) await relay.change(batch.text);
+    else for (const key of keys) applyKey(key);
+    return { exitCode: 0, stderr: '' };
+  }
+
   async function resolve(endpoints: Attachments): Promise<ResolvedEndpoints> {
     const asked = Object.keys(endpoints);
     const found = asked.filter((id) => !absent.has(id) && !refused.has(id));
@@ -89,6 +131,12 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
     objects,
     counts,
     onBatch: () => 0,
+    refuses: () => undefined,
+    obstruct: (space, chain, text) => {
+      if (text === undefined) obstructions.delete(`${space} ${chain}`);
+      else obstructions.set(`${space} ${chain}`, { space, chain, text });
+    },
+    rulesOf: () => '',
     intend: (state) => {
       intended = new Map(state.objects.map((object) => [object.key, object]));
     },
@@ -137,7 +185,12 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
       const presence = Object.fromEntries(Object.keys(endpoints).map((id) => [id, id in resolved.found ? ('present' as const) : ('absent' as const)]));
       found = resolved.found;
       const answered = [...(names?.observed(found) ?? []), ...((await relay?.observed()) ?? [])];
-      return { ...observedState([...remembered.filter(isAsked), ...answered], presence, []), refused: resolved.refused };
+      return {
+        ...observedState([...remembered.filter(isAsked), ...answered], presence, []),
+        obstructions: [...obstructions.values()],
+        incarnations: Object.fromEntries(Object.entries(found).map(([id, { incarnation }]) => [id, incarnation])),
+        refused: resolved.refused,
+      };
     },
     apply: async (batches) => {
       const applied: AppliedBatch[] = [];
@@ -145,12 +198,9 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
       for (const batch of batches) {
         if (failed.has(batch.space)) continue;
         counts.batches += 1;
-        const exitCode = kernel.onBatch(batch);
-        if (exitCode === 0 && batch.tool === 'dns' && names !== undefined) await names.change(batch.text, found);
-        else if (exitCode === 0 && batch.tool === 'relay' && relay !== undefined) await relay.change(batch.text);
-        else if (exitCode === 0) for (const key of batch.keys) applyKey(key);
-        applied.push({ batch, command: `fake ${batch.tool}`, exitCode, stdout: '', stderr: exitCode === 0 ? '' : 'refused by the test\n', milliseconds: 0 });
-        if (exitCode === 0 || batch.goesOn === true) continue;
+        const ran = await carriedOut(batch);
+        applied.push({ batch, command: `fake ${batch.tool}`, stdout: '', milliseconds: 0, ...ran });
+        if (ran.exitCode === 0 || batch.goesOn === true) continue;
         if (!batch.space.startsWith('endpoint:')) break;
         failed.add(batch.space);
       }

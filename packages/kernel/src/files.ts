@@ -6,6 +6,9 @@ import { setLines } from '@portolan/render';
 const MODE = 0o644;
 const FOLDER_MODE = 0o755;
 
+/** Whoever tells an agent its state is not to write anything else on a host. */
+const FOLDERS = ['/run/flannel/', '/etc/cni/net.d/'];
+
 /** Folders of configuration are read by the endings of names; by this one nothing is. */
 const UNFINISHED = '.portolan-new';
 
@@ -71,9 +74,10 @@ export function ownFiles(root: string, recordPath: string): OwnFiles {
     known = next;
   }
 
-  /** Where a path is below the root; a path that could leave it is refused. */
+  /** Where a path is below the root; a path that could leave it is refused, and so is all that flannel and CNI do not read. */
   function placeOf(path: string): string {
     if (!path.startsWith('/') || path.endsWith('/') || normalize(path) !== path) throw new Error('is no absolute path of a file');
+    if (!FOLDERS.some((folder) => path.startsWith(folder))) throw new Error(`is in none of the folders ${FOLDERS.join(', ')}`);
     return join(root, path);
   }
 

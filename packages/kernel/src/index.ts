@@ -1,3 +1,4 @@
+export { type Blame, type CarriedOut, carryOut } from './carry-out.js';
 export { concernsUs, eventInWords, interestOf, isByOthers, type KernelInterest } from './concerns.js';
 export { establishedConnections } from './connections.js';
 export { type KernelEvent, type KernelEvents, type KernelEventsOptions, kernelEvents } from './events.js';

@@ -133,6 +133,7 @@ export function openLinuxKernel(options: LinuxKernelOptions): Kernel {
     observe,
     doubts: observer.doubts,
     apply,
+    rulesOf: (space) => observer.rulesOf(space),
     purge,
   };
 }

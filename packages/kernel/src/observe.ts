@@ -32,6 +32,8 @@ interface Remembered {
   readonly place: Place;
   readonly scans: ReadonlyMap<KernelTable, readonly Scan[]>;
   readonly links: Pick<LinkScan, 'halves' | 'vteps' | 'tuns'>;
+  /** Output of iptables-save. */
+  readonly rules: string;
   readonly pulse: SpacePulse;
 }
 
@@ -46,6 +48,8 @@ export interface KernelObserver {
   observe(request: ObserveRequest, resolved: ResolvedEndpoints): Promise<Observation>;
   /** What may have changed since it was read, see Kernel.doubts. */
   doubts(): Written;
+  /** See `Kernel`. */
+  rulesOf(space: Space): string;
 }
 
 /** What holds the part of a state that is in no kernel. */
@@ -88,18 +92,20 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, { nam
     const scans = new Map(before?.scans);
     const pulse = before?.pulse ?? spacePulse(place.path, tool.version.includes('nf_tables') ? 'nf_tables' : 'legacy', place.space.startsWith('own:'));
     let links = before?.links ?? noLinks;
+    let rules = before?.rules ?? '';
     try {
       for (const table of tables) {
         pulse.reading(table);
         const found = await readTable(table, { ...place, exec, iptables: tool, vteps: links.vteps });
         scans.set(table, found.scans);
         links = found.links ?? links;
+        rules = found.rules ?? rules;
       }
     } catch (error) {
       pulse.close();
       throw error;
     }
-    return { place, scans, links, pulse };
+    return { place, scans, links, rules, pulse };
   }
 
   /** Nothing is known of it any more. */
@@ -154,6 +160,12 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, { nam
           .flatMap(({ space, foreign }) => foreign.map((text) => ({ space, text })))
           .sort((a, b) => (`${a.space} ${a.text}` < `${b.space} ${b.text}` ? -1 : 1)),
       ),
+      obstructions: scans
+        .flatMap(({ space, obstructions = [] }) => obstructions.map((one) => ({ space, ...one })))
+        .sort((a, b) => (`${a.space} ${a.chain}` < `${b.space} ${b.chain}` ? -1 : 1)),
+      incarnations: Object.fromEntries(
+        Object.entries(resolved.found).flatMap(([id, { incarnation }]) => (presence[id] === 'present' ? [[id, incarnation]] : [])),
+      ),
       refused: resolved.refused,
     };
   }
@@ -173,5 +185,5 @@ export function kernelObserver({ exec, runDirectory, host }: Surroundings, { nam
     return doubted;
   }
 
-  return { observe, doubts };
+  return { observe, doubts, rulesOf: (space) => readings.get(space)?.rules ?? '' };
 }

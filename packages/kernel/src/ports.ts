@@ -1,6 +1,6 @@
 import type { Attachment, Cidr, Id, Problem } from '@portolan/model';
-import type { NodeState, ObservedObject, ObservedState, SysctlNames } from '@portolan/node-state';
-import type { Batch, Layout } from '@portolan/render';
+import type { NodeState, ObservedObject, ObservedState, Space, SysctlNames } from '@portolan/node-state';
+import type { Batch, Layout, Obstruction } from '@portolan/render';
 import type { Written } from './written.js';
 
 /** A process that ran to its end. */
@@ -26,8 +26,25 @@ export interface Exec {
   readonly started: number;
 }
 
+/** A line of a batch that failed. */
+export interface FailedLine {
+  /** From 0. */
+  readonly line: number;
+  /** What the tool said of it. */
+  readonly said: string;
+}
+
+/** How far a batch that failed came, where its lines were carried out one by one. */
+export interface Stop {
+  readonly failed: readonly FailedLine[];
+  /** The first line that was not tried; the number of lines where all were. */
+  readonly next: number;
+}
+
 export interface AppliedBatch extends Executed {
   readonly batch: Batch;
+  /** Left out where the batch is carried out as a whole, or failed as a whole. */
+  readonly stop?: Stop;
 }
 
 /** The namespace of an endpoint. */
@@ -81,6 +98,10 @@ export interface ObserveRequest {
 }
 
 export interface Observation extends ObservedState {
+  /** Foreign rules that may swallow packets before ours see them. */
+  readonly obstructions: readonly (Obstruction & { readonly space: Space })[];
+  /** Of the namespaces of endpoints that are there: changes when another one stands behind the same attachment. */
+  readonly incarnations: Readonly<Record<Id, string>>;
   /** Endpoints whose namespaces are there but must not or cannot be attached; they are `absent`. */
   readonly refused: ResolvedEndpoints['refused'];
 }
@@ -108,6 +129,8 @@ export interface Kernel {
    * it fails when one of its lines does, and its standard error names each of them.
    */
   apply(batches: readonly Batch[]): Promise<readonly AppliedBatch[]>;
+  /** The rules of a namespace, as iptables-save printed them at the last observation that read them; '' where none did. */
+  rulesOf(space: Space): string;
   /** Removes everything of ours from this host, endpoints' namespaces included. Fails with `apply-failed` when something stays. */
   purge(endpoints: NodeState['endpoints']): Promise<void>;
 }

@@ -47,6 +47,8 @@ export function hasTable(space: Space, table: KernelTable, hasIpvs: boolean): bo
 export interface Reading {
   readonly scans: readonly Scan[];
   readonly links?: Pick<LinkScan, 'halves' | 'vteps' | 'tuns'>;
+  /** Output of iptables-save. */
+  readonly rules?: string;
 }
 
 export interface ReadRequest {
@@ -141,7 +143,10 @@ const readers: Readonly<Record<KernelTable, (request: ReadRequest) => Promise<Re
     const { text, timeouts } = inSpace(path, ipvsTable);
     return { scans: [scanIpvsadm(space, text), scanIpvsTimeouts(space, timeouts)] };
   },
-  rules: async (request) => ({ scans: [scanIptablesSave(request.space, await output(request, request.iptables.save))] }),
+  rules: async (request) => {
+    const rules = await output(request, request.iptables.save);
+    return { scans: [scanIptablesSave(request.space, rules)], rules };
+  },
 };
 
 /** What one table holds that is recognisably ours, and what in a namespace of our own is not. Fails with `apply-failed`. */

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Id, PortolanError, type Problem, problem } from '@portolan/model';
+import { type Id, isNamespacePath, PortolanError, type Problem, problem } from '@portolan/model';
 import { containerPids } from './containers.js';
 import type { Attachments, FoundNamespace, ResolvedEndpoints } from './ports.js';
 import { isAlive, isKnownProcess, type KnownProcess, startTimeOf } from './processes.js';
@@ -87,6 +87,15 @@ export function endpointResolver({ exec, runDirectory, host: hostPath }: Surroun
         'pid' in attachment ? await processOfPid(id, attachment.pid) : 'container' in attachment ? byContainer.get(attachment.container) : undefined;
       const path = 'netns' in attachment ? attachment.netns : process === undefined ? undefined : `/proc/${process.pid}/ns/net`;
       if (path === undefined) continue;
+      if (!isNamespacePath(path) || path.startsWith(`${runDirectory}/`)) {
+        refused[id] = problem(
+          'invalid-document',
+          '',
+          `endpoint ${id}: ${JSON.stringify(path)} is no path of the network namespace of an endpoint`,
+          'Attach the endpoint by a path of letters, digits and "_.:@+=,~-", outside of the run directory of the agent.',
+        );
+        continue;
+      }
       const file = await namespaceFile(path);
       if (file.state !== 'mounted') continue;
       const other = takenBy.get(file.identity);

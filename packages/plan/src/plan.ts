@@ -6,6 +6,10 @@ export type Step =
   | { readonly action: 'replace'; readonly object: KernelObject; readonly observed: ObservedObject; readonly reason: string }
   | { readonly action: 'delete'; readonly observed: ObservedObject; readonly reason: string };
 
+export function keyOfStep(step: Step): string {
+  return step.action === 'delete' ? step.observed.key : step.object.key;
+}
+
 /** What leads from what is there to what is wanted: deletions in reverse order of making where they must go first, then the rest. */
 export interface Plan {
   /** Hash of the observed state that it starts from. */

@@ -18,6 +18,8 @@ export interface Batch {
   readonly text: string;
   /** Keys of the objects that it makes, changes or removes. */
   readonly keys: readonly string[];
+  /** For each line of the text the keys of the objects that it is for; left out where the text is one transaction. */
+  readonly owners?: readonly (readonly string[])[];
   /**
    * Its lines do not depend on each other, and nothing else does on them: the tool goes on after one that fails, and so do the
    * batches that follow. The kernel refuses a route as long as its gateway cannot be reached, and the rest of the node is not to wait for it.

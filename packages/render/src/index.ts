@@ -1,4 +1,7 @@
 export * from './batch.js';
+export { type ForeignMark, foreignMarksOf } from './foreign-marks.js';
+export { type KeptRules, keptRules, noRulesKept } from './kept-rules.js';
+export type { Obstruction } from './obstructions.js';
 export { renderPlan } from './render-plan.js';
 export * from './scan.js';
 export { scanIpvsadm, scanIpvsTimeouts } from './scan-ipvsadm.js';

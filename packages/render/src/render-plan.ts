@@ -2,6 +2,7 @@ import { bodyHash, type KernelObject, type NodeState, type Space } from '@portol
 import { isName, isRule, narrowedName, type Plan, type Step } from '@portolan/plan';
 import type { Batch, Layout } from './batch.js';
 import { flowsToForward } from './flows.js';
+import { type KeptRules, noRulesKept } from './kept-rules.js';
 import { makeObject, setLine } from './make.js';
 import { removeObject } from './remove.js';
 import { Sheet } from './sheet.js';
@@ -10,9 +11,10 @@ import { renderTables } from './tables.js';
 /**
  * The text of a plan for the tools of Linux, in the order of execution: one batch for each tool and namespace, and a
  * second of `ip` or of names where something must go before, or can go only after. Rules of a namespace are written whole, so the
- * node state is needed beside the plan. Run each batch so that it stops at its first error, unless it says that it goes on.
+ * node state is needed beside the plan; what of them stays as it is stands in `kept`. Run each batch so that it stops at its first error,
+ * unless it says that it goes on.
  */
-export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batch[] {
+export function renderPlan(plan: Pick<Plan, 'steps'>, desired: NodeState, layout: Layout, kept: KeptRules = noRulesKept): Batch[] {
   const sheet = new Sheet();
   const rules = new Map<Space, Step[]>();
   const isMade = (step: Step) => step.action !== 'delete' && !isName(step.object.body.kind);
@@ -38,7 +40,7 @@ export function renderPlan(plan: Plan, desired: NodeState, layout: Layout): Batc
   for (const [space, steps] of rules) {
     const lets = steps.some((step) => step.action !== 'delete');
     const slot = space === 'host' ? (lets ? 'host-rules' : 'host-rules-first') : 'rules';
-    const text = renderTables(space, wanted.get(space) ?? [], steps, layout);
+    const text = renderTables(space, wanted.get(space) ?? [], steps, layout, kept);
     for (const [i, step] of steps.entries())
       sheet.add(slot, space, step.action === 'delete' ? step.observed.key : step.object.key, ...(i === 0 ? [text.trimEnd()] : []));
   }

@@ -1,11 +1,14 @@
 import type { Mac } from '@portolan/model';
 import type { ObservedObject, Space } from '@portolan/node-state';
+import type { Obstruction } from './obstructions.js';
 
 /** What a scanner recognised in the output of one tool in one namespace. */
 export interface Scan {
   readonly objects: readonly ObservedObject[];
-  /** Lines in a namespace of our own that are not ours. Elsewhere only what stands in the way of what is wanted. */
+  /** Lines in a namespace of our own that are not ours. Elsewhere only what stands in the way of what is wanted, and one rule for each mark that others use. */
   readonly foreign: readonly string[];
+  /** Foreign rules that may swallow what is ours. */
+  readonly obstructions?: readonly Obstruction[];
 }
 
 export type Scanner = (space: Space, output: string) => Scan;

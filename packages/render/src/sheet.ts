@@ -1,3 +1,4 @@
+import { portolanError } from '@portolan/model';
 import type { Space } from '@portolan/node-state';
 import type { Batch, Tool } from './batch.js';
 
@@ -40,8 +41,17 @@ const goingOn: ReadonlySet<Slot> = new Set(['routes-first', 'host-routes', 'file
 /** Lines for one namespace, with the keys of the objects that they are for. */
 interface Page {
   readonly lines: string[];
+  /** Of each line. */
+  readonly owners: string[][];
   readonly keys: Set<string>;
-  readonly single: Set<string>;
+  /** Places of the lines that are there once only. */
+  readonly single: Map<string, number>;
+}
+
+/** Values are checked long before: what would be two commands to a tool is none of ours. Fails with `internal`. */
+export function assertOneLine(line: string): string {
+  if (/[\n\r\0]/.test(line)) throw portolanError('internal', '', `${JSON.stringify(line.slice(0, 200))} is no line for a tool`);
+  return line;
 }
 
 /** Collects lines by slot and namespace. */
@@ -51,33 +61,45 @@ export class Sheet {
   add(slot: Slot, space: Space, key: string, ...lines: readonly string[]): void {
     const page = this.page(slot, space);
     page.keys.add(key);
-    page.lines.push(...lines);
+    for (const line of lines) {
+      // Rules of a namespace come as one text, whose lines are looked at where they are made.
+      if (slots[slot] !== 'iptables-restore') assertOneLine(line);
+      page.lines.push(line);
+      page.owners.push([key]);
+    }
   }
 
   /** Like `add`, for a line that a namespace needs once only. */
   addOnce(slot: Slot, space: Space, key: string, line: string): void {
     const page = this.page(slot, space);
     page.keys.add(key);
-    if (page.single.has(line)) return;
-    page.single.add(line);
+    const known = page.single.get(line);
+    if (known !== undefined) {
+      page.owners[known]?.push(key);
+      return;
+    }
+    assertOneLine(line);
+    page.single.set(line, page.lines.length);
     page.lines.push(line);
+    page.owners.push([key]);
   }
 
   private page(slot: Slot, space: Space): Page {
     const ofSlot = this.pages.get(slot) ?? new Map<Space, Page>();
     this.pages.set(slot, ofSlot);
-    const page = ofSlot.get(space) ?? { lines: [], keys: new Set(), single: new Set() };
+    const page = ofSlot.get(space) ?? { lines: [], owners: [], keys: new Set(), single: new Map() };
     ofSlot.set(space, page);
     return page;
   }
 
   batches(): Batch[] {
     return (Object.keys(slots) as Slot[]).flatMap((slot) =>
-      [...(this.pages.get(slot) ?? [])].map(([space, { lines, keys }]) => ({
+      [...(this.pages.get(slot) ?? [])].map(([space, { lines, owners, keys }]) => ({
         space,
         tool: slots[slot],
         text: lines.map((line) => `${line}\n`).join(''),
         keys: [...keys],
+        ...(slots[slot] === 'iptables-restore' ? {} : { owners }),
         ...(goingOn.has(slot) ? { goesOn: true as const } : {}),
       })),
     );

@@ -1,6 +1,7 @@
 import { bodyHash, type KernelObject, type ObjectKind, type RuleEntryBody, type Space } from '@portolan/node-state';
 import type { Step } from '@portolan/plan';
 import type { Layout } from './batch.js';
+import { type KeptRules, noRulesKept } from './kept-rules.js';
 import { chainOfEntry, chainsOfKind, isOwnSpace, rulesOf, type Table } from './rules.js';
 import { restOfKey, ruleComment } from './tag.js';
 
@@ -15,13 +16,24 @@ type Tool = Pick<Layout, 'randomFully'>;
  * own namespace           -F, -X, then every rule in the built-in chains, as Swarm has them
  * host, endpoint          :PORTOLAN-… (made or emptied), then every rule; jumps only as their entries' steps say
  * ```
- * `wanted` are the objects of this namespace that are rules, `steps` those of the plan for them.
+ * `wanted` are the objects of this namespace that are rules, `steps` those of the plan for them. Of an object in `kept` these lines are
+ * written instead of its own; those of objects that are not wanted come last.
  */
-export function renderTables(space: Space, wanted: readonly KernelObject[], steps: readonly Step[], tool: Tool): string {
+export function renderTables(space: Space, wanted: readonly KernelObject[], steps: readonly Step[], tool: Tool, kept: KeptRules = noRulesKept): string {
   const rules = new Map<Table, string[]>();
+  /** `TABLE CHAIN` of each that has a rule. */
+  const filled = new Set<string>();
+  const write = (table: Table, line: string): void => {
+    append(rules, table, `-A ${line}`);
+    filled.add(`${table} ${line.split(' ', 1)[0]}`);
+  };
   for (const object of [...wanted].sort(byPlaceInChain)) {
     if (object.body.kind === 'rule-entry') continue;
-    for (const { table, line } of ruleLines(object, tool)) append(rules, table, `-A ${line}`);
+    for (const { table, line } of kept.get(object.key)?.lines ?? ruleLines(object, tool)) write(table, line);
+  }
+  const known = new Set(wanted.map(({ key }) => key));
+  for (const [key, { space: place, kind, lines }] of kept) {
+    if (place === space && kind !== 'rule-entry' && !known.has(key)) for (const { table, line } of lines) write(table, line);
   }
   if (isOwnSpace(space)) return (['mangle', 'nat'] as const).map((table) => transaction(table, ['-F', '-X', ...(rules.get(table) ?? [])])).join('');
 
@@ -29,6 +41,11 @@ export function renderTables(space: Space, wanted: readonly KernelObject[], step
   const needed = new Set<string>();
   const head = new Map<Table, string[]>();
   const doubled = new Set<string>();
+  // A chain that is written is emptied before, whether its entry is wanted, too, or not.
+  for (const place of filled) {
+    const [table, chain] = place.split(' ') as [Table, string];
+    chainSet(chains, table).add(chain);
+  }
   for (const { body } of wanted) {
     if (body.kind !== 'rule-entry') continue;
     chainSet(chains, body.table).add(chainOfEntry(space, body));
@@ -49,7 +66,7 @@ export function renderTables(space: Space, wanted: readonly KernelObject[], step
     .filter((table) => chains.has(table))
     .map((table) => {
       const names = [...chainSet(chains, table)].sort();
-      const unneeded = names.filter((chain) => !needed.has(`${table} ${chain}`) && !doubled.has(`${table} ${chain}`));
+      const unneeded = names.filter((chain) => [needed, doubled, filled].every((places) => !places.has(`${table} ${chain}`)));
       return transaction(table, [
         ...names.map((chain) => `:${chain} - [0:0]`),
         ...(head.get(table) ?? []),
@@ -74,7 +91,7 @@ function ruleLines({ space, key, hash, body }: Pick<KernelObject, 'space' | 'key
   const rules = rulesOf(space, body, tool);
   return rules.map(({ table, chain, match, target }, i) => ({
     table,
-    line: [chain, match, ruleComment(space, key, hash, i + 1, rules.length), '-j', target].filter((part) => part !== '').join(' '),
+    line: assertOneLine([chain, match, ruleComment(space, key, hash, i + 1, rules.length), '-j', target].filter((part) => part !== '').join(' ')),
   }));
 }
 

@@ -94,7 +94,7 @@ describe('batches', () => {
     const before = observed(to);
     const damaged = { ...before, objects: before.objects.map((o) => (o.key === 'namespace/own:ingress_sbox' ? { ...o, hash: '' } : o)) };
     expect(renderPlan(diffNodeState(damaged, to), to, layout)).toEqual([
-      { space: 'own:ingress_sbox', tool: 'ip', text: 'link set dev lo up\n', keys: ['namespace/own:ingress_sbox'] },
+      { space: 'own:ingress_sbox', tool: 'ip', text: 'link set dev lo up\n', keys: ['namespace/own:ingress_sbox'], owners: [['namespace/own:ingress_sbox']] },
     ]);
   });
 
