@@ -1,3 +1,4 @@
+export { type FieldDifference, type ObjectDifference, snapshotDifference } from './difference.js';
 export { cancelDrain, type DrainWish, drainEndpoint, finishDrains, removeEndpoint } from './drain.js';
 export { findNoun } from './find.js';
 export { finishFlannel, flannelSpecOf, observeRegistry, setFlannel } from './flannel.js';
