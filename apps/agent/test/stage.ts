@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FakeKernel, type KernelEvent, openFakeKernel } from '@portolan/kernel';
 import { type KernelObject, kernelObject, type NodeState, nodeState, nothingToWatch, type Watch } from '@portolan/node-state';
-import type { Report } from '@portolan/protocol';
+import type { Report, SyncHint } from '@portolan/protocol';
 import { createMemoryCoordination, createMemoryQueue } from '@portolan/store/memory';
 import { createAgent } from '../src/agent.js';
 import { systemClock } from '../src/clock.js';
@@ -84,7 +84,7 @@ export interface Stage {
   readonly metrics: AgentMetrics;
   /** Offers a state to agents and tells the fake kernel of it. */
   offer(generation: number, state: NodeState): void;
-  publish(generation: number): Promise<void>;
+  publish(generation: number, more?: Pick<SyncHint, 'nodeId' | 'delta'>): Promise<void>;
   /** A new agent on the same ledger and kernel, or on another. */
   agent(
     times?: { readonly resync?: number; readonly presence?: number; readonly quickPresence?: number },
@@ -138,9 +138,9 @@ export async function openStage(): Promise<Stage> {
       plane.offer(generation, state);
       kernel.intend(state);
     },
-    publish: async (generation) => {
+    publish: async (generation, more = {}) => {
       jobs += 1;
-      await queue.publish([{ id: String(jobs), cluster: CLUSTER, node: NODE, hint: { jobId: `job${jobs}`, generation, revision: generation } }]);
+      await queue.publish([{ id: String(jobs), cluster: CLUSTER, node: NODE, hint: { jobId: `job${jobs}`, generation, revision: generation, ...more } }]);
     },
     agent: (times = {}, others = {}) => {
       const agent = createAgent(
