@@ -13,7 +13,6 @@ import { reportOf } from './report.js';
 import { reporter } from './reporter.js';
 import { logRun } from './run-log.js';
 import { type Run, singleFlight } from './single-flight.js';
-import { keyOfStep } from './steps.js';
 import { teller } from './telling.js';
 import { clusterTies } from './ties.js';
 import { watchKernel } from './watch/kernel.js';
@@ -26,6 +25,9 @@ function problemsOf(error: unknown): readonly Problem[] {
 
 /** Reasons that are about the desired state alone: when it is the same and was reported, the kernel is not looked at. */
 const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']);
+
+/** Milliseconds after which drift is told before it is repaired. */
+const DRIFT_TOLD = 250;
 
 /** Codes of what a look found wrong that the control plane itself should hear of. */
 const remarkable: ReadonlySet<string> = new Set(['stale-generation', 'invalid-document', 'protocol-unsupported']);
@@ -66,6 +68,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     retryFirst,
     retryLast,
     onAnswer: (answer, report) => {
+      drift.delivered(report);
       if (answer.generation > report.generation) void flight.poke('newer');
     },
     onOutcome: (outcome) => metrics.reportEnded(outcome),
@@ -90,11 +93,12 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     reports,
     clock,
     signals: () => watch.signals(),
+    drift: () => drift.current(),
     isWanted: (id) => id in (source.ledger.desired?.state.endpoints ?? {}),
     onRepeated: () => metrics.signalsSent(),
   });
   const presenceOf = endpointPresence();
-  const drift = driftWatch();
+  const drift = driftWatch(() => clock.today());
   const host = hostFacts(kernel);
 
   let resync = ownResync;
@@ -124,15 +128,28 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     Partial<Reconciled> & {
       readonly endpoints: Report['endpoints'];
       /** What is told besides, without being a failure of the node. */
-      readonly remarks: readonly Problem[];
+      readonly remarks: Reconciled['problems'];
+      /** Drift that was set right. */
+      readonly repaired: ReturnType<typeof drift.ended>;
       /** Something could not be done in the namespace of an endpoint. */
       readonly isMending: boolean;
     };
 
   async function reach({ state: wanted }: DesiredState, trust: boolean): Promise<Reached> {
+    let cancelTelling: () => void = () => undefined;
     try {
       await host.for(wanted);
-      const done = await reconcile(kernel, wanted, source.endpoints(), trust);
+      const done = await reconcile(kernel, wanted, source.endpoints(), {
+        trust,
+        onPlan: (plan, observed) => {
+          const drifted = drift.seen(wanted, plan, observed);
+          cancelTelling();
+          // Repaired soon, it is told with the repair.
+          if (drifted.size > 0) cancelTelling = clock.after(DRIFT_TOLD, () => telling.changed(true));
+          return drifted;
+        },
+      });
+      const repaired = drift.ended(wanted, { steps: done.left, waiting: done.waiting }, done.observed);
       const { endpoints, refused } = done.observed;
       lastSeen = endpoints;
       if (!trust) watch.measure(wanted.address);
@@ -140,10 +157,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       const refusals = Object.entries(refused).flatMap(([id, refusal]) => (id in wanted.endpoints ? [refusal] : []));
       const presences = presenceOf.of(wanted, done);
       const { problems, setAside, waiting } = settled(done, presences);
-      return { ...done, problems, waiting, endpoints: presences, remarks: [...setAside, ...refusals], isMending: setAside.length > 0 };
+      return { ...done, problems, waiting, endpoints: presences, remarks: [...setAside, ...refusals], repaired, isMending: setAside.length > 0 };
     } catch (error) {
-      return { problems: problemsOf(error), endpoints: {}, remarks: [], isMending: false };
+      return { problems: problemsOf(error), endpoints: {}, remarks: [], repaired: [], isMending: false };
     } finally {
+      cancelTelling();
       // Whatever became of the kernel, somebody waits to hear of what is watched.
       watch.follow(wanted);
     }
@@ -156,6 +174,16 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     } catch (error) {
       log.warn({ err: error, generation: desired.generation }, 'what was applied is not noted on disk');
     }
+  }
+
+  let loggedOpen = '';
+
+  /** Keys in drift, when they are others than those that were logged last. */
+  function newlyOpen(): readonly string[] {
+    const keys = drift.current().open.map(({ key }) => key);
+    const isNews = keys.join() !== loggedOpen;
+    loggedOpen = keys.join();
+    return isNews ? keys : [];
   }
 
   let mends = 0;
@@ -213,14 +241,14 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     const { steps } = report;
     metrics.commandsRan(done.applied ?? []);
     metrics.stateSeen(report);
-    const repaired = drift.repaired(desired.state, report, done.steps ?? []);
-    metrics.driftRepaired(repaired.map((step) => kindOfKey(keyOfStep(step))));
+    const { repaired } = done;
+    metrics.driftRepaired(repaired.flatMap(({ key, kind }) => (kind === 'obstructed' ? [] : [kindOfKey(key)])));
     metrics.syncEnded(report.status, seconds());
     state = { generation: report.generation, revision: report.revision, status: report.status, errors: report.errors, lastRunAt: finishedAt };
-    logRun(log, report, { reasons, milliseconds: Math.round(seconds() * 1000), repaired: repaired.length, isMending: done.isMending });
+    logRun(log, report, { reasons, milliseconds: Math.round(seconds() * 1000), repaired: repaired.length, open: newlyOpen(), isMending: done.isMending });
 
     const isAsked = reasons.has('start') || reasons.has('asked') || answered !== undefined;
-    telling.ran(report, { begun, sawKernel: done.observed !== undefined, isDue: isAsked || steps.length > 0 });
+    telling.ran(report, { begun, sawKernel: done.observed !== undefined, isDue: isAsked || steps.length > 0 || repaired.length > 0 });
     watch.applied(desired, done.steps ?? []);
     if (report.status === 'applied') {
       reportedGeneration = report.generation;
@@ -273,7 +301,8 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   return {
     start: async () => {
       source = await desiredSource(controlPlane, ports.ledger, config);
-      const { desired } = source.ledger;
+      const { desired, applied } = source.ledger;
+      drift.begin(applied, desired?.state);
       log.info({ generation: desired?.generation ?? 0, revision: desired?.revision ?? 0 }, 'agent starts');
       await restoreNames(desired);
       if (ports.kernelEvents !== undefined) {

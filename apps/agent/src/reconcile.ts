@@ -1,8 +1,8 @@
-import { type AppliedBatch, type Kernel, type Observation, requestOf, type Written, writtenBy } from '@portolan/kernel';
+import { type AppliedBatch, type Blame, carryOut, type Kernel, type Observation, requestOf, type Written, writtenBy } from '@portolan/kernel';
 import { type Id, type Problem, problem } from '@portolan/model';
 import type { NodeState, ObservedState, Space } from '@portolan/node-state';
-import { diffNodeState, type Step } from '@portolan/plan';
-import { renderPlan } from '@portolan/render';
+import { asFound, diffNodeState, type Plan, type Step } from '@portolan/plan';
+import { withheld } from './policy.js';
 import { endpointOfSpace, endpointsOfStep, keyOfStep } from './steps.js';
 
 /** What was done to bring the kernel to a state, and how it looks now. */
@@ -17,7 +17,7 @@ export interface Reconciled {
   readonly waiting: readonly string[];
   readonly applied: readonly AppliedBatch[];
   readonly observed: Observation;
-  /** What stands between the kernel and the state; empty when it is reached. */
+  /** What stands between the kernel and the state; empty when it is reached, but for drift that is left by policy. */
   readonly problems: readonly KernelProblem[];
 }
 
@@ -25,37 +25,50 @@ export interface KernelProblem extends Problem {
   readonly key?: string;
   /** The endpoint that alone is concerned. */
   readonly endpoint?: Id;
+  /** The process that failed. */
+  readonly command?: { readonly command: string; readonly exitCode: number; readonly stderr: string };
+}
+
+export interface ReconcileOptions {
+  /** A plan is first made from the last observation. */
+  readonly trust: boolean;
+  /** Told of each observation that a plan is made from, before anything is done; the answer has the keys that are in drift. */
+  readonly onPlan?: (plan: Plan, observed: Observation) => ReadonlySet<string>;
 }
 
 /** Of many objects that are not there after an apply, so many are named. */
 const NAMED = 20;
 
-function concerning(endpoint: Id | undefined, found: Problem, key: string | undefined): KernelProblem {
-  return { ...found, ...(key === undefined ? {} : { key }), ...(endpoint === undefined ? {} : { endpoint }) };
-}
-
-function failureOf({ batch, command, stderr, exitCode }: AppliedBatch): KernelProblem {
-  const [key] = batch.keys;
-  const said = stderr.trim().split('\n').slice(-5).join(' | ') || `exit code ${exitCode}`;
-  return concerning(endpointOfSpace(batch.space), problem('apply-failed', '', `${batch.space}: ${command}: ${said}`), batch.keys.length > 1 ? undefined : key);
+function failureOf({ key, ran, said }: Blame): KernelProblem {
+  const { batch, command, exitCode, stderr } = ran;
+  const words = said.split('\n').slice(-5).join(' | ');
+  const endpoint = endpointOfSpace(batch.space);
+  return {
+    ...problem('apply-failed', '', `${batch.space}: ${command}: ${words}`),
+    ...(key === undefined ? {} : { key }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // Of a batch in which many lines failed each error has its own.
+    command: { command, exitCode, stderr: (ran.stop?.failed.length ?? 0) > 1 ? said : stderr },
+  };
 }
 
 function differenceOf(step: Step): KernelProblem {
+  const [endpoint] = endpointsOfStep(step);
   const key = keyOfStep(step);
-  return concerning(
-    endpointsOfStep(step)[0],
-    problem('apply-failed', '', `${key} is not as it should be, though every command succeeded: ${step.reason}`),
+  return {
+    ...problem('apply-failed', '', `${key} is not as it should be, though every command succeeded: ${step.reason}`),
     key,
-  );
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
 }
 
 /** What failed, and what is not there after all although nothing failed that it depends on. */
 function problemsOf(failures: readonly KernelProblem[], left: readonly Step[]): readonly KernelProblem[] {
-  // Behind a failure outside the endpoints nothing was done any more.
-  if (failures.some(({ endpoint }) => endpoint === undefined)) return failures;
-  const failed = new Set(failures.map(({ endpoint }) => endpoint));
+  const failed = new Set(failures.map(({ endpoint }) => endpoint).filter((endpoint) => endpoint !== undefined));
   const differences = left.filter((step) => !endpointsOfStep(step).some((id) => failed.has(id)));
-  return [...failures, ...differences.slice(0, NAMED).map(differenceOf)];
+  const rest = failures.length - NAMED;
+  const more = rest > 0 ? [problem('apply-failed', '', `${rest} more objects failed`)] : [];
+  return [...failures.slice(0, NAMED), ...more, ...differences.slice(0, NAMED).map(differenceOf)];
 }
 
 /** All steps, unless a batch failed: then those that some batch was for. */
@@ -75,17 +88,27 @@ interface Target {
   readonly kernel: Kernel;
   readonly desired: NodeState;
   readonly observe: (written?: Written) => Promise<Observation>;
+  readonly onPlan: NonNullable<ReconcileOptions['onPlan']>;
 }
 
-async function reach({ kernel, desired, observe }: Target, before: Observation): Promise<Reconciled> {
-  const { steps, waiting } = diffNodeState(before, desired);
-  if (steps.length === 0) return { steps, found: before, left: steps, waiting, applied: [], observed: before, problems: [] };
-  const applied = await kernel.apply(renderPlan({ from: before.hash, to: desired.hash, steps, waiting }, desired, kernel.layout));
+async function reach({ kernel, desired, observe, onPlan }: Target, before: Observation): Promise<Reconciled> {
+  const whole = diffNodeState(before, desired);
+  const drifted = onPlan(whole, before);
+  const alone = desired.watch.driftPolicy === 'report' ? withheld(before, desired, drifted) : new Set<string>();
+  const target = asFound(before, desired, alone);
+  const plan = alone.size === 0 ? whole : diffNodeState(target.observed, target.desired);
+  const { steps } = plan;
+  if (steps.length === 0) return { steps, found: before, left: whole.steps, waiting: whole.waiting, applied: [], observed: before, problems: [] };
+  const { applied, blames, aside } = await carryOut({ kernel, target, plan, alone, observe });
   const hasFailed = applied.some(({ exitCode }) => exitCode !== 0);
   const observed = await observe(hasFailed ? undefined : writtenBy(steps));
   const after = diffNodeState(observed, desired);
-  // What failed because its endpoint ended meanwhile is no problem: it waits.
-  const failures = applied.filter(({ exitCode, batch }) => exitCode !== 0 && !isGone(batch.space, observed)).map(failureOf);
+  const left = new Set(after.steps.map(keyOfStep));
+  // What failed because its endpoint ended meanwhile is no problem: it waits. Nor is what is there all the same.
+  const failures = blames
+    .filter(({ key, ran }) => !isGone(ran.batch.space, observed) && (key === undefined || left.has(key) || after.waiting.includes(key)))
+    .map(failureOf);
+  const besides = asFound(observed, desired, new Set([...alone, ...aside]));
   return {
     steps: begunSteps(steps, applied),
     found: before,
@@ -93,7 +116,7 @@ async function reach({ kernel, desired, observe }: Target, before: Observation):
     waiting: after.waiting,
     applied,
     observed,
-    problems: problemsOf(failures, after.steps),
+    problems: problemsOf(failures, diffNodeState(besides.observed, besides.desired).steps),
   };
 }
 
@@ -104,9 +127,14 @@ async function reach({ kernel, desired, observe }: Target, before: Observation):
  * With `trust`, a plan is first made from the last observation, which costs no process; what it wrote is read back all
  * the same, and when it leads nowhere, or nothing is to be done by it, everything is observed.
  */
-export async function reconcile(kernel: Kernel, desired: NodeState, endpoints: NodeState['endpoints'], trust: boolean): Promise<Reconciled> {
+export async function reconcile(
+  kernel: Kernel,
+  desired: NodeState,
+  endpoints: NodeState['endpoints'],
+  { trust, onPlan = () => new Set() }: ReconcileOptions,
+): Promise<Reconciled> {
   const request = requestOf(desired, endpoints);
-  const target: Target = { kernel, desired, observe: (written) => kernel.observe({ ...request, ...(written === undefined ? {} : { written }) }) };
+  const target: Target = { kernel, desired, onPlan, observe: (written) => kernel.observe({ ...request, ...(written === undefined ? {} : { written }) }) };
   const first = trust ? await reach(target, await target.observe(new Map())) : undefined;
   if (first !== undefined && first.applied.length > 0 && first.problems.length === 0) return first;
   // After a failure everything has been observed already.

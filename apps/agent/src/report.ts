@@ -1,5 +1,4 @@
 import type { AppliedBatch } from '@portolan/kernel';
-import type { Problem } from '@portolan/model';
 import { type CommandRecord, type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
 import type { KernelProblem, Reconciled } from './reconcile.js';
 import { keyOfStep } from './steps.js';
@@ -28,12 +27,12 @@ export interface RunFacts {
 
 const nothingObserved: Pick<Reconciled['observed'], 'objects' | 'foreign' | 'hash'> = { objects: [], foreign: [], hash: '' };
 
-/** `problems` are those of the run; of `remarks`, such as an endpoint that cannot be attached, the status takes no notice. Signals are added when it is told. */
+/** `problems` are those of the run; of `remarks`, such as an endpoint that cannot be attached, the status takes no notice. Signals and drift are added when it is told. */
 export function reportOf(
   desired: DesiredState,
   done: Partial<Reconciled>,
   problems: readonly KernelProblem[],
-  remarks: readonly Problem[],
+  remarks: readonly KernelProblem[],
   run: RunFacts,
 ): Report {
   const observed = done.observed ?? nothingObserved;
@@ -49,11 +48,12 @@ export function reportOf(
     finishedAt: new Date(run.finishedAt).toISOString(),
     steps: (done.steps ?? []).map((step) => ({ action: step.action, key: keyOfStep(step), reason: step.reason })),
     commands: (done.applied ?? []).map(commandRecord),
-    errors: [...problems, ...remarks].map(({ code, message, fix, ...rest }) => ({
+    errors: [...problems, ...remarks].map(({ code, message, fix, key, command }) => ({
       code,
       message,
       fix,
-      ...('key' in rest && typeof rest.key === 'string' ? { key: rest.key } : {}),
+      ...(key === undefined ? {} : { key }),
+      ...(command === undefined ? {} : { command: { ...command, stderr: cut(command.stderr) } }),
     })),
     waiting: [...(done.waiting ?? [])],
     endpoints: run.endpoints,
@@ -64,7 +64,9 @@ export function reportOf(
 }
 
 /** What makes a report worth sending when nobody asked for one. Two with the same say the same, but for counters. */
-export function reportFingerprint({ generation, revision, stateHash, status, errors, waiting, endpoints, signals, observed, facts }: Report): string {
+export function reportFingerprint({ generation, revision, stateHash, status, errors, waiting, endpoints, signals, observed, facts, drift }: Report): string {
   const { relay: _relay, ...seen } = signals;
-  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, seen, observed.hash, observed.foreign, facts]);
+  // What was repaired is told by the report of the steps that did it; when it was delivered, that is no news.
+  const open = drift?.open.map(({ key, kind, since, found }) => [key, kind, since, found]);
+  return JSON.stringify([generation, revision, stateHash, status, errors, waiting, endpoints, seen, observed.hash, observed.foreign, facts, open]);
 }

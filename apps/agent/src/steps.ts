@@ -2,9 +2,7 @@ import type { Id } from '@portolan/model';
 import type { ObjectBody, Space } from '@portolan/node-state';
 import type { Step } from '@portolan/plan';
 
-export function keyOfStep(step: Step): string {
-  return step.action === 'delete' ? step.observed.key : step.object.key;
-}
+export { keyOfStep } from '@portolan/plan';
 
 export function endpointOfSpace(space: Space): Id | undefined {
   return space.startsWith('endpoint:') ? space.slice('endpoint:'.length) : undefined;

@@ -9,6 +9,7 @@ export interface TellingOptions {
   readonly reports: Pick<Reporter, 'submit'>;
   readonly clock: Clock;
   readonly signals: () => Signals;
+  readonly drift: () => NonNullable<Report['drift']>;
   /** Whether the state names the endpoint; what others do is nobody's business. */
   readonly isWanted: (endpoint: Id) => boolean;
   /** A report was sent again because of what is seen besides the kernel. */
@@ -39,7 +40,7 @@ function withoutWork({ jobId: _jobId, ...report }: Report): Report {
 }
 
 /** Tells of runs, and between them of signals and of lost endpoints by the last report once more; before the first there is nothing to say. */
-export function teller({ reports, clock, signals, isWanted, onRepeated }: TellingOptions): Telling {
+export function teller({ reports, clock, signals, drift, isWanted, onRepeated }: TellingOptions): Telling {
   let last: Report | undefined;
   /** The report that was submitted last. */
   let told: Report | undefined;
@@ -51,7 +52,12 @@ export function teller({ reports, clock, signals, isWanted, onRepeated }: Tellin
   /** The report as things are now. */
   function updated(report: Report): Report {
     const gone = [...lost.keys()].filter(isWanted);
-    return { ...report, endpoints: { ...report.endpoints, ...Object.fromEntries(gone.map((id) => [id, 'absent' as const])) }, signals: signals() };
+    return {
+      ...report,
+      endpoints: { ...report.endpoints, ...Object.fromEntries(gone.map((id) => [id, 'absent' as const])) },
+      signals: signals(),
+      drift: drift(),
+    };
   }
 
   function submit(report: Report): void {
