@@ -10,6 +10,8 @@ export interface FakeControlPlane {
   readonly reports: readonly Report[];
   readonly requests: { state: number; notModified: number };
   offer(generation: number, state: NodeState, revision?: number, nodeId?: string): void;
+  /** Version of the protocol that it is of. */
+  speaks: number;
   /** 'down' answers 503 to everything, 'refuse' 422 to reports. */
   mode: 'up' | 'down' | 'refuse';
   /** Hashes of observed objects that are asked for again although they were left out. */
@@ -39,17 +41,23 @@ export async function startControlPlane(cluster: string, node: string): Promise<
       [agentHeaders.generation]: String(desired.generation),
       [agentHeaders.revision]: String(desired.revision),
       etag: `"${desired.state.hash}"`,
+      // Said since protocol 4.
+      ...(plane.speaks < 4 ? {} : { [agentHeaders.protocol]: String(plane.speaks) }),
     };
     if (request.headers['if-none-match'] === headers.etag) {
       requests.notModified += 1;
       response.writeHead(304, headers).end();
       return;
     }
-    response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(desired));
+    response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify({ ...desired, protocol: plane.speaks }));
   }
 
   async function takeReport(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const report = JSON.parse(await bodyOf(request)) as Report;
+    if (report.protocol !== plane.speaks) {
+      response.writeHead(422).end(`{"detail":"this control plane speaks version ${plane.speaks} of the protocol, not ${report.protocol}"}`);
+      return;
+    }
     if (plane.mode === 'refuse') {
       response.writeHead(422).end('{"detail":"refused by the test"}');
       return;
@@ -73,6 +81,7 @@ export async function startControlPlane(cluster: string, node: string): Promise<
     reports,
     requests,
     mode: 'up',
+    speaks: PROTOCOL_VERSION,
     offer: (generation, state, revision = generation, nodeId = 'node1-of-before') => {
       desired = { protocol: PROTOCOL_VERSION, nodeId, generation, revision, state };
     },
