@@ -30,6 +30,13 @@ export function median(values: readonly number[]): number {
   return middle;
 }
 
+/** Of times in milliseconds: half of them, all but a hundredth, and all are below these. */
+export function percentiles(values: readonly number[]): { readonly p50: number; readonly p99: number; readonly max: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => Math.round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
 /** Milliseconds that one run takes. */
 export async function milliseconds(run: () => unknown): Promise<number> {
   const start = performance.now();

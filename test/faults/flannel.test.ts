@@ -12,6 +12,7 @@ import { type HostKernel, hostKernel } from '../flannel/host-kernel.js';
 import { type Pings, steadyPing } from '../flannel/watch.js';
 import { labClient } from '../lab-client.js';
 import { until } from '../until.js';
+import { randomFrom } from './random.js';
 
 /**
  * What may happen to a flannel network, with figures. Through all of it a ping and requests go from container to container; whatever happens, at
@@ -304,14 +305,3 @@ describe('a flannel network outlives', () => {
     expect(answers.stdout).toContain(' 1 received');
   });
 });
-
-/** Numbers from 0 to 1 that follow from the seed (mulberry32), so that a failure can be had again. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -1,0 +1,62 @@
+import type { Lab } from '@portolan/lab';
+
+/** Something that is done to what is ours in a kernel behind the agent's back. */
+export interface Damage {
+  readonly name: string;
+  /** Namespace of the agent on the node; `host` is the host's own. */
+  readonly space: string;
+  readonly run: string;
+  /** Prints what it changes; it is repaired when this prints what it printed before. */
+  readonly reads: string;
+}
+
+/** `iptables`: the variant of the tool that the agents use, such as "xtables-legacy-multi iptables". */
+export function damagesWith(iptables: string): readonly Damage[] {
+  const saved = (table: string): string => `${iptables}-save -t ${table} | grep -v '^[#:]'`;
+  return [
+    { name: 'ipvsadm -C', space: 'lb_5mckih8b5', run: 'ipvsadm -C', reads: 'ipvsadm -S -n' },
+    {
+      name: 'a real server removed',
+      space: 'ingress_sbox',
+      run: 'ipvsadm -S -n | grep -m1 "^-a" | sed "s/^-a/-d/; s/ -m .*//" | xargs ipvsadm',
+      reads: 'ipvsadm -S -n',
+    },
+    { name: 'iptables -F, marks', space: 'lb_5mckih8b5', run: `${iptables} -t mangle -F`, reads: saved('mangle') },
+    { name: 'iptables -F, host', space: 'host', run: `${iptables} -t nat -F`, reads: saved('nat') },
+    { name: 'iptables -F, source rewrite', space: 'ingress_sbox', run: `${iptables} -t nat -F`, reads: saved('nat') },
+    {
+      name: 'device deleted',
+      space: '1-5mckih8b5z',
+      run: 'ip link delete vxlan0',
+      reads: 'ip -d link show vxlan0 | grep -o "vxlan id .*"; bridge fdb show dev vxlan0',
+    },
+    { name: 'bridge down', space: '1-5mckih8b5z', run: 'ip link set br0 down', reads: 'ip -br link show br0' },
+    {
+      name: 'forwarding entry removed',
+      space: '1-5mckih8b5z',
+      run: 'bridge fdb show dev vxlan0 | grep -m1 "dst .* self permanent" | sed "s/ .*dst/ dev vxlan0 dst/; s/ self permanent//" | xargs bridge fdb del',
+      reads: 'bridge fdb show dev vxlan0',
+    },
+    { name: 'neighbours flushed', space: '1-5mckih8b5z', run: 'ip neigh flush nud permanent', reads: 'ip neigh show nud permanent' },
+    { name: 'VIP removed', space: 'ingress_sbox', run: 'ip address del 10.255.0.41/32 dev eth0', reads: 'ip -4 -br address show eth0' },
+  ];
+}
+
+export interface Damaged {
+  /** Whether the kernel is as it was. */
+  isRepaired(): Promise<boolean>;
+}
+
+/** Does it on a node. Fails when that changes nothing. */
+export async function damaged(lab: Lab, node: string, { name, space, run, reads }: Damage): Promise<Damaged> {
+  const netns = space === 'host' ? lab.hosts.get(node)?.netns : `/run/portolan-lab/${node}/netns/${space}`;
+  const shell = async (command: string): Promise<string> => {
+    const { stdout } = await lab.machineOf(node).run(['nsenter', `--net=${netns}`, '--', 'sh', '-c', command]);
+    return stdout.split('\n').sort().join('\n');
+  };
+  const before = await shell(reads);
+  // Together, or a fast agent would have repaired it before it is read.
+  const { stdout } = await lab.machineOf(node).run(['nsenter', `--net=${netns}`, '--', 'sh', '-c', `${run} && ${reads}`]);
+  if (stdout.split('\n').sort().join('\n') === before) throw new Error(`${name} on ${node} changed nothing:\n${before}`);
+  return { isRepaired: async () => (await shell(reads)) === before };
+}
