@@ -14,7 +14,6 @@ export interface PlannedStepAnswer {
 }
 
 export interface NodePlanAnswer {
-  readonly nodeId: string;
   readonly node: string;
   readonly steps: readonly PlannedStepAnswer[];
   /** Steps beyond those that are kept. */
@@ -28,21 +27,21 @@ export interface BlockerAnswer extends Problem {
 }
 
 export interface NodeRolloutAnswer {
+  readonly node: string;
   readonly state: 'waiting' | 'skipped' | 'released' | 'applied' | 'updated' | 'failed';
-  readonly at?: string;
+  readonly at: string | null;
   /** Of state failed. */
-  readonly reason?: string;
+  readonly reason: string | null;
 }
 
 export interface RolloutAnswer {
   readonly overrides: readonly string[];
-  /** By id of the node; see `rolloutNodes`. */
-  readonly nodes: Readonly<Record<string, NodeRolloutAnswer>>;
+  readonly nodes: readonly NodeRolloutAnswer[];
   readonly confirmBy: string | null;
   readonly reason: string | null;
 }
 
-export interface ChangesetAnswer {
+interface ChangesetHead {
   readonly id: string;
   readonly status: ChangesetStatus;
   readonly actor: string;
@@ -50,26 +49,38 @@ export interface ChangesetAnswer {
   readonly summary: string;
   readonly baseRevision: number;
   readonly revision: number | null;
-  readonly plan: { readonly changes: readonly Change[]; readonly nodes: readonly NodePlanAnswer[]; readonly blockers: readonly BlockerAnswer[] };
-  readonly rollout: RolloutAnswer | null;
   readonly createdAt: string;
   readonly updatedAt: string;
 }
 
+export interface ChangesetAnswer extends ChangesetHead {
+  readonly plan: { readonly changes: readonly Change[]; readonly nodes: readonly NodePlanAnswer[]; readonly blockers: readonly BlockerAnswer[] };
+  readonly rollout: RolloutAnswer | null;
+}
+
+/** In a list. */
+export interface ChangesetLineAnswer extends ChangesetHead {
+  readonly kind: 'manifest' | 'rollback';
+  /** Why it is paused or was rolled back. */
+  readonly reason: string | null;
+}
+
+export interface RollbackAnswer {
+  readonly to: number;
+  readonly revision: number;
+  readonly changed: boolean;
+  readonly changes: readonly Change[];
+}
+
 export interface FieldDifference {
   readonly path: string;
-  readonly before?: unknown;
-  readonly after?: unknown;
+  /** null: there was none. */
+  readonly before: unknown;
+  readonly after: unknown;
 }
 
 export interface DifferenceAnswer {
-  readonly items: readonly (Change & { readonly fields: readonly FieldDifference[] })[];
-}
-
-/** Nodes of a rollout by name, as the plan names them. */
-export function rolloutNodes({ plan, rollout }: ChangesetAnswer): readonly (readonly [node: string, row: NodeRolloutAnswer])[] {
-  const names = new Map(plan.nodes.map(({ nodeId, node }) => [nodeId, node]));
-  return Object.entries(rollout?.nodes ?? {})
-    .map(([id, row]) => [names.get(id) ?? id, row] as const)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+  readonly from: number;
+  readonly to: number;
+  readonly objects: readonly (Change & { readonly fields: readonly FieldDifference[] })[];
 }

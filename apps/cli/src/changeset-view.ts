@@ -1,14 +1,5 @@
 import { renderChanges, toChange } from './changes-view.js';
-import {
-  type BlockerAnswer,
-  type ChangesetAnswer,
-  type ChangesetStatus,
-  type NodePlanAnswer,
-  type NodeRolloutAnswer,
-  type PlannedStepAnswer,
-  type Risk,
-  rolloutNodes,
-} from './changeset-answers.js';
+import type { BlockerAnswer, ChangesetAnswer, ChangesetStatus, NodePlanAnswer, NodeRolloutAnswer, PlannedStepAnswer, Risk } from './changeset-answers.js';
 import { type Column, renderPairs, renderTable } from './table.js';
 import { styled, type Terminal } from './terminal.js';
 
@@ -65,12 +56,10 @@ const nodeStyles: Readonly<Record<NodeRolloutAnswer['state'], 'green' | 'yellow'
   failed: 'red',
 };
 
-type NodeRow = NodeRolloutAnswer & { readonly node: string };
-
-const rolloutColumns: readonly Column<NodeRow>[] = [
+const rolloutColumns: readonly Column<NodeRolloutAnswer>[] = [
   { title: 'NODE', value: ({ node }) => node },
   { title: 'STATE', value: ({ state }) => state, style: ({ state }) => nodeStyles[state] },
-  { title: 'AT', value: ({ at }) => at },
+  { title: 'AT', value: ({ at }) => at ?? undefined },
   { title: 'WHY', value: ({ state, reason }) => reason ?? (state === 'skipped' ? 'its agent is away: it gets the state when it returns' : undefined) },
 ];
 
@@ -89,7 +78,6 @@ export function renderChangeset(terminal: Terminal, changeset: ChangesetAnswer):
     ...(rollout === null || rollout.reason === null ? [] : [['reason', rollout.reason] as const]),
     ...(rollout === null || rollout.confirmBy === null ? [] : [['confirm by', rollout.confirmBy] as const]),
   ]);
-  const nodes = rolloutNodes(changeset).map(([node, row]) => ({ node, ...row }));
-  const rows = nodes.length === 0 ? '' : `\n${renderTable(terminal, rolloutColumns, nodes)}`;
+  const rows = rollout === null || rollout.nodes.length === 0 ? '' : `\n${renderTable(terminal, rolloutColumns, rollout.nodes)}`;
   return `${head}${rows}\n${renderPlan(terminal, changeset)}`;
 }

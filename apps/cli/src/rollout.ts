@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { type ChangesetAnswer, type NodeRolloutAnswer, rolloutNodes } from './changeset-answers.js';
+import type { ChangesetAnswer, NodeRolloutAnswer } from './changeset-answers.js';
 import { CommandFailure, exitCodes } from './failure.js';
 import type { Session } from './session.js';
 
@@ -34,10 +34,11 @@ export async function followRollout(session: Session, id: string, timeoutSeconds
 }
 
 /** What is new since the lines before; `shown` holds what was said of each node. */
-function progressLines(changeset: ChangesetAnswer, shown: Map<string, string>): readonly string[] {
-  const nodes = rolloutNodes(changeset);
-  const done = nodes.filter(([, { state }]) => state === 'updated').length;
-  return nodes.flatMap(([node, row]) => {
+function progressLines({ rollout }: ChangesetAnswer, shown: Map<string, string>): readonly string[] {
+  const nodes = rollout?.nodes ?? [];
+  const done = nodes.filter(({ state }) => state === 'updated').length;
+  return nodes.flatMap((row) => {
+    const { node } = row;
     const words = nodeText(row);
     if (shown.get(node) === words || (row.state === 'waiting' && !shown.has(node))) return [];
     shown.set(node, words);
@@ -46,7 +47,7 @@ function progressLines(changeset: ChangesetAnswer, shown: Map<string, string>): 
 }
 
 function nodeText({ state, reason }: NodeRolloutAnswer): string {
-  return reason === undefined ? state : `${state}: ${reason}`;
+  return reason === null ? state : `${state}: ${reason}`;
 }
 
 function ended(changeset: ChangesetAnswer): ChangesetAnswer {
@@ -60,10 +61,9 @@ function ended(changeset: ChangesetAnswer): ChangesetAnswer {
   throw new CommandFailure(exitCodes.refused, `changeset ${id} is ${status}${why}`, fix);
 }
 
-function late(changeset: ChangesetAnswer, seconds: number): CommandFailure {
-  const { id } = changeset;
-  const behind = rolloutNodes(changeset).filter(([, { state }]) => state !== 'updated' && state !== 'skipped');
-  const named = behind.map(([node, row]) => `${node} ${nodeText(row)}`).join('; ');
+function late({ id, rollout }: ChangesetAnswer, seconds: number): CommandFailure {
+  const behind = (rollout?.nodes ?? []).filter(({ state }) => state !== 'updated' && state !== 'skipped');
+  const named = behind.map((row) => `${row.node} ${nodeText(row)}`).join('; ');
   return new CommandFailure(
     exitCodes.waitTimeout,
     `changeset ${id} still rolls out after ${seconds} s: ${named}`,
@@ -72,9 +72,8 @@ function late(changeset: ChangesetAnswer, seconds: number): CommandFailure {
 }
 
 /** How a changeset stands, in one line. */
-export function outcomeText(changeset: ChangesetAnswer): string {
-  const { id, status, revision, rollout } = changeset;
-  const skipped = rolloutNodes(changeset).flatMap(([node, { state }]) => (state === 'skipped' ? [node] : []));
+export function outcomeText({ id, status, revision, rollout }: ChangesetAnswer): string {
+  const skipped = (rollout?.nodes ?? []).filter(({ state }) => state === 'skipped').map(({ node }) => node);
   const left = skipped.length === 0 ? '' : `; not yet on ${skipped.join(', ')}, whose agents are away`;
   if (status === 'confirming') {
     return `changeset ${id} is on every node as revision ${revision}, and is taken back at ${rollout?.confirmBy ?? '-'} unless you run: portolan changeset confirm ${id}${left}\n`;

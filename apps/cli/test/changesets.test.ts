@@ -40,7 +40,8 @@ const planned = {
 const blocked = { ...planned, plan: { ...planned.plan, blockers: [blocker] } };
 
 /** Under way, with the nodes in these states. */
-function rolling(status: string, nodes: Readonly<Record<string, object>>, more: object = {}) {
+function rolling(status: string, states: Readonly<Record<string, object>>, more: object = {}) {
+  const nodes = Object.entries(states).map(([node, state]) => ({ node, at: null, reason: null, ...state }));
   const rollout = { spec: {}, overrides: [], nextBatchAt: null, confirmBy: null, reason: null, nodes, ...more };
   return { ...planned, status, revision: 8, rollout };
 }
@@ -106,7 +107,7 @@ describe('portolan apply --plan', () => {
   it('sends the words of the rollout, with times in seconds', async () => {
     const words =
       'apply --plan c1 --override a:b --override c:d --parallelism 2 --delay 10s --monitor 1m --max-failure-ratio 0.25 --failure-action rollback --confirm-within 15m';
-    const { out, sent } = await runScripted(words, () => ({ body: rolling('rolling', { n1: { state: 'waiting' } }) }));
+    const { out, sent } = await runScripted(words, () => ({ body: rolling('rolling', { 'node-1': { state: 'waiting' } }) }));
     expect(sent).toEqual([
       'POST /v1/clusters/c/changesets/c1/apply {"override":["a:b","c:d"],"rollout":{"parallelism":2,"delay":10,"monitor":60,"maxFailureRatio":0.25,"failureAction":"rollback"},"confirmWithin":900}',
     ]);
@@ -128,10 +129,10 @@ describe('portolan apply --plan', () => {
 
   it('shows each node as it gets further, and ends when all have', async () => {
     const { exitCode, out, err } = await follow([
-      rolling('rolling', { n1: { state: 'waiting' }, n2: { state: 'waiting' } }),
-      rolling('rolling', { n1: { state: 'released', at }, n2: { state: 'waiting' } }),
-      rolling('rolling', { n1: { state: 'updated', at }, n2: { state: 'waiting' } }),
-      rolling('applied', { n1: { state: 'updated', at }, n2: { state: 'skipped' } }),
+      rolling('rolling', { 'node-1': { state: 'waiting' }, 'node-2': { state: 'waiting' } }),
+      rolling('rolling', { 'node-1': { state: 'released', at }, 'node-2': { state: 'waiting' } }),
+      rolling('rolling', { 'node-1': { state: 'updated', at }, 'node-2': { state: 'waiting' } }),
+      rolling('applied', { 'node-1': { state: 'updated', at }, 'node-2': { state: 'skipped' } }),
     ]);
     expect([exitCode, out]).toEqual([0, 'changeset c1 is applied as revision 8; not yet on node-2, whose agents are away\n']);
     expect(err).toMatch(/^node-1: released \(0 of 2 updated\)\nnode-1: updated \(1 of 2 updated\)\nnode-2: skipped \(1 of 2 updated\)\nwaited \d+ ms\n$/);
@@ -147,7 +148,7 @@ describe('portolan apply --plan', () => {
     ['paused', /^error: changeset c1 is paused: 1 of 2 nodes failed\n {2}fix: .*portolan changeset resume c1.*portolan changeset rollback c1/m],
     ['rolled-back', /^error: changeset c1 is rolled-back: 1 of 2 nodes failed\n {2}fix: .*portolan changeset show c1/m],
   ])('fails where it is %s', async (status, words) => {
-    const nodes = { n1: { state: 'failed', at, reason: 'the VIP 10.0.0.2:80 does not answer' } };
+    const nodes = { 'node-1': { state: 'failed', at, reason: 'the VIP 10.0.0.2:80 does not answer' } };
     const { exitCode, out, err } = await follow([rolling('rolling', {}), rolling(status, nodes, { reason: '1 of 2 nodes failed' })]);
     expect([exitCode, out]).toEqual([1, '']);
     expect(err).toContain('node-1: failed: the VIP 10.0.0.2:80 does not answer (0 of 1 updated)\n');
@@ -155,7 +156,7 @@ describe('portolan apply --plan', () => {
   });
 
   it('ends with 4 when the time is over, and says which nodes are behind', async () => {
-    const { exitCode, err } = await follow([rolling('rolling', { n1: { state: 'released', at } })], 'apply --plan c1 --wait --timeout 0.1');
+    const { exitCode, err } = await follow([rolling('rolling', { 'node-1': { state: 'released', at } })], 'apply --plan c1 --wait --timeout 0.1');
     expect(exitCode).toBe(4);
     expect(err).toMatch(/^error: changeset c1 still rolls out after 0\.1 s: node-1 released\n/m);
   });
@@ -171,11 +172,19 @@ describe('portolan apply --plan', () => {
 
 describe('portolan changeset', () => {
   it('lists and shows', async () => {
-    const { out } = await runScripted('changeset list', () => ({ body: { items: [rolling('applied', {}), planned], nextCursor: null } }));
-    expect(out).toMatch(/^ID +STATUS +BASE +REVISION .*\nc1 +applied +7 +8 .* ann .*web by weight\nc1 +planned +7 +- /);
+    const { out } = await runScripted('changeset list', () => ({
+      body: {
+        items: [
+          { ...rolling('paused', {}), kind: 'manifest', reason: 'too many failed' },
+          { ...planned, kind: 'rollback', reason: null },
+        ],
+        nextCursor: null,
+      },
+    }));
+    expect(out).toMatch(/^ID +STATUS +BASE +REVISION .*\nc1 +paused +7 +8 .* ann +web by weight +too many failed\nc1 +planned +7 +- /);
     const failed = rolling(
       'paused',
-      { n1: { state: 'failed', at, reason: 'too slow' }, n2: { state: 'waiting' } },
+      { 'node-1': { state: 'failed', at, reason: 'too slow' }, 'node-2': { state: 'waiting' } },
       { reason: 'too many failed', overrides: ['a:b'] },
     );
     const { out: shown } = await runScripted('changeset show c1', () => ({ body: failed }));
@@ -185,25 +194,33 @@ describe('portolan changeset', () => {
     expect(shown).toContain('node-1: 5 steps, cuts connections');
   });
 
-  it.each(['pause', 'resume', 'confirm', 'rollback', 'discard'])('%s', async (action) => {
-    const { exitCode, sent } = await runScripted(`changeset ${action} c1`, () => ({ body: rolling('rolling', {}) }));
-    expect([exitCode, sent]).toEqual([0, [`POST /v1/clusters/c/changesets/c1/${action} null`]]);
+  it.each([
+    ['pause c1', 'POST', '/pause {}'],
+    ['resume c1', 'POST', '/resume {}'],
+    ['resume c1 --parallelism 0 --failure-action continue', 'POST', '/resume {"rollout":{"parallelism":0,"failureAction":"continue"}}'],
+    ['confirm c1', 'POST', '/confirm {}'],
+    ['rollback c1 --force', 'POST', '/rollback {"force":true}'],
+    ['discard c1', 'DELETE', ' null'],
+  ])('%s', async (words, method, rest) => {
+    const { exitCode, sent } = await runScripted(`changeset ${words}`, () => ({ body: rolling('rolling', {}) }));
+    expect([exitCode, sent]).toEqual([0, [`${method} /v1/clusters/c/changesets/c1${rest}`]]);
   });
 });
 
 describe('portolan rollback', () => {
   it('goes back, and waits', async () => {
-    const answers = { POST: { ...rolling('rolling', {}), summary: 'roll back to 5' }, GET: rolling('applied', {}) };
-    const { out, sent } = await runScripted('rollback --to 5 --wait', ({ method }) => ({ body: method === 'POST' ? answers.POST : answers.GET }));
-    expect(out).toBe('changeset c1 is applied as revision 8\n');
+    const { out, err, sent, received } = await runScripted('rollback --to 5 --wait', () => ({
+      body: { to: 5, revision: 9, changed: true, changes: planned.plan.changes },
+    }));
+    expect(out).toMatch(/\nchanged +service +web\nback to revision 5, as revision 9: 1 changed\n$/);
+    expect(err).toMatch(/^revision 9 is applied on every node \(waited \d+ ms\)\n$/);
     expect(sent).toEqual(['POST /v1/clusters/c/rollback {"to":5}']);
+    expect(received.at(-1)).toMatchObject({ path: '/v1/clusters/c/wait', query: { revision: '9' } });
   });
 
-  it('shows first what it would do: by itself, back by one', async () => {
-    const { out, sent } = await runScripted('rollback --dry-run', ({ method }) =>
-      method === 'GET' ? { body: { items: [{ revision: 9 }], nextCursor: null } } : { status: 201, body: planned },
-    );
-    expect(sent).toEqual(['POST /v1/clusters/c/changesets {"rollback":{"to":8}}']);
+  it('shows first what it would do, node by node', async () => {
+    const { out, sent } = await runScripted('rollback --dry-run', () => ({ status: 201, body: planned }));
+    expect(sent).toEqual(['POST /v1/clusters/c/changesets {"rollback":{}}']);
     expect(out).toContain('apply it with: portolan apply --plan c1');
   });
 });

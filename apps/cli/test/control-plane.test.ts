@@ -1,90 +1,20 @@
 import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { buildControlPlane, type ControlPlane, type Log, listenOn, randomId, systemClock } from '@portolan/control-plane';
-import { agentPaths, type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
-import { createMemoryCoordination, createMemoryQueue, openMemoryStore } from '@portolan/store/memory';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { runPortolan } from '../src/cli.js';
+import { type RealPlane, root, startRealPlane } from './real-plane.js';
 import { screen } from './screen.js';
 
-// The published API itself, over HTTP; only the servers behind it are twins in memory.
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const drop = (): void => undefined;
-const log: Log = { level: 'silent', silent: drop, fatal: drop, error: drop, warn: drop, info: drop, debug: drop, trace: drop, child: () => log };
-let plane: ControlPlane;
-let url: string;
+let plane: RealPlane;
+let portolan: RealPlane['portolan'];
+let succeed: RealPlane['succeed'];
+let whileApplied: RealPlane['whileApplied'];
 
 beforeAll(async () => {
-  const parts = { store: openMemoryStore(), queue: createMemoryQueue(), coordination: createMemoryCoordination() };
-  plane = await buildControlPlane({ ...parts, clock: systemClock, newId: randomId, log });
-  [url = ''] = await listenOn(plane.app, [{ host: '127.0.0.1', port: 0 }]);
-  await plane.start();
+  plane = await startRealPlane();
+  ({ portolan, succeed, whileApplied } = plane);
 });
 afterAll(() => plane.stop());
-
-async function portolan(words: string, cluster?: string) {
-  const environment = { PORTOLAN_URL: url, ...(cluster === undefined ? {} : { PORTOLAN_CLUSTER: cluster }) };
-  const terminal = screen({ directory: root, environment });
-  const exitCode = await runPortolan(words.split(' '), terminal);
-  return { exitCode, out: terminal.out(), err: terminal.err() };
-}
-
-async function succeed(words: string, cluster?: string): Promise<string> {
-  const { exitCode, out, err } = await portolan(words, cluster);
-  expect(`${exitCode} ${err}`).toMatch(/^0 (revision \d+ is applied on every node.*\n)?$/);
-  return out;
-}
-
-/** Says for a node that everything is applied, as an agent would; with `connections` of those that leave, that its endpoints are present. */
-async function reportApplied(cluster: string, node: string, isWaiting: (key: string) => boolean = () => false, connections?: number): Promise<void> {
-  const desired = (await (await fetch(`${url}${agentPaths.state(cluster, node)}`)).json()) as DesiredState;
-  const now = new Date().toISOString();
-  const { objects } = desired.state;
-  const report: Report = {
-    protocol: PROTOCOL_VERSION,
-    agentVersion: 'test',
-    generation: desired.generation,
-    revision: desired.revision,
-    stateHash: desired.state.hash,
-    status: 'applied',
-    startedAt: now,
-    finishedAt: now,
-    steps: [],
-    commands: [],
-    errors: [],
-    waiting: objects.map(({ key }) => key).filter(isWaiting),
-    endpoints: connections === undefined ? {} : Object.fromEntries(Object.keys(desired.state.endpoints).map((id) => [id, 'present'])),
-    signals: { ...noSignals, connections: Object.fromEntries(desired.state.watch.draining.map((id) => [id, connections ?? 0])) },
-    observed: { hash: desired.state.hash, objects: objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind })), foreign: [] },
-    facts: {},
-  };
-  const response = await fetch(`${url}${agentPaths.reports(cluster, node)}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(report),
-  });
-  expect(response.status).toBe(200);
-}
-
-/** Runs the command while every node reports again and again. */
-async function whileApplied<T>(
-  cluster: string,
-  nodes: readonly string[],
-  command: Promise<T>,
-  isWaiting?: (key: string) => boolean,
-  connections?: number,
-): Promise<T> {
-  let done = false;
-  const end = command.finally(() => {
-    done = true;
-  });
-  while (!done) {
-    for (const node of nodes) await reportApplied(cluster, node, isWaiting, connections);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return end;
-}
 
 describe('the study’s stack', () => {
   const nodes = ['node1', 'node2', 'node3'];
@@ -165,7 +95,7 @@ describe('the study’s stack', () => {
     expect(await succeed(`jobs show ${jobs[0]?.id}`)).toMatch(/plan against the last report: \d+ steps\nACTION +OBJECT +REASON\ncreate /);
     expect(await succeed('jobs --limit 2')).toMatch(/^ID +NODE +STATUS .*\n.*\n.*\n$/);
     expect(await succeed('jobs --status failed')).toBe('no jobs\n');
-    expect(await succeed('revisions')).toMatch(/REVISION.*\n +1 .* rest +apply manifest +12\n$/);
+    expect(await succeed('revisions')).toMatch(/REVISION.*\n +1 .* rest +127\.0\.0\.1 +apply manifest +12\n$/);
   });
 
   it('takes endpoints in and out', async () => {
@@ -231,7 +161,7 @@ services:
     ports:
       - { target: 70000 }
 `;
-    const terminal = screen({ environment: { PORTOLAN_URL: url, PORTOLAN_CLUSTER: 'faults' }, readStandardInput: () => Promise.resolve(text) });
+    const terminal = screen({ environment: { PORTOLAN_URL: plane.url, PORTOLAN_CLUSTER: 'faults' }, readStandardInput: () => Promise.resolve(text) });
     expect(await runPortolan(['apply', '-f', '-'], terminal)).toBe(1);
     expect(terminal.err()).toContain('[unknown-field]\n  at standard input:7:13\n  7 |     colour: red\n');
     expect(terminal.err()).toContain('  9 |       - { target: 70000 }\n');

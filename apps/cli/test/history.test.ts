@@ -13,8 +13,8 @@ it('history says who changed what, when and from where', async () => {
 });
 
 it('diff is shown like one', async () => {
-  const items = [
-    { action: 'create', kind: 'service', name: 'api', fields: [{ path: '/scheduler', after: 'rr' }] },
+  const objects = [
+    { action: 'create', kind: 'service', name: 'api', fields: [{ path: '/scheduler', before: null, after: 'rr' }] },
     {
       action: 'change',
       kind: 'service',
@@ -26,7 +26,7 @@ it('diff is shown like one', async () => {
     },
     { action: 'delete', kind: 'endpoint', name: 'web.1', fields: [{ path: '/weight', before: 1, after: null }] },
   ];
-  const { out, received } = await runScripted('diff 3 5', () => ({ body: { items } }));
+  const { out, received } = await runScripted('diff 3 5', () => ({ body: { from: 3, to: 5, objects } }));
   expect(received).toMatchObject([{ path: '/v1/clusters/c/diff', query: { from: '3', to: '5' } }]);
   expect(out).toBe(`--- revision 3
 +++ revision 5
@@ -43,7 +43,7 @@ it('diff is shown like one', async () => {
 - endpoint web.1
 -   /weight: 1
 `);
-  expect((await runScripted('diff 3', () => ({ body: { items: [] } }))).out).toBe('nothing differs between revision 3 and now\n');
+  expect((await runScripted('diff 3', () => ({ body: { from: 3, to: 5, objects: [] } }))).out).toBe('nothing differs between revision 3 and revision 5\n');
 });
 
 it('export prints the manifest as it was wanted', async () => {

@@ -5,7 +5,7 @@ import { readSourceDocument, type SourceDocument } from '../manifest-file.js';
 import type { Session } from '../session.js';
 import { styled, type Terminal } from '../terminal.js';
 import { waitForRevision, waitOptions } from '../waiting.js';
-import { applyPlan, givenRolloutOption, rolloutOptions } from './apply-plan.js';
+import { applyPlan, givenPlanOption, planOptions } from './apply-plan.js';
 import { type AddCommand, inSession } from './command.js';
 
 export const addApply: AddCommand = (cli, terminal) =>
@@ -18,7 +18,7 @@ export const addApply: AddCommand = (cli, terminal) =>
           file: { alias: 'f', type: 'string', requiresArg: true, describe: 'Manifest, YAML or JSON; - reads standard input' },
           'dry-run': { type: 'boolean', default: false, describe: 'Show what would change, and change nothing' },
           force: { type: 'boolean', default: false, describe: 'Delete endpoints at once instead of draining them: their connections break' },
-          ...rolloutOptions,
+          ...planOptions,
           ...waitOptions,
         })
         .conflicts('file', 'plan')
@@ -31,7 +31,7 @@ export const addApply: AddCommand = (cli, terminal) =>
         return applyPlan(session, plan, args);
       }
       if (file === undefined) throw usageFailure('there is nothing to apply', 'Name a manifest with -f, or what was planned with --plan.');
-      const option = givenRolloutOption(args);
+      const option = givenPlanOption(args);
       if (option !== undefined) throw usageFailure(`--${option} belongs to a plan`, 'Make one with "portolan plan -f FILE", and apply it with --plan.');
       return applyManifest(session, await readSourceDocument(terminal, file), { dryRun, force, wait, timeout });
     }),

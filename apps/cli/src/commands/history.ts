@@ -37,27 +37,26 @@ export const addDiff: AddCommand = (cli, terminal) =>
         .positional('to', { type: 'number', describe: 'Revision; the newest unless given' }),
     inSession(terminal, async (session, { from, to }) => {
       const answer = await session.client.get<DifferenceAnswer>(await session.inCluster('diff'), { from, to });
-      session.show(answer, () => renderDifference(terminal, answer, from, to));
+      session.show(answer, () => renderDifference(terminal, answer));
     }),
   );
 
-function renderDifference(terminal: Terminal, { items }: DifferenceAnswer, from: number, to: number | undefined): string {
-  const newer = to === undefined ? 'now' : `revision ${to}`;
-  if (items.length === 0) return `nothing differs between revision ${from} and ${newer}\n`;
-  const head = `${styled(terminal, 'red', `--- revision ${from}`)}\n${styled(terminal, 'green', `+++ ${newer}`)}\n`;
-  return `${head}${items.map((item) => renderItem(terminal, item)).join('')}`;
+function renderDifference(terminal: Terminal, { from, to, objects }: DifferenceAnswer): string {
+  if (objects.length === 0) return `nothing differs between revision ${from} and revision ${to}\n`;
+  const head = `${styled(terminal, 'red', `--- revision ${from}`)}\n${styled(terminal, 'green', `+++ revision ${to}`)}\n`;
+  return `${head}${objects.map((item) => renderItem(terminal, item)).join('')}`;
 }
 
 const marks = { create: '+', change: '~', delete: '-' } as const;
 
-function renderItem(terminal: Terminal, { action, kind, name, fields }: DifferenceAnswer['items'][number]): string {
+function renderItem(terminal: Terminal, { action, kind, name, fields }: DifferenceAnswer['objects'][number]): string {
   const heading = styled(terminal, changeStyles[action], `${marks[action]} ${kind} ${name}`);
   return `\n${heading}\n${fields.map((field) => renderField(terminal, field)).join('')}`;
 }
 
 function renderField(terminal: Terminal, { path, before, after }: FieldDifference): string {
   const line = (mark: '+' | '-', style: 'green' | 'red', value: unknown): string =>
-    value === undefined || value === null ? '' : `${styled(terminal, style, `${mark}   ${path}: ${inline(value)}`)}\n`;
+    value === null ? '' : `${styled(terminal, style, `${mark}   ${path}: ${inline(value)}`)}\n`;
   return `${line('-', 'red', before)}${line('+', 'green', after)}`;
 }
 
