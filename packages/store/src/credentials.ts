@@ -67,7 +67,7 @@ export interface CredentialStore {
   /** Newest first. */
   joinTokens(cluster: Id): Promise<readonly JoinToken[]>;
   /** Takes one use of a token whose hash this is and that is neither over, used up nor revoked; null otherwise. */
-  useJoinToken(id: string, secretHash: SecretHash, now: string): Promise<JoinToken | null>;
+  spendJoinToken(id: string, secretHash: SecretHash, now: string): Promise<JoinToken | null>;
   revokeJoinToken(cluster: Id, id: string, now: string): Promise<boolean>;
 
   addNodeCredential(credential: NodeCredential): Promise<void>;

@@ -25,6 +25,7 @@ export function registerAgents(routes: Routes, ctx: Context): void {
     {
       schema: operation({
         operationId: 'getAgentState',
+        needs: 'agent',
         tag: 'agents',
         summary: 'The newest state of a node',
         description:
@@ -67,6 +68,7 @@ export function registerAgents(routes: Routes, ctx: Context): void {
     {
       schema: operation({
         operationId: 'postReport',
+        needs: 'agent',
         tag: 'agents',
         summary: 'Say what was applied and what is there',
         params,

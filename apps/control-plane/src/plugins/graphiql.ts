@@ -59,12 +59,15 @@ ReactDOM.createRoot(document.getElementById('graphiql')).render(
 );
 `;
 
+/** It shows nothing but itself: what it asks needs a token. */
+const open = { schema: { hide: true }, config: { needs: 'nothing' } } as const;
+
 /** A workbench for /graphql at /graphiql. */
 export function registerGraphiql(app: FastifyInstance): void {
-  app.get('/graphiql', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
-  app.get('/graphiql/start.js', { schema: { hide: true } }, async (_request, reply) => reply.type('text/javascript').send(start));
+  app.get('/graphiql', open, async (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
+  app.get('/graphiql/start.js', open, async (_request, reply) => reply.type('text/javascript').send(start));
   for (const [name, { from, file, type }] of Object.entries(files)) {
     const path = join(dirname(from), file);
-    app.get(`/graphiql/${name}`, { schema: { hide: true } }, async (_request, reply) => reply.type(type).send(createReadStream(path)));
+    app.get(`/graphiql/${name}`, open, async (_request, reply) => reply.type(type).send(createReadStream(path)));
   }
 }

@@ -19,9 +19,9 @@ export interface Stores {
 
 /** `migration`: why the schema is not yet up to date, or null when it is. */
 export function registerHealth(app: FastifyInstance, { store, queue, coordination }: Stores, clock: Clock, migration: () => string | null): void {
-  app.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }));
+  app.get('/healthz', { schema: { hide: true }, config: { needs: 'nothing' } }, async () => ({ alive: true }));
 
-  app.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/readyz', { schema: { hide: true }, config: { needs: 'nothing' } }, async (_request, reply) => {
     const [postgres, redis, etcd] = await Promise.all([
       healthOf(clock, async () => {
         await store.ping();

@@ -96,12 +96,19 @@ export function createMetrics(): Metrics {
     registers,
   });
   const degraded = new Gauge({ name: 'portolan_nodes_degraded', help: 'Nodes of a cluster that keep failing.', labelNames, registers });
+  const refusals = new Counter({
+    name: 'portolan_refusals_total',
+    help: 'Requests that were refused for want of credentials.',
+    labelNames: ['reason'] as const,
+    registers,
+  });
   const reachable = new Gauge({ name: 'portolan_store_reachable', help: '1 when the figures of this page could be read from PostgreSQL.', registers });
 
   return {
     registry,
     counters: {
       committed: (cluster) => commits.inc({ cluster }),
+      refused: (reason) => refusals.inc({ reason }),
       computed: (cluster, count, seconds) => {
         compute.observe({ cluster }, seconds);
         computed.inc({ cluster }, count);
@@ -175,7 +182,7 @@ export function registerMetrics(app: FastifyInstance, ctx: Context, metrics: Met
     const route = request.routeOptions.url ?? 'unknown';
     metrics.http.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
   });
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/metrics', { schema: { hide: true }, config: { needs: 'nothing' } }, async (_request, reply) => {
     await metrics.refresh(ctx);
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });

@@ -2,6 +2,7 @@ import { ClusterSpecSchema } from '@portolan/model';
 import { Type } from 'typebox';
 import { createCluster, deleteCluster, patchCluster } from '../application/commands.js';
 import type { Context } from '../application/context.js';
+import { isInScope } from '../application/credentials/principal.js';
 import { pageOf } from '../application/objects.js';
 import { callerOf } from './caller.js';
 import { editErrors, operation, refTo } from './operation.js';
@@ -23,6 +24,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
     {
       schema: operation({
         operationId: 'listClusters',
+        needs: 'viewer',
         tag: 'clusters',
         summary: 'List clusters',
         params: nothing,
@@ -32,7 +34,9 @@ export function registerClusters(routes: Routes, ctx: Context): void {
     },
     async (request) => {
       const { limit, cursor, name } = request.query;
-      const clusters = (await ctx.store.listClusters()).filter((cluster) => cluster.name.startsWith(name ?? '')).sort((a, b) => (a.name < b.name ? -1 : 1));
+      const clusters = (await ctx.store.listClusters())
+        .filter((cluster) => cluster.name.startsWith(name ?? '') && isInScope(request.principal, cluster.name))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
       const { items, nextCursor } = pageOf(clusters, limit ?? 100, cursor);
       return { items: items.map(clusterRepresentation), nextCursor };
     },
@@ -43,6 +47,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
     {
       schema: operation({
         operationId: 'createCluster',
+        needs: 'admin',
         tag: 'clusters',
         summary: 'Create a cluster',
         params: nothing,
@@ -66,6 +71,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getCluster',
+        needs: 'viewer',
         summary: 'Read a cluster',
         query: noQuery,
         answers: { 200: { description: 'The cluster.', schema: refTo('Cluster'), headers: etagHeader } },
@@ -85,6 +91,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'patchCluster',
+        needs: 'admin',
         summary: 'Change settings of a cluster',
         description: 'JSON merge patch (RFC 7396) of `{settings}`. What is allocated stays; new pools and ranges count from now on.',
         headers: ifMatchHeader,
@@ -110,6 +117,7 @@ export function registerClusters(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'deleteCluster',
+        needs: 'admin',
         summary: 'Delete a cluster and everything in it',
         headers: ifMatchHeader,
         query: noQuery,

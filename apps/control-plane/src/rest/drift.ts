@@ -21,6 +21,7 @@ export function registerDrift(routes: Routes, ctx: Context): void {
     {
       schema: operation({
         operationId: 'listDrift',
+        needs: 'viewer',
         tag: 'progress',
         summary: 'What was found in kernels that was not as it was applied, newest first',
         description: 'Each time of each object: open, repaired by the agent, or gone. The newest thousand of a node that are over are kept.',

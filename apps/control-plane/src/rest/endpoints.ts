@@ -49,13 +49,14 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'deleteEndpoint',
+        needs: 'operator',
         summary: 'Delete an endpoint, after a drain when it is sent traffic',
         description:
           'No name leads to it any more, then it gets no new connections on any node, and it is deleted when its connections are gone or the deadline has passed. One that is sent nothing is deleted at once.',
         headers: ifMatchHeader,
         query: deleteQuery,
         answers: { 204: { description: 'Deleted, or on its way: it is drained and then deleted.', headers: revisionHeader } },
-        errors: ['not-found', 'precondition-failed', 'wait-timeout', 'not-drained'],
+        errors: ['not-found', 'precondition-failed', 'rollout-in-progress', 'wait-timeout', 'not-drained'],
       }),
     },
     async (request, reply) => {
@@ -73,6 +74,7 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'drainEndpoint',
+        needs: 'operator',
         summary: 'Let an endpoint leave without a loss',
         description:
           'Names go first, then it gets weight 0 everywhere and each node acknowledges; it is drained when it has no connections, or at the deadline. `?wait=drained` answers when it is safe to stop it.',
@@ -80,7 +82,7 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
         query: drainQuery,
         body: DrainRequestSchema,
         answers: { 200: { description: 'The endpoint; `drain` says how far it is.', ...endpointAnswer } },
-        errors: ['unknown-field', 'not-found', 'precondition-failed', 'wait-timeout', 'not-drained'],
+        errors: ['unknown-field', 'not-found', 'precondition-failed', 'rollout-in-progress', 'wait-timeout', 'not-drained'],
       }),
     },
     async (request, reply) => {
@@ -97,10 +99,11 @@ export function registerEndpoints(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'cancelDrain',
+        needs: 'operator',
         summary: 'Let an endpoint that leaves take part again',
         query: waitQuery,
         answers: { 200: { description: 'The endpoint.', ...endpointAnswer } },
-        errors: ['not-found', 'wait-timeout'],
+        errors: ['not-found', 'rollout-in-progress', 'wait-timeout'],
       }),
     },
     async (request, reply) => {

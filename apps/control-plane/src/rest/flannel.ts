@@ -43,6 +43,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getFlannel',
+        needs: 'viewer',
         summary: 'Read the flannel network, as it was set',
         query: noQuery,
         answers: { 200: { description: 'The flannel network.', schema: refTo('Flannel'), headers: etagHeader } },
@@ -62,6 +63,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'setFlannel',
+        needs: 'operator',
         summary: 'Set the flannel network',
         description:
           'Takes a spec, or the network as it was read. Another backend is changed to node by node, without a gap: `GET …/flannel/status` tells how far it is. `?wait=applied` answers when every node that takes part has its lease, of that backend, and all nodes have applied the leases.',
@@ -86,13 +88,14 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'deleteFlannel',
+        needs: 'operator',
         summary: 'Delete the flannel network, and give its subnets back',
         description:
           'Nodes remove what they have of it, our entries leave the registry, and with the last entry the configuration. `?wait=applied` answers when all of that has happened.',
         headers: ifMatchHeader,
         query: waitQuery,
         answers: { 204: { description: 'Deleted, or on its way.', headers: revisionHeader } },
-        errors: ['not-found', 'in-use', 'flannel-missing', 'precondition-failed', 'wait-timeout'],
+        errors: ['not-found', 'in-use', 'flannel-missing', 'rollout-in-progress', 'precondition-failed', 'wait-timeout'],
       }),
     },
     async (request, reply) => {
@@ -109,6 +112,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getFlannelStatus',
+        needs: 'viewer',
         summary: 'Who owns which subnet, for how long, and what the kernels have',
         description: 'A row for each lease, foreign ones too, and for each node of ours that has none.',
         query: statusQuery,
@@ -125,6 +129,7 @@ export function registerFlannel(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'adoptFlannel',
+        needs: 'operator',
         summary: 'Take over the network that a registry in etcd describes',
         description:
           'Its configuration becomes the flannel network of the cluster. Leases in it stay: those with the address of a node of ours become its own, the others are foreign nodes.',

@@ -1,10 +1,10 @@
-import { manifestOf } from '@portolan/intent';
 import { Type } from 'typebox';
 import { applyClusterManifest } from '../application/commands.js';
 import type { Context } from '../application/context.js';
+import { manifestAt } from '../application/past.js';
 import { callerOf } from './caller.js';
 import { editErrors, operation, refTo } from './operation.js';
-import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, noQuery, revisionHeader, settle, waitFields } from './requests.js';
+import { clusterParams, etagHeader, etagOf, ifMatchHeader, ifMatchVersion, revisionHeader, settle, waitFields } from './requests.js';
 import type { Routes } from './route.js';
 
 const applyQuery = Type.Object(
@@ -25,17 +25,21 @@ export function registerManifest(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getManifest',
+        needs: 'viewer',
         summary: 'Read the whole cluster as one document',
         description: 'With every value filled in: sending it back changes nothing.',
-        query: noQuery,
+        query: Type.Object(
+          { revision: Type.Optional(Type.Integer({ minimum: 0, description: 'As it was then; the newest unless given.' })) },
+          { additionalProperties: false },
+        ),
         answers: { 200: { description: 'The manifest.', schema: refTo('Manifest'), headers: etagHeader } },
-        errors: ['not-found'],
+        errors: ['not-found', 'history-missing'],
       }),
     },
     async (request, reply) => {
-      const snapshot = await ctx.store.snapshot(request.params.cluster);
-      reply.header('etag', etagOf(snapshot.cluster.revision));
-      return manifestOf(snapshot);
+      const { revision, manifest } = await manifestAt(ctx, request.params.cluster, request.query.revision);
+      reply.header('etag', etagOf(revision));
+      return manifest;
     },
   );
 
@@ -45,6 +49,7 @@ export function registerManifest(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'applyManifest',
+        needs: 'operator',
         summary: 'Make the cluster what a manifest says',
         description:
           'All or nothing, in one transaction. A section that is present is complete: what it does not name is deleted; a section that is left out is left alone. Values that are left out keep what was allocated. Endpoints that are sent traffic are drained before they are deleted.',

@@ -33,6 +33,7 @@ export function registerNodes(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getNodeState',
+        needs: 'viewer',
         summary: 'What the kernel of a node should hold, object by object',
         query: Type.Object(
           { generation: Type.Optional(Type.Integer({ minimum: 1, description: 'The newest unless given.' })) },
@@ -50,6 +51,7 @@ export function registerNodes(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getObservedState',
+        needs: 'viewer',
         summary: 'What the kernel of a node held when its agent last looked',
         query: noQuery,
         answers: { 200: { description: 'The observed state.', schema: refTo('ObservedNodeState') } },
@@ -67,6 +69,7 @@ export function registerNodes(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getNodeDrift',
+        needs: 'viewer',
         summary: 'What differs between the two, as the plan that mends it',
         query: noQuery,
         answers: { 200: { description: 'No steps: no drift.', schema: refTo('Plan') } },

@@ -66,6 +66,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     {
       schema: operation({
         operationId: `list${object}s`,
+        needs: 'viewer',
         tag: collection,
         summary: `List ${collection}`,
         description: about,
@@ -88,6 +89,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
     {
       schema: operation({
         operationId: `create${object}`,
+        needs: 'operator',
         tag: collection,
         summary: `Create a ${kind}`,
         params: clusterParams,
@@ -114,6 +116,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
       schema: operation({
         ...shared,
         operationId: `get${object}`,
+        needs: 'viewer',
         summary: `Read a ${kind}`,
         query: noQuery,
         answers: { 200: { description: `The ${kind}.`, schema: refTo(object), headers: etagHeader } },
@@ -134,6 +137,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
       schema: operation({
         ...shared,
         operationId: `replace${object}`,
+        needs: 'operator',
         summary: `Replace a ${kind}`,
         description: 'Takes a spec, or the object as it was read. Values that are left out keep what was allocated.',
         headers: ifMatchHeader,
@@ -155,6 +159,7 @@ export function registerNounRoutes<K extends NounKind>(routes: Routes, ctx: Cont
       schema: operation({
         ...shared,
         operationId: `patch${object}`,
+        needs: 'operator',
         summary: `Change some fields of a ${kind}`,
         description: 'JSON merge patch (RFC 7396) of the spec: null takes a field away.',
         headers: ifMatchHeader,
@@ -181,13 +186,14 @@ export function registerNounDelete(routes: Routes, ctx: Context, kind: Exclude<N
     {
       schema: operation({
         operationId: `delete${nounComponents[kind].object}`,
+        needs: 'operator',
         tag: collection,
         params: objectParams,
         summary: `Delete a ${kind}`,
         headers: ifMatchHeader,
         query: waitQuery,
         answers: { 204: { description: 'Deleted.', headers: revisionHeader } },
-        errors: ['not-found', 'in-use', 'precondition-failed', 'wait-timeout'],
+        errors: ['not-found', 'in-use', 'rollout-in-progress', 'precondition-failed', 'wait-timeout'],
       }),
     },
     async (request, reply) => {

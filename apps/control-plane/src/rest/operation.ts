@@ -1,9 +1,11 @@
 import { type ErrorCode, errorCatalogue } from '@portolan/model';
 import { type TSchema, Type } from 'typebox';
+import type { Needs } from '../application/credentials/principal.js';
 
 export const tags = {
   clusters: 'A cluster: settings, and everything below it.',
   manifest: 'A whole cluster as one document.',
+  changesets: 'Changes that are looked at before they are made, and made node by node.',
   nodes: 'Hosts, what they should hold, and what they hold.',
   networks: 'Overlay networks.',
   services: 'Virtual IPs, published ports and how they are balanced.',
@@ -11,11 +13,12 @@ export const tags = {
   flannel: 'The flannel network: a subnet for each node, who owns it, and how it is reached.',
   pools: 'What addresses, marks, VNIs, subnets and ports are taken from.',
   progress: 'How far intent has come: revisions, status, jobs.',
+  credentials: 'Who may come in: people, hosts and their agents.',
   agents: 'What the agents on the nodes speak. Not for people.',
 } as const;
 
 /** Errors that any operation can answer with. */
-const everywhere: readonly ErrorCode[] = ['invalid-document', 'unauthorized', 'store-unavailable', 'internal'];
+const everywhere: readonly ErrorCode[] = ['invalid-document', 'unauthorized', 'forbidden', 'store-unavailable', 'internal'];
 
 /** A schema of the document's components, by name; the type is that of the schema behind it. */
 export function refTo<T = unknown>(name: string): ReturnType<typeof Type.Unsafe<T>> {
@@ -31,6 +34,8 @@ export interface OperationAnswer {
 
 export interface Operation<P extends TSchema, Q extends TSchema> {
   readonly operationId: string;
+  /** What a caller must be: a person of at least this role, the agent that the path names, or anybody. One hook sees to it. */
+  readonly needs: Needs;
   readonly tag: keyof typeof tags;
   readonly summary: string;
   readonly description?: string;
@@ -54,6 +59,7 @@ export interface OperationSchema<P, Q> {
 export function operation<P extends TSchema, Q extends TSchema>(op: Operation<P, Q>): OperationSchema<P, Q> {
   const schema = {
     operationId: op.operationId,
+    'x-needs': op.needs,
     tags: [op.tag],
     summary: op.summary,
     ...(op.description === undefined ? {} : { description: op.description }),
@@ -114,6 +120,7 @@ export const editErrors: readonly ErrorCode[] = [
   'in-use',
   'immutable-field',
   'pool-exhausted',
+  'rollout-in-progress',
   'not-found',
   'precondition-failed',
   'wait-timeout',

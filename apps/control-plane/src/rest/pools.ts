@@ -11,6 +11,7 @@ export function registerPools(routes: Routes, ctx: Context): void {
     {
       schema: operation({
         operationId: 'listPools',
+        needs: 'viewer',
         tag: 'pools',
         summary: 'How much of each pool is used, and by what',
         params: clusterParams,

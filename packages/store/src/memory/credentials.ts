@@ -24,7 +24,7 @@ export function openMemoryCredentials(): CredentialStore {
     },
     joinToken: async (id) => joinTokens.get(id) ?? null,
     joinTokens: async (cluster) => [...joinTokens.values()].filter(({ clusterId }) => clusterId === cluster).sort(newestFirst('createdAt')),
-    async useJoinToken(id, secretHash, now) {
+    async spendJoinToken(id, secretHash, now) {
       const token = joinTokens.get(id);
       if (token === undefined || token.secretHash !== secretHash || token.usesLeft < 1 || !isValidAt(now)(token)) return null;
       const used = { ...token, usesLeft: token.usesLeft - 1 };

@@ -42,7 +42,7 @@ export function openPostgresCredentials({ url, poolSize = 4, log }: Omit<Postgre
       }),
     joinTokens: (clusterId) =>
       run(async () => (await prisma.joinToken.findMany({ where: { clusterId }, orderBy: [{ createdAt: 'desc' }, { id: 'asc' }] })).map(joinTokenOf)),
-    useJoinToken: (id, secretHash, now) =>
+    spendJoinToken: (id, secretHash, now) =>
       run(async () => {
         const where = { id, secretHash, usesLeft: { gt: 0 }, ...isValidAt(now) };
         const [row] = await prisma.joinToken.updateManyAndReturn({ where, data: { usesLeft: { decrement: 1 } } });
