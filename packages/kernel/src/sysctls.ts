@@ -10,7 +10,8 @@ function isOffWithIpv6(name: string, root: string): boolean {
 /** As sysctl(8) has it: dots separate, and a dot within a part, as in the name of an interface, is written as a slash. */
 function fileOf(name: string, root: string): string {
   // Whoever tells an agent its state is not to set anything else of a kernel: a helper program of it, for one.
-  if (!/^net(\.[A-Za-z0-9_@/:-]+)+$/.test(name) || name.includes('//')) throw Object.assign(new Error(`${name} is no sysctl of the network`), { code: 'EPERM' });
+  if (!/^net(\.[A-Za-z0-9_@/:-]+)+$/.test(name) || name.includes('//'))
+    throw Object.assign(new Error(`${name} is no sysctl of the network`), { code: 'EPERM' });
   return `${root}/${name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'))}`;
 }
 

@@ -210,6 +210,8 @@ export const ServiceNetworkSpecSchema = Type.Object(
   { network: NameSchema, vip: Type.Optional(Ipv4Schema), mark: Type.Optional(MarkSchema), aliases: Type.Optional(AliasesSchema) },
   closed,
 );
+/** The kernel takes more, but iptables gives a meaning to `+`, `!` and quotes. */
+const INTERFACE_PATTERN = '^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}$';
 export const PublishedPortSpecSchema = Type.Object(
   {
     published: Type.Optional(PortSchema),
@@ -234,7 +236,7 @@ export const PublishedPortSpecSchema = Type.Object(
       }),
     ),
     interfaces: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[^\\s/:]{1,15}$' }), {
+      Type.Array(Type.String({ pattern: INTERFACE_PATTERN }), {
         maxItems: 32,
         description: 'Interfaces of the hosts that the port is published on; all unless given. It does not answer local processes then.',
       }),
@@ -271,10 +273,23 @@ export const ServiceSpecSchema = Type.Object(
 export type ServiceSpec = Static<typeof ServiceSpecSchema>;
 
 // ── endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────────
+/**
+ * A path without what the tools of Linux would not take for a part of it, and without steps back. Agents hold to it, too: `isNamespacePath`.
+ */
+const NAMESPACE_PATH_PATTERN = '^(/(?!\\.{1,2}(/|$))[A-Za-z0-9_.:@+=,~-]+)+$';
+const namespacePath = new RegExp(NAMESPACE_PATH_PATTERN);
+
+export function isNamespacePath(path: string): boolean {
+  return namespacePath.test(path);
+}
+
 /** How an agent finds the network namespace of an endpoint on its host. */
 export const AttachmentSchema = Type.Union(
   [
-    Type.Object({ netns: Type.String({ pattern: '^/', maxLength: 4096, description: 'Path of a network namespace, such as /run/netns/web-1.' }) }, closed),
+    Type.Object(
+      { netns: Type.String({ pattern: NAMESPACE_PATH_PATTERN, maxLength: 4096, description: 'Path of a network namespace, such as /run/netns/web-1.' }) },
+      closed,
+    ),
     Type.Object({ pid: Type.Integer({ minimum: 2, maximum: 4194304, description: 'A process of the container.' }) }, closed),
     Type.Object(
       { container: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$', description: 'Name or id of a Docker or podman container.' }) },

@@ -3,6 +3,7 @@ import type { Step } from '@portolan/plan';
 import type { Layout } from './batch.js';
 import { type KeptRules, noRulesKept } from './kept-rules.js';
 import { chainOfEntry, chainsOfKind, isOwnSpace, rulesOf, type Table } from './rules.js';
+import { assertOneLine } from './sheet.js';
 import { restOfKey, ruleComment } from './tag.js';
 
 /** What the tool that reads the text can do. */
