@@ -8,6 +8,8 @@ export interface NewTokenAnswer {
 
 export interface NewJoinTokenAnswer extends NewTokenAnswer {
   readonly expiresAt: string;
+  /** URL to join by; null where the control plane was not told. */
+  readonly server: string | null;
 }
 
 interface TokenAnswer {

@@ -21,11 +21,11 @@ describe('portolan token create', () => {
 
   it('is for all clusters and for ever unless said otherwise, whatever cluster the shell works with', async () => {
     const { sent } = await runScripted('token create --role admin --json', made);
-    expect(sent).toEqual([expect.stringMatching(/^POST \/v1\/tokens \{"name":"admin-20\S+Z","role":"admin"\}$/)]);
+    expect(sent).toEqual([expect.stringMatching(/^POST \/v1\/tokens \{"name":"admin-20[\dTZ-]+","role":"admin"\}$/)]);
   });
 
   it('prints what to run on a host', async () => {
-    const join = () => ({ status: 201, body: { id: 'j1', token: 'ptl-join.j1.s.f', expiresAt: '2026-01-01T02:00:00.000Z' } });
+    const join = () => ({ status: 201, body: { id: 'j1', token: 'ptl-join.j1.s.f', expiresAt: '2026-01-01T02:00:00.000Z', server: null } });
     const { out, err, sent } = await runScripted('token create --role worker --ttl 2h --uses 3 --server https://cp.example:7443', join);
     expect(sent).toEqual(['POST /v1/clusters/c/join-tokens {"role":"worker","ttl":7200,"uses":3}']);
     expect(out).toBe('portolan agent --join ptl-join.j1.s.f --server https://cp.example:7443\n');
@@ -33,6 +33,8 @@ describe('portolan token create', () => {
     const plain = await runScripted('token create --role manager --cluster other', join);
     expect(plain.sent).toEqual(['POST /v1/clusters/other/join-tokens {"role":"manager","ttl":3600,"uses":1}']);
     expect(plain.err).toContain(`${plain.url} is not HTTPS, and a host joins over HTTPS only`);
+    const told = await runScripted('token create --role worker', () => ({ body: { ...join().body, server: 'https://cp.example' } }));
+    expect(told.out).toBe('portolan agent --join ptl-join.j1.s.f --server https://cp.example\n');
   });
 });
 

@@ -12,15 +12,19 @@ const log: Log = { level: 'silent', silent: drop, fatal: drop, error: drop, warn
 
 export type RealPlane = Awaited<ReturnType<typeof startRealPlane>>;
 
-/** The published API itself, over HTTP; only the servers behind it are twins in memory. */
-export async function startRealPlane() {
+/** The published API itself, over HTTP; only the servers behind it are twins in memory. `token`: what may do everything there. */
+export async function startRealPlane(token?: string) {
   const parts = { store: openMemoryStore(), queue: createMemoryQueue(), coordination: createMemoryCoordination() };
-  const plane = await buildControlPlane({ ...parts, clock: systemClock, newId: randomId, log });
+  const plane = await buildControlPlane({ ...parts, clock: systemClock, newId: randomId, log, token });
   const [url = ''] = await listenOn(plane.app, [{ host: '127.0.0.1', port: 0 }]);
   await plane.start();
 
   async function portolan(words: string, cluster?: string, input = '') {
-    const environment = { PORTOLAN_URL: url, ...(cluster === undefined ? {} : { PORTOLAN_CLUSTER: cluster }) };
+    const environment = {
+      PORTOLAN_URL: url,
+      ...(token === undefined ? {} : { PORTOLAN_TOKEN: token }),
+      ...(cluster === undefined ? {} : { PORTOLAN_CLUSTER: cluster }),
+    };
     const terminal = screen({ directory: root, environment, readStandardInput: () => Promise.resolve(input) });
     const exitCode = await runPortolan(words.split(' '), terminal);
     return { exitCode, out: terminal.out(), err: terminal.err() };

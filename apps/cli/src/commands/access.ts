@@ -18,8 +18,12 @@ export async function showCredentials(session: Session, node: string): Promise<v
 }
 
 export async function revokeNode(session: Session, node: string): Promise<void> {
-  const { body } = await session.client.send<unknown>(await session.inCluster('nodes', node, 'revoke'), { method: 'POST' });
-  session.show(body ?? { revoked: node }, () => `${node} is cut off; its data path stays as it is. It comes back with a new join token only\n`);
+  const { body } = await session.client.send<{ readonly revoked: number }>(await session.inCluster('nodes', node, 'revoke'), { method: 'POST' });
+  session.show(body, () =>
+    body.revoked === 0
+      ? `${node} had no certificate that was good: it is cut off already\n`
+      : `${node} is cut off; its data path stays as it is, and it comes back with a new join token only\n`,
+  );
 }
 
 const refusalColumns: readonly Column<RefusalAnswer>[] = [

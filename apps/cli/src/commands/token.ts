@@ -37,7 +37,11 @@ export const addToken: AddCommand = (cli, terminal) =>
               },
               ttl: { type: 'string', requiresArg: true, describe: 'How long it is good, such as 30d; for ever unless given, of a host 1h' },
               uses: { type: 'number', requiresArg: true, describe: 'How many hosts may join with it; 1 unless given' },
-              server: { type: 'string', requiresArg: true, describe: 'URL by which the host reaches the control plane; --url unless given' },
+              server: {
+                type: 'string',
+                requiresArg: true,
+                describe: 'URL by which the host reaches the control plane; its own (PORTOLAN_PUBLIC_URL), else --url',
+              },
             })
             .example('$0 token create --role viewer --name grafana --cluster prod --ttl 30d', 'for a program that reads one cluster')
             .example('$0 token create --role worker --ttl 1h', 'prints what to run on the host'),
@@ -91,7 +95,8 @@ async function createApiToken(session: Session, { role, name, cluster: clusters,
   if (uses !== undefined || server !== undefined)
     throw usageFailure('--uses and --server belong to a token of a host', 'Leave them out, or use --role worker.');
   const body = {
-    name: name ?? `${role}-${new Date().toISOString()}`,
+    // Without what a name may not hold.
+    name: name ?? `${role}-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`,
     role,
     ...(clusters === undefined ? {} : { clusters }),
     ...(ttl === undefined ? {} : { ttl: secondsOf(ttl, 'ttl') }),
@@ -105,7 +110,7 @@ async function createApiToken(session: Session, { role, name, cluster: clusters,
 async function createJoinToken(session: Session, role: HostRole, { ttl, uses = 1, server }: CreateArguments): Promise<void> {
   const body = { role, ttl: ttl === undefined ? HOUR_S : secondsOf(ttl, 'ttl'), uses };
   const answer = (await session.client.send<NewJoinTokenAnswer>(await session.inCluster('join-tokens'), { method: 'POST', body })).body;
-  const url = server ?? session.url;
+  const url = server ?? answer.server ?? session.url;
   const run = `portolan agent --join ${answer.token} --server ${url}`;
   session.note(`run this as root on ${uses === 1 ? 'the host' : `each of ${uses} hosts at most`}, before ${answer.expiresAt}:`);
   session.show({ ...answer, command: run }, () => `${run}\n`);
