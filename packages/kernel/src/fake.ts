@@ -18,6 +18,8 @@ export interface FakeKernel extends Kernel {
   refuse(endpoint: string, reason: Problem | undefined): void;
   /** Changes or (with undefined) removes an object behind the agent's back. */
   tamper(key: string, hash: string | undefined): void;
+  /** Puts an object that nobody asked for. */
+  put(object: ObservedObject): void;
   /** Called before each batch; what it throws is thrown by `apply`, an exit code other than 0 fails the batch, and nothing of it is done. */
   onBatch: (batch: Batch) => number;
   /**
@@ -72,6 +74,11 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
     }
   }
 
+  /** A virtual server takes along its real servers. */
+  function dropServers(space: Space, mark: number): void {
+    for (const [key, { body, space: place }] of objects) if (body?.kind === 'real-server' && place === space && body.mark === mark) objects.delete(key);
+  }
+
   function applyKey(key: string): void {
     // The batch that sets its device up names it, too; what there is of it, it says itself.
     if (relay !== undefined && key.startsWith('udp-relay')) return;
@@ -84,6 +91,7 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
     objects.delete(key);
     if (gone?.kind === 'namespace') dropSpace(gone.space);
     if (gone?.body !== undefined) dropLinks(gone.space, gone.body);
+    if (gone?.body?.kind === 'virtual-server') dropServers(gone.space, gone.body.mark);
   }
 
   /** How far a batch comes whose lines are carried out one by one; undefined when none is refused. */
@@ -162,6 +170,9 @@ export function openFakeKernel({ names, relay }: { readonly names?: NameServer; 
       if (table !== null) doubted.set(object.space, new Set([...(doubted.get(object.space) ?? []), table]));
     },
     doubts: () => new Map([...doubted].map(([space, tables]) => [space, new Set(tables)])),
+    put: (object) => {
+      objects.set(object.key, object);
+    },
     probe: async () => {
       counts.probed += 1;
       return { kernel: 'fake' };

@@ -31,7 +31,7 @@ type Deletion = Extract<Step, { readonly action: 'delete' }>;
 
 /** Links, and what leads to them: what a published port may go through. */
 function isWay({ kind }: ObservedObject): boolean {
-  return kind === 'namespace' || kind === 'address' || kind === 'virtual-server' || isLink(kind);
+  return kind === 'namespace' || kind === 'address' || isLink(kind);
 }
 
 /**
@@ -40,7 +40,7 @@ function isWay({ kind }: ObservedObject): boolean {
  * - a route, or a peer of the relay, to a subnet: the old route or peer to the same subnet, and what an old route rests on, which are its
  *   link, its gateway's neighbour, and the forwarding entry of that;
  * - a rule that leads balanced packets elsewhere: the virtual servers of the namespace, for a rule is not parsed;
- * - a published port that leads elsewhere: every namespace, link, address and virtual server, for the same reason.
+ * - a published port that leads elsewhere: every namespace, link and address, for the same reason.
  *
  * All else that goes was replaced by nothing (a real server that left, a name), or could not be there beside what replaces it (a link with
  * the same VNI, an address of the same subnet): that has gone before anything failed, and is not made again, as the next attempt would only

@@ -9,6 +9,8 @@ import type { Step } from './plan.js';
  *
  *     names that go ─► early ─► namespaces, links, addresses, sysctls, peers ─► servers ─► servers that go
  *       ─► rules ─► rules that go ─► names ─► the rest that goes
+ *
+ * Where a mark leads from one virtual server to another, the old one goes with the rest: until the rules are written, packets are led to it.
  */
 const phases = ['forget', 'early', 'make', 'make-servers', 'remove-servers', 'make-rules', 'remove-rules', 'make-names', 'remove'] as const;
 type Phase = (typeof phases)[number];
@@ -22,6 +24,7 @@ function isServer(kind: ObservedObject['kind']): boolean {
 export function inOrder(steps: readonly Step[], early: ReadonlySet<string>): Step[] {
   // Nothing new is let in by the host's rules: then what no longer is comes first, so that no packet enters for it.
   const hostIsWritten = steps.some((step) => step.action !== 'delete' && step.object.space === 'host' && isRule(step.object.body.kind));
+  const isLedElsewhere = new Set(steps.flatMap((step) => (step.action === 'replace' && step.object.body.kind === 'mark' ? [step.object.space] : [])));
   const phaseOf = (step: Step): Phase => {
     if (step.action !== 'delete') {
       const { kind } = step.object.body;
@@ -31,6 +34,7 @@ export function inOrder(steps: readonly Step[], early: ReadonlySet<string>): Ste
     const { kind, key, space } = step.observed;
     if (isName(kind)) return 'forget';
     if (early.has(key)) return 'early';
+    if (kind === 'virtual-server' && isLedElsewhere.has(space)) return 'remove';
     if (isServer(kind)) return 'remove-servers';
     if (isRule(kind)) return space === 'host' && !hostIsWritten ? 'early' : 'remove-rules';
     return 'remove';

@@ -9,6 +9,8 @@ interface Removal {
   readonly sheet: Sheet;
   /** Where links and addresses go: before anything is made, or at the end. */
   readonly slot: 'remove-first' | 'remove';
+  /** The plan has it behind the rules of the namespace. */
+  readonly behindRules: boolean;
 }
 
 function removeLink({ observed: { space, key, body }, rest, sheet, slot }: Removal): void {
@@ -51,7 +53,7 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
     // What the bridge has learnt behind the VTEP would hold frames to the MAC there until it ages, were the address used here next.
     sheet.addOnce('remove', space, key, `link set dev ${link} type bridge_slave fdb_flush`);
   },
-  'virtual-server': ({ observed: { space, key }, rest, sheet }) => sheet.add('servers', space, key, `-D -f ${rest}`),
+  'virtual-server': ({ observed: { space, key }, rest, sheet, behindRules }) => sheet.add(behindRules ? 'remove-servers' : 'servers', space, key, `-D -f ${rest}`),
   'real-server': ({ observed: { space, key }, rest, sheet }) => {
     const [mark = '', address = ''] = rest.split('/');
     sheet.add('servers', space, key, `-d -f ${mark} -r ${address}:0`);
@@ -69,6 +71,6 @@ function removeName({ observed: { key }, sheet }: Removal): void {
 }
 
 /** Adds what removes an object. Sysctls stay as they are, and rules are written a namespace at a time. */
-export function removeObject(observed: ObservedObject, sheet: Sheet, slot: 'remove-first' | 'remove'): void {
-  removers[observed.kind]?.({ observed, rest: restOfKey(observed.space, observed.key), sheet, slot });
+export function removeObject(observed: ObservedObject, sheet: Sheet, slot: 'remove-first' | 'remove', behindRules = false): void {
+  removers[observed.kind]?.({ observed, rest: restOfKey(observed.space, observed.key), sheet, slot, behindRules });
 }

@@ -28,7 +28,7 @@ export function renderPlan(plan: Pick<Plan, 'steps'>, desired: NodeState, layout
       for (const line of flowsToForward(step, desired.address))
         sheet.addOnce('flows', space, step.action === 'delete' ? step.observed.key : step.object.key, line);
     } else if (step.action === 'delete') {
-      removeObject(step.observed, sheet, i < firstMade ? 'remove-first' : 'remove');
+      removeObject(step.observed, sheet, i < firstMade ? 'remove-first' : 'remove', rules.has(space));
     } else {
       const narrowed = narrowedName(step);
       if (narrowed !== undefined) sheet.add('names-first', 'host', step.object.key, setLine(step.object.key, narrowed));

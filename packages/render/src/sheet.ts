@@ -23,6 +23,7 @@ const slots = {
   servers: 'ipvsadm',
   rules: 'iptables-restore',
   'host-rules': 'iptables-restore',
+  'remove-servers': 'ipvsadm',
   flows: 'conntrack',
   files: 'file',
   names: 'dns',
