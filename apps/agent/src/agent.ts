@@ -1,3 +1,4 @@
+import type { Written } from '@portolan/kernel';
 import { PortolanError, type Problem, problem } from '@portolan/model';
 import { kindOfKey, type ObservedState } from '@portolan/node-state';
 import { type DesiredState, type Report, reportForProtocol, type SyncHint } from '@portolan/protocol';
@@ -8,13 +9,14 @@ import { cleanEndpoints, endpointPresence, settled } from './endpoints.js';
 import { hostFacts } from './facts.js';
 import type { Agent, AgentConfig, AgentPorts, AgentStatus } from './ports.js';
 import { watchPresence } from './presence.js';
-import { type Reconciled, reconcile } from './reconcile.js';
+import { type Reading, type Reconciled, reconcile } from './reconcile.js';
 import { reportOf } from './report.js';
 import { reporter } from './reporter.js';
 import { logRun } from './run-log.js';
 import { type Run, singleFlight } from './single-flight.js';
 import { teller } from './telling.js';
 import { clusterTies } from './ties.js';
+import { watchDoubts } from './watch/doubts.js';
 import { watchKernel } from './watch/kernel.js';
 import { watchNode } from './watch/watch.js';
 
@@ -32,6 +34,12 @@ const DRIFT_TOLD = 250;
 /** Codes of what a look found wrong that the control plane itself should hear of. */
 const remarkable: ReadonlySet<string> = new Set(['stale-generation', 'invalid-document', 'protocol-unsupported']);
 
+/** Reasons to read again what others may have changed, and no more. */
+const aboutDoubts: ReadonlySet<string> = new Set(['kernel', 'doubt']);
+/** What the events of the host's kernel are about. */
+const hostLinks: Written = new Map([['host', new Set(['links', 'peers', 'sysctls'])]]);
+const noDoubts: Written = new Map();
+
 /**
  * The loop of one node. Everything that happens only pokes it; each run does the same.
  *
@@ -40,6 +48,7 @@ const remarkable: ReadonlySet<string> = new Set(['stale-generation', 'invalid-do
  * revision ─┤      ┌─ ask ─► observe ─► plan ─► apply ─► observe ─► report
  * presence ─┼─poke─►│   └ no answer: the ledger's state
  * kernel ───┤      └─◄──────── again after back-off or resync
+ * doubt ────┤
  * timer ────┤
  * start ────┘
  *
@@ -58,6 +67,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   /** Generation that was last reported as applied: that report has answered the jobs up to it. */
   let reportedGeneration = 0;
   let isCutOff = false;
+  let isAtWork = false;
   let state: Omit<AgentStatus, 'resync'> = { generation: 0, revision: 0, status: 'idle', errors: [], lastRunAt: 0 };
   const closers: (() => Promise<void>)[] = [];
 
@@ -135,12 +145,13 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       readonly isMending: boolean;
     };
 
-  async function reach({ state: wanted }: DesiredState, trust: boolean): Promise<Reached> {
+  async function reach({ state: wanted }: DesiredState, reading: Reading, doubts: Written): Promise<Reached> {
     let cancelTelling: () => void = () => undefined;
     try {
       await host.for(wanted);
       const done = await reconcile(kernel, wanted, source.endpoints(), {
-        trust,
+        reading,
+        doubts,
         onPlan: (plan, observed) => {
           const drifted = drift.seen(wanted, plan, observed);
           cancelTelling();
@@ -152,7 +163,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       const repaired = drift.ended(wanted, { steps: done.left, waiting: done.waiting }, done.observed);
       const { endpoints, refused } = done.observed;
       lastSeen = endpoints;
-      if (!trust) watch.measure(wanted.address);
+      if (reading === 'all') watch.measure(wanted.address);
       await source.retire(cleanEndpoints(source.ledger.retiring, done.observed));
       const refusals = Object.entries(refused).flatMap(([id, refusal]) => (id in wanted.endpoints ? [refusal] : []));
       const presences = presenceOf.of(wanted, done);
@@ -201,8 +212,10 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     const startedAt = clock.today();
     const seconds = (): number => (clock.now() - begunAt) / 1000;
     const job = openJob;
-    const look = await source.look(job);
-    noteLook(look);
+    // What others do to the kernel is mended at once, also where the control plane would first have to be waited for.
+    const isMendingOnly = [...reasons].every((reason) => aboutDoubts.has(reason));
+    const look: Look = isMendingOnly ? { answered: !isCutOff, error: undefined, changed: false, by: 'same' } : await source.look(job);
+    if (!isMendingOnly) noteLook(look);
     const { desired } = source.ledger;
     noteResync(desired);
     if (desired === undefined) {
@@ -219,15 +232,15 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       return true;
     }
 
-    const isDoubted = reasons.has('kernel') || reasons.has('resync');
-    const trust = look.changed && isFresh && !isDoubted;
+    const isQuick = isFresh && [...reasons].every((reason) => aboutStateOnly.has(reason) || aboutDoubts.has(reason));
+    const reading = !isQuick ? 'all' : look.changed ? 'trusted' : 'doubted';
     const begun = telling.begin();
     kernelWatch?.begin();
-    const done = await reach(desired, trust);
+    const done = await reach(desired, reading, reasons.has('kernel') ? hostLinks : noDoubts);
     // Of one that broke off nobody knows what it had written.
     kernelWatch?.ended(done.applied === undefined || done.applied.length > 0);
     const finishedAt = clock.today();
-    if (!trust) lastFullRunAt = begunAt;
+    if (reading === 'all') lastFullRunAt = begunAt;
     // Of a generation that the control plane has not given yet, nothing can be said.
     const answered = job !== undefined && job.generation <= desired.generation ? job : undefined;
     const report = reportOf(desired, done, done.problems, [...remarksOf(look), ...done.remarks], {
@@ -276,12 +289,14 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
 
   const flight = singleFlight(
     async (asked) => {
+      isAtWork = true;
       try {
         return await run(asked);
       } catch (error) {
         log.error({ err: error }, 'a run of the loop failed');
         return false;
       } finally {
+        isAtWork = false;
         lastRunEndedAt = clock.now();
       }
     },
@@ -319,6 +334,8 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
         });
       }
       void flight.poke('start');
+      const stopDoubting = watchDoubts({ kernel, clock, log, isBusy: () => isAtWork, onDoubt: () => void flight.poke('doubt') });
+      closers.push(async () => stopDoubting());
       hints.start(take);
       closers.push(
         watchPresence({

@@ -29,9 +29,16 @@ export interface KernelProblem extends Problem {
   readonly command?: { readonly command: string; readonly exitCode: number; readonly stderr: string };
 }
 
+/**
+ * all: everything is read. trusted: a plan is first made from the last observation and from what the kernel itself doubts of it; where that
+ * leads nowhere, or nothing is to be done by it, everything is read. doubted: only what is doubted is read.
+ */
+export type Reading = 'all' | 'trusted' | 'doubted';
+
 export interface ReconcileOptions {
-  /** A plan is first made from the last observation. */
-  readonly trust: boolean;
+  readonly reading: Reading;
+  /** Doubted, whatever the kernel says; nothing unless given. */
+  readonly doubts?: Written;
   /** Told of each observation that a plan is made from, before anything is done; the answer has the keys that are in drift. */
   readonly onPlan?: (plan: Plan, observed: Observation) => ReadonlySet<string>;
 }
@@ -120,23 +127,24 @@ async function reach({ kernel, desired, observe, onPlan }: Target, before: Obser
   };
 }
 
+function joined(a: Written, b: Written): Written {
+  return new Map([...new Set([...a.keys(), ...b.keys()])].map((space) => [space, new Set([...(a.get(space) ?? []), ...(b.get(space) ?? [])])]));
+}
+
 /**
  * Observe, plan, apply, observe what was written. Each part takes nothing from a run before, so a restart in the
  * middle of any of them is the same as a first start.
- *
- * With `trust`, a plan is first made from the last observation, which costs no process; what it wrote is read back all
- * the same, and when it leads nowhere, or nothing is to be done by it, everything is observed.
  */
 export async function reconcile(
   kernel: Kernel,
   desired: NodeState,
   endpoints: NodeState['endpoints'],
-  { trust, onPlan = () => new Set() }: ReconcileOptions,
+  { reading, doubts = new Map(), onPlan = () => new Set() }: ReconcileOptions,
 ): Promise<Reconciled> {
   const request = requestOf(desired, endpoints);
   const target: Target = { kernel, desired, onPlan, observe: (written) => kernel.observe({ ...request, ...(written === undefined ? {} : { written }) }) };
-  const first = trust ? await reach(target, await target.observe(new Map())) : undefined;
-  if (first !== undefined && first.applied.length > 0 && first.problems.length === 0) return first;
+  const first = reading === 'all' ? undefined : await reach(target, await target.observe(joined(kernel.doubts(), doubts)));
+  if (first !== undefined && first.problems.length === 0 && (reading === 'doubted' || first.applied.length > 0)) return first;
   // After a failure everything has been observed already.
   const hasLooked = first?.applied.some(({ exitCode }) => exitCode !== 0) === true;
   const whole = await reach(target, first !== undefined && hasLooked ? first.observed : await target.observe());

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 async function run(state: ReturnType<typeof stateWith>) {
   kernel.intend(state);
-  const done = await reconcile(kernel, state, state.endpoints, { trust: false });
+  const done = await reconcile(kernel, state, state.endpoints, { reading: 'all' });
   const endpoints = presence.of(state, done);
   const { problems, setAside, waiting } = settled(done, endpoints);
   return { endpoints, problems, waiting, setAside: setAside.map(({ endpoint }) => endpoint), done };
