@@ -1,8 +1,9 @@
 import { type Endpoint, type Id, PortolanError, portolanError, problem, type Snapshot } from '@portolan/model';
+import { isByAgent } from './actor.js';
 import type { Context } from './context.js';
+import type { NodeError } from './degraded.js';
 import { acknowledgementOf, connectionsOf, progressByNode } from './drains.js';
 import { unsettledFlannel } from './flannel-progress.js';
-import { isByAgent } from './reports.js';
 import { type ClusterStatus, type NodeStatus, statusOf } from './status.js';
 
 export const DEFAULT_WAIT_SECONDS = 30;
@@ -13,6 +14,8 @@ const REREAD_MS = 1000;
 const MOST_NAMED = 50;
 /** Newest revisions that are searched for what agents saw since the one that is waited for. */
 const REVISIONS_SEARCHED = 100;
+/** Characters of what a failed process wrote that a reason repeats; the job has all of it. */
+const STDERR_SHOWN = 300;
 
 type Look<T> = { readonly done: T } | { readonly late: () => PortolanError };
 
@@ -20,7 +23,7 @@ type Look<T> = { readonly done: T } | { readonly late: () => PortolanError };
  * Looks again after each movement of the cluster until it is done. Fails with what `late` says when the time is over or the caller is
  * gone, and with `store-unavailable` when the control plane stops.
  */
-async function waitUntil<T>(ctx: Context, cluster: string, timeoutSeconds: number, gone: AbortSignal, look: () => Promise<Look<T>>): Promise<T> {
+export async function waitUntil<T>(ctx: Context, cluster: string, timeoutSeconds: number, gone: AbortSignal, look: () => Promise<Look<T>>): Promise<T> {
   const end = ctx.clock.now().getTime() + timeoutSeconds * 1000;
   const ended = AbortSignal.any([gone, ctx.stopping]);
   for (;;) {
@@ -136,8 +139,19 @@ function reasonOf(node: NodeStatus, revision: number): string {
   if (node.computedRevision < revision) return `has no state computed from it yet (computed: ${node.computedRevision})${down}`;
   if (node.lastReportAt === null) return `has never reported${down}`;
   const error = node.lastErrors[0];
-  if (node.lastStatus === 'failed' && error !== undefined) return `failed: ${error.message} [${error.code}]${down}`;
+  if (node.lastStatus === 'failed' && error !== undefined) return `${failedText(node)}: ${error.message} [${error.code}]${commandText(error)}${down}`;
   return `has applied revision ${node.appliedRevision}, last report at ${node.lastReportAt}${down}`;
+}
+
+function failedText({ degraded }: NodeStatus): string {
+  return degraded === null ? 'failed' : `is degraded, failed ${degraded.failures} times in a row since ${degraded.since}`;
+}
+
+function commandText({ command }: NodeError): string {
+  if (command === undefined) return '';
+  const text = command.stderr.trim().replaceAll(/\s*\n\s*/g, '; ');
+  const said = text === '' ? '' : `: ${text.length > STDERR_SHOWN ? `${text.slice(0, STDERR_SHOWN)}…` : text}`;
+  return ` (${command.command} ended with ${command.exitCode}${said})`;
 }
 
 /**
