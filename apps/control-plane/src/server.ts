@@ -1,20 +1,26 @@
 import type { NewId } from '@portolan/intent';
-import type { Coordination, FlannelRegistry, HintQueue, IntentStore } from '@portolan/store';
+import type { Coordination, CredentialStore, FlannelRegistry, HintQueue, IntentStore, NodeAccess } from '@portolan/store';
+import { createMemoryAccess, openMemoryCredentials } from '@portolan/store/memory';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { absentRegistry } from './application/absent-registry.js';
 import { Changes } from './application/changes.js';
 import type { Clock, Context, Log } from './application/context.js';
+import { authenticator } from './application/credentials/authentication.js';
+import type { Authority } from './application/credentials/authority.js';
+import { Believed } from './application/credentials/believed.js';
+import { Refusals } from './application/credentials/refusals.js';
 import { LivenessView } from './application/liveness-view.js';
 import { RegistryViews } from './application/registry-views.js';
 import { Renewals } from './application/renewals.js';
 import { registerGraphql } from './graphql/index.js';
-import { authorizer, registerAuth } from './plugins/auth.js';
+import { registerAuth } from './plugins/auth.js';
 import { registerGraphiql } from './plugins/graphiql.js';
 import { registerHealth } from './plugins/health.js';
 import { createMetrics, registerMetrics } from './plugins/metrics.js';
 import { registerOpenapi } from './plugins/openapi.js';
 import { registerProblems } from './plugins/problems.js';
 import { registerRest } from './rest/index.js';
+import { accessTask, refusalsTask } from './tasks/access.js';
 import { computeBehind } from './tasks/compute.js';
 import { conditionsTask } from './tasks/conditions.js';
 import { drainTask } from './tasks/drain.js';
@@ -24,6 +30,7 @@ import { startMigration } from './tasks/migrate.js';
 import { publishHints } from './tasks/publish-hints.js';
 import { revisionPublisher } from './tasks/publish-revision.js';
 import { renewalTask } from './tasks/renew-leases.js';
+import { rolloutTask } from './tasks/rollout.js';
 import { startTask, type Task, type TaskOptions } from './tasks/task.js';
 import { registryWatch } from './tasks/watch-registry.js';
 
@@ -38,6 +45,12 @@ const LIVENESS_EVERY_MS = 2000;
 const LIFE_EVERY_MS = 1500;
 /** Many nodes report at the same time: what comes within this time is judged together. */
 const LIFE_REST_MS = 50;
+const ROLLOUT_EVERY_MS = 1500;
+/** How long a user of Redis or etcd can be missing after a restart, or stay of a node that went, when a poke was lost. */
+const ACCESS_EVERY_MS = 3000;
+/** It lists every user; a stream of commits does not make it do so each time. */
+const ACCESS_REST_MS = 500;
+const REFUSALS_EVERY_MS = 1000;
 const FLANNEL_EVERY_MS = 1500;
 /** So many leases that come at once are mirrored by one commit. */
 const FLANNEL_REST_MS = 50;
@@ -54,8 +67,16 @@ export interface ControlPlaneParts {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly log: Log;
-  /** Required of every caller when it is set. */
+  /** May do everything, also what agents do. Without it callers without credentials may, but not over TLS. */
   readonly token?: string | undefined;
+  /** In memory unless given: then they end with the process. */
+  readonly credentials?: CredentialStore | undefined;
+  /** Signs the certificates of nodes; without it no host can join. */
+  readonly authority?: Authority | undefined;
+  /** Users of nodes in Redis and etcd; without it joined hosts get none. */
+  readonly access?: NodeAccess | undefined;
+  /** What agents are told to join. */
+  readonly publicUrl?: string | undefined;
 }
 
 export interface ControlPlane {
@@ -93,6 +114,12 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     registryViews: new RegistryViews(),
     renewals: new Renewals(),
     counters: metrics.counters,
+    credentials: parts.credentials ?? openMemoryCredentials(),
+    access: parts.access ?? createMemoryAccess(),
+    authority: parts.authority ?? null,
+    believed: new Believed(clock),
+    refusals: new Refusals(clock, metrics.counters.refused),
+    publicUrl: parts.publicUrl ?? null,
     stopping: stopping.signal,
   };
   const tasks: Task[] = [];
@@ -108,14 +135,14 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,
   });
-  const authorizes = authorizer(parts.token);
+  const authenticate = authenticator(ctx, parts.token);
   registerProblems(app);
-  registerAuth(app, authorizes);
+  registerAuth(app, ctx, authenticate, pending);
   await registerOpenapi(app, parts.token !== undefined);
   registerMetrics(app, ctx, metrics);
   registerHealth(app, { store, queue, coordination }, clock, pending);
   await registerRest(app, ctx, pending);
-  await registerGraphql(app, ctx, authorizes, pending);
+  await registerGraphql(app, ctx, authenticate, pending);
   registerGraphiql(app);
 
   async function start(): Promise<void> {
@@ -130,13 +157,20 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     const alive = task('liveness', LIVENESS_EVERY_MS, liveness.run);
     const conditions = task('conditions', LIFE_EVERY_MS, conditionsTask(ctx), LIFE_REST_MS);
     const drain = task('drain', LIFE_EVERY_MS, drainTask(ctx), LIFE_REST_MS);
+    const rollout = task('rollout', ROLLOUT_EVERY_MS, rolloutTask(ctx));
     const watch = task('watch-registry', LIVENESS_EVERY_MS, registry.run);
     const flannel = task('flannel', FLANNEL_EVERY_MS, flannelTask(ctx), FLANNEL_REST_MS);
     const renewal = task('renew-leases', RENEW_EVERY_MS, renewalTask(ctx), RENEW_REST_MS);
-    tasks.push(compute, hints, revisions, alive, conditions, drain, watch, flannel, renewal);
+    tasks.push(compute, hints, revisions, alive, conditions, drain, rollout, watch, flannel, renewal);
+    tasks.push(task('refusals', REFUSALS_EVERY_MS, refusalsTask(ctx)));
+    const access = ctx.authority === null ? undefined : task('access', ACCESS_EVERY_MS, accessTask(ctx), ACCESS_REST_MS);
+    if (access !== undefined) tasks.push(access);
     ctx.changes.subscribe((movement) => {
+      if (movement === 'committed' || movement === 'credentials') access?.poke();
       if (movement === 'committed') for (const each of [compute, watch]) each.poke();
       if (movement === 'committed' || movement === 'reported' || movement === 'liveness') for (const each of [conditions, drain, flannel]) each.poke();
+      if (movement === 'reported' || movement === 'liveness' || movement === 'rollout') rollout.poke();
+      if (movement === 'rollout') for (const each of [compute, revisions]) each.poke();
       if (movement === 'registry') for (const each of [flannel, renewal]) each.poke();
       if (movement === 'clusters') for (const each of tasks) each.poke();
       if (movement === 'computed') for (const each of [hints, revisions]) each.poke();
@@ -148,6 +182,7 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
     await Promise.all(tasks.map((task) => task.stop()));
     await Promise.all([liveness.close(), registry.close()]);
     await app.close();
+    await refusalsTask(ctx)().catch(() => undefined);
   }
 
   return { app, start, stop };

@@ -22,7 +22,7 @@ export const activeStatuses: ReadonlySet<ChangesetStatus> = new Set(['rolling', 
 export type ChangeDocument =
   | { readonly kind: 'manifest'; readonly manifest: unknown; readonly force: boolean }
   /** Back to what was wanted at a revision. */
-  | { readonly kind: 'rollback'; readonly to: number };
+  | { readonly kind: 'rollback'; readonly to: number; readonly force?: boolean };
 
 /** cuts: connections through the object break or cannot be made for a moment; moves: new connections go another way; none: nobody notices. */
 export type Risk = 'cuts' | 'moves' | 'none';

@@ -1,7 +1,7 @@
 import type { Clock } from './context.js';
 
 /** What moved. Nobody may conclude more from it than that it is time to read again. */
-export type Movement = 'committed' | 'computed' | 'reported' | 'liveness' | 'clusters' | 'registry';
+export type Movement = 'committed' | 'computed' | 'reported' | 'liveness' | 'clusters' | 'registry' | 'credentials' | 'rollout';
 
 type Listener = (movement: Movement, cluster: string) => void;
 

@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import type { Actor } from './actor.js';
 import { commitEdit, dryRun, type Outcome } from './commit.js';
 import type { Context } from './context.js';
+import { atRevision } from './objects.js';
 import { parsed, withPaths } from './parse.js';
 import { clearRegistry } from './registry-writes.js';
 import { readOnlyFields } from './representations.js';
@@ -112,11 +113,6 @@ function withNoun<K extends NounKind>(outcome: Outcome, kind: K, name: string): 
   const noun = findNoun(outcome.snapshot, kind, name);
   if (noun === undefined) throw portolanError('internal', '', `${kind} ${name} is not in the snapshot that it was committed to`);
   return { ...outcome, noun };
-}
-
-function atRevision(snapshot: Snapshot, revision: number | undefined): Snapshot {
-  if (revision === undefined || revision === snapshot.cluster.revision) return snapshot;
-  throw portolanError('precondition-failed', '', `the cluster is at revision ${snapshot.cluster.revision}, not ${revision}`);
 }
 
 /** Parts the fields that a representation has beyond the spec. `id` stays in the spec of a network, which has it itself. */

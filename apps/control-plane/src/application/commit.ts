@@ -52,6 +52,18 @@ export async function commitAt(
   return moved ? undefined : outcome;
 }
 
+/** Commits an edit by which a changeset moves. The changeset may not have moved meanwhile, so no rollout is disturbed. */
+export function commitMove(
+  ctx: Context,
+  { name, from }: Actor,
+  cluster: string,
+  summary: string,
+  edit: Edit,
+  changeset: NonNullable<ChangeNote['changeset']>,
+): Promise<Outcome> {
+  return committed(ctx, { actor: name, summary, ...(from === null ? {} : { from }), changeset }, cluster, edit);
+}
+
 /** Every change of intent goes through here. */
 async function committed(ctx: Context, note: ChangeNote, cluster: string, edit: Edit): Promise<Outcome> {
   const seen: { before?: Snapshot } = {};

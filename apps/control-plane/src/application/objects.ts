@@ -8,6 +8,12 @@ export function objectNamed<K extends NounKind>(snapshot: Snapshot, kind: K, nam
   return noun;
 }
 
+/** Throws `precondition-failed` when a change is guarded by another revision. */
+export function atRevision(snapshot: Snapshot, revision: number | undefined): Snapshot {
+  if (revision === undefined || revision === snapshot.cluster.revision) return snapshot;
+  throw portolanError('precondition-failed', '', `the cluster is at revision ${snapshot.cluster.revision}, not ${revision}`);
+}
+
 /** Names; `name` is a prefix. What does not exist matches nothing. */
 export interface ObjectFilter {
   readonly name?: string;

@@ -1,12 +1,18 @@
 import { PortolanError, portolanError } from '@portolan/model';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type FormattedExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import mercurius, { type MercuriusContext } from 'mercurius';
 import type { Context, Log } from '../application/context.js';
-import type { Authorizes } from '../plugins/auth.js';
+import type { Authenticate, Shown } from '../application/credentials/authentication.js';
+import { type Principal, type RefusalReason, refusalOf } from '../application/credentials/principal.js';
+import { refused, shownBy } from '../plugins/auth.js';
 import { logProblem, portolanErrorFrom } from '../plugins/problems.js';
+import { actorOf } from '../rest/caller.js';
 import { hungUp } from '../rest/requests.js';
+import { authorised } from './authorisation.js';
 import { createBuilder, type GraphqlContext } from './builder.js';
+import { registerChangesetMutations } from './changeset-mutations.js';
+import { changesetType } from './changeset-types.js';
 import { clusterType } from './cluster-type.js';
 import { InputTypes } from './inputs.js';
 import { registerMutations } from './mutations.js';
@@ -25,37 +31,87 @@ function graphqlSchema(): GraphQLSchema {
   const poolUsage = poolUsageType(builder, inputs);
   const objects = objectTypes(builder, inputs, progress, poolUsage);
   const cluster = clusterType(builder, inputs, objects, progress, poolUsage);
-  registerMutations(builder, inputs, { cluster, objects, progress });
+  const changeset = changesetType(builder, inputs, { cluster, progress });
+  const applied = registerMutations(builder, inputs, { cluster, objects, progress });
   registerSubscriptions(builder, progress);
+  registerChangesetMutations(builder, inputs, { applied, changeset });
   return builder.toSchema();
 }
 
+/** What a WebSocket is known by, before and after it has said who it is. */
+interface SocketContext extends Omit<GraphqlContext, 'caller' | 'principal'> {
+  readonly shown: Shown;
+  readonly request: FastifyRequest;
+}
+
 /** /graphql, with subscriptions over graphql-transport-ws. */
-export async function registerGraphql(app: FastifyInstance, ctx: Context, authorizes: Authorizes, unready: () => string | null): Promise<void> {
+export async function registerGraphql(app: FastifyInstance, ctx: Context, authenticate: Authenticate, unready: () => string | null): Promise<void> {
   const refuseUnready = (): void => {
     const reason = unready();
     if (reason !== null) throw portolanError('store-unavailable', '', reason);
   };
+  const principalOf = async (shown: Shown): Promise<Principal> => {
+    const authentication = await authenticate(shown);
+    return 'refused' in authentication ? { kind: 'nobody' } : authentication.principal;
+  };
   await app.register(mercurius, {
-    schema: graphqlSchema(),
+    schema: authorised(graphqlSchema()),
     path: '/graphql',
     graphiql: false,
     queryDepth: DEEPEST_QUERY,
-    context: (_request, reply): GraphqlContext => {
+    context: (request, reply): GraphqlContext => {
       refuseUnready();
-      return { ctx, gone: hungUp(reply) };
+      const { principal, ip } = request;
+      return {
+        ctx,
+        principal,
+        caller: actorOf('graphql', principal, ip),
+        reauthenticate: async () => principal,
+        note: (reason) => void refused(ctx, request, reason),
+        gone: hungUp(reply),
+      };
     },
     subscription: {
       fullWsTransport: true,
-      context: (socket, request): GraphqlContext & { readonly headerAuthorizes: boolean } => {
+      context: (socket, request): SocketContext => {
         const gone = new AbortController();
         socket.once('close', () => gone.abort());
-        return { ctx, gone: gone.signal, headerAuthorizes: authorizes(request.headers.authorization) };
+        const shown = shownBy(request);
+        return { ctx, request, shown, reauthenticate: () => principalOf(shown), note: (reason) => void refused(ctx, request, reason), gone: gone.signal };
       },
-      onConnect: (message) => authorizes(authorizationOf(message.payload)),
+      // `this` is the connection, the only way from the message to who sent it. Without it nobody is let in.
+      async onConnect(this: unknown, message): Promise<Pick<GraphqlContext, 'principal' | 'caller' | 'reauthenticate'> | false> {
+        const socket = socketContextOf(this);
+        if (socket === undefined || unready() !== null) return false;
+        const said = authorizationOf(message.payload);
+        const shown = said === undefined ? socket.shown : { ...socket.shown, authorization: said };
+        const authentication = await authenticate(shown);
+        const reason = 'refused' in authentication ? authentication.refused : reasonAgainst(authentication.principal);
+        if (reason !== undefined || 'refused' in authentication) {
+          socket.note(reason ?? 'no-credentials');
+          return false;
+        }
+        const { principal } = authentication;
+        socket.request.principal = principal;
+        return { principal, caller: actorOf('graphql', principal, socket.request.ip), reauthenticate: () => principalOf(shown) };
+      },
     },
     errorFormatter: (execution, context) => formatted(execution, context, ctx.log),
   });
+}
+
+/** What a socket can do in some cluster is judged with each of its operations. */
+function reasonAgainst(principal: Principal): RefusalReason | undefined {
+  return principal.kind === 'person' ? undefined : refusalOf(principal, 'viewer', undefined);
+}
+
+function socketContextOf(connection: unknown): SocketContext | undefined {
+  const context: unknown = typeof connection === 'object' && connection !== null && 'context' in connection ? connection.context : undefined;
+  return isSocketContext(context) ? context : undefined;
+}
+
+function isSocketContext(context: unknown): context is SocketContext {
+  return typeof context === 'object' && context !== null && 'shown' in context && 'request' in context;
 }
 
 function authorizationOf(payload: unknown): unknown {

@@ -16,14 +16,18 @@ import { registerDepartures } from './departures.js';
 import { registerFlannelMutations } from './flannel-mutations.js';
 import { documentOf, type InputTypes } from './inputs.js';
 import type { ObjectTypes } from './object-types.js';
-import { appliedType, outcomeView, settle } from './outcomes.js';
+import { type Applied, appliedType, outcomeView, settle } from './outcomes.js';
 import type { ProgressTypes } from './progress-types.js';
 import { ClusterView, type NounView } from './views.js';
 
 const nouns = { node: 'Node', network: 'Network', service: 'Service', endpoint: 'Endpoint' } as const satisfies Record<NounKind, string>;
 
 /** Every change goes through the commands that REST uses, so the two refuse alike. */
-export function registerMutations(builder: Builder, inputs: InputTypes, types: { cluster: ClusterType; objects: ObjectTypes; progress: ProgressTypes }): void {
+export function registerMutations(
+  builder: Builder,
+  inputs: InputTypes,
+  types: { cluster: ClusterType; objects: ObjectTypes; progress: ProgressTypes },
+): Applied {
   const applied = appliedType(builder, types);
 
   builder.mutationType({});
@@ -94,6 +98,7 @@ export function registerMutations(builder: Builder, inputs: InputTypes, types: {
   }
   registerFlannelMutations(builder, inputs, applied);
   registerDepartures(builder, inputs, { objects: types.objects, applied });
+  return applied;
 
   function registerNounMutations<K extends NounKind>(kind: K): void {
     const noun = nouns[kind];

@@ -15,6 +15,8 @@ import {
 } from '@portolan/model';
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { jobStatuses } from '../application/history.js';
+import { changesetComponents } from './changeset-schemas.js';
+import { credentialComponents } from './credential-schemas.js';
 import { driftComponents, failureFields, nodeErrors } from './drift-schemas.js';
 import { flannelComponents } from './flannel-schemas.js';
 import { refTo } from './operation.js';
@@ -157,8 +159,10 @@ export const components: Readonly<Record<string, TSchema>> = {
   Network: representation(NetworkSpecSchema, networkFields),
   Service: representation(ServiceSpecSchema),
   Endpoint: representation(EndpointSpecSchema, endpointFields),
+  ...credentialComponents,
   ...flannelComponents,
   ...driftComponents,
+  ...changesetComponents,
   PoolUsage,
   NodeStatus,
   ClusterStatus: Type.Object(

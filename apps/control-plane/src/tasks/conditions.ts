@@ -6,6 +6,7 @@ import { commitEdit } from '../application/commit.js';
 import { conditionsToNote } from '../application/conditions.js';
 import type { Context } from '../application/context.js';
 import { progressByNode } from '../application/drains.js';
+import { progressOfSeen } from '../application/held-progress.js';
 import { forEachCluster } from './each-cluster.js';
 
 const ACTOR = notingTask('conditions');
@@ -21,7 +22,7 @@ export function conditionsTask(ctx: Context): (signal: AbortSignal) => Promise<v
       const conditions = conditionsToNote(snapshot, {
         isAlive: (node) => ctx.liveness.isAlive(cluster, node.name),
         watchersOf: (node) => watchersOf(snapshot, node.id),
-        progress: progressByNode(hasSilent(snapshot) ? await ctx.store.progress(snapshot.cluster.id) : []),
+        progress: progressByNode(hasSilent(snapshot) ? await progressOfSeen(ctx, snapshot) : []),
         silentSince,
       });
       if (conditions.size === 0) return;

@@ -1,0 +1,38 @@
+import { portolanError } from '@portolan/model';
+import type { RevisionRow } from '@portolan/store';
+import { isObservation } from './actor.js';
+import type { Context } from './context.js';
+
+const PAGE = 200;
+
+/** Revisions after `since`, newest first, that say what somebody wants. */
+export async function wishesSince(ctx: Context, cluster: string, since: number): Promise<readonly RevisionRow[]> {
+  const found: RevisionRow[] = [];
+  for await (const row of newestFirst(ctx, cluster)) {
+    if (row.revision <= since) break;
+    if (!isObservation(row)) found.push(row);
+  }
+  return found;
+}
+
+async function newestWish(ctx: Context, cluster: string): Promise<RevisionRow | undefined> {
+  for await (const row of newestFirst(ctx, cluster)) if (!isObservation(row)) return row;
+  return undefined;
+}
+
+/** The revision before the newest one that somebody made. */
+export async function revisionToRestore(ctx: Context, cluster: string): Promise<number> {
+  const wish = await newestWish(ctx, cluster);
+  if (wish === undefined) throw portolanError('not-found', '', `nobody has changed cluster ${cluster} yet`, { fix: 'There is nothing to go back to.' });
+  return wish.revision - 1;
+}
+
+async function* newestFirst(ctx: Context, cluster: string): AsyncGenerator<RevisionRow, void> {
+  for (let before: number | undefined; ; ) {
+    const rows = await ctx.store.revisions(cluster, { limit: PAGE, ...(before === undefined ? {} : { before }) });
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < PAGE) return;
+    before = last.revision;
+  }
+}
