@@ -56,6 +56,8 @@ export function manifestOfNodes(nodes: readonly string[], scheduler: ServiceSpec
 export class RolloutStage {
   readonly store: IntentStore;
   ctx: Context;
+  /** It remembers since when hosts are silent. */
+  #conditions: (signal: AbortSignal) => Promise<void>;
   readonly agents = new Map<string, Conduct>();
   /** Ids of nodes that nobody reaches. */
   readonly unreachable = new Set<Id>();
@@ -65,6 +67,7 @@ export class RolloutStage {
   private constructor(readonly nodes: readonly string[]) {
     this.store = openMemoryStore({ now: () => this.#now() });
     this.ctx = this.#newContext();
+    this.#conditions = conditionsTask(this.ctx);
   }
 
   /** Nodes n1, n2, … that have all applied the manifest. */
@@ -120,6 +123,7 @@ export class RolloutStage {
   /** Another control plane on the same store, which remembers nothing. */
   restart(): void {
     this.ctx = this.#newContext();
+    this.#conditions = conditionsTask(this.ctx);
   }
 
   advance(seconds: number): void {
@@ -159,7 +163,7 @@ export class RolloutStage {
     const alive = [...this.agents].flatMap(([node, { isUp }]) => (isUp ? [[node, { version: 'simulated', startedAt: '', pid: 1 }] as const] : []));
     this.ctx.liveness.set(CLUSTER, new Map(alive));
     const { signal } = new AbortController();
-    await conditionsTask(this.ctx)(signal);
+    await this.#conditions(signal);
     await rolloutTask(this.ctx)(signal);
     await computeBehind(this.ctx, signal);
     for (const [node, conduct] of this.agents) if (conduct.isUp && !conduct.sleeps) await this.#sync(node, conduct);

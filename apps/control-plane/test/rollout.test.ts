@@ -139,6 +139,8 @@ describe('a node that fails', () => {
     if (failureAction === 'rollback') {
       expect(newest).toMatchObject({ actor: 'rollout', from: null, summary: expect.stringContaining('roll back "apply manifest": 1 of 4 nodes failed') });
       expect(changeset.revision).toBe((newest?.revision ?? 0) - 1);
+      // To go back from here does not make the change again.
+      expect(await rollbackCluster(stage.ctx, person, 'lab', {}, { dryRun: true })).toMatchObject({ to: (changeset.revision ?? 0) - 1, changed: false });
     }
   });
 

@@ -11,6 +11,9 @@ const AGENT = 'agent:';
 /** Tasks that note what is there, and never what is wanted. */
 const notingTasks = ['conditions', 'drain', 'flannel'] as const;
 
+/** What it commits takes back what people wanted. */
+export const rolloutTaskActor: Actor = { name: 'rollout', from: null };
+
 export function agentActor(node: string): Actor {
   return { name: `${AGENT}${node}`, from: null };
 }

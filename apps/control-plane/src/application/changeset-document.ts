@@ -1,7 +1,7 @@
 import { applyManifest, type NewId, parseManifest, rollbackEdit } from '@portolan/intent';
 import { type PortolanError, portolanError, type Snapshot } from '@portolan/model';
 import type { ChangeDocument } from '@portolan/store';
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { Edit } from './commit.js';
 import type { Context } from './context.js';
 import { parsed, withPaths } from './parse.js';
@@ -28,7 +28,6 @@ export const NewChangesetSchema = Type.Object(
   },
   closed,
 );
-export type NewChangesetRequest = Static<typeof NewChangesetSchema>;
 
 /** What a request asks for. Throws what is wrong with it. */
 export async function documentFrom(ctx: Context, cluster: string, request: unknown): Promise<{ readonly document: ChangeDocument; readonly summary: string }> {

@@ -20,7 +20,7 @@ interface Computed {
 }
 
 /** What this process knows of the nodes that are held. Lost, they are computed once more, and found as they are. */
-export class HeldNodes {
+class HeldNodes {
   readonly #bases = new Map<Id, { readonly changeset: string; readonly snapshot: Snapshot }>();
   readonly #computed = new Map<Id, Computed>();
 

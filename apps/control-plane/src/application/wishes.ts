@@ -1,6 +1,6 @@
 import { portolanError } from '@portolan/model';
 import type { RevisionRow } from '@portolan/store';
-import { isObservation } from './actor.js';
+import { isObservation, rolloutTaskActor } from './actor.js';
 import type { Context } from './context.js';
 
 const PAGE = 200;
@@ -15,8 +15,13 @@ export async function wishesSince(ctx: Context, cluster: string, since: number):
   return found;
 }
 
+/** A rollout that took itself back is no wish: to go back before it would be to make the change again. */
+function isTakenBack({ actor, from }: RevisionRow): boolean {
+  return actor === rolloutTaskActor.name && from === null;
+}
+
 async function newestWish(ctx: Context, cluster: string): Promise<RevisionRow | undefined> {
-  for await (const row of newestFirst(ctx, cluster)) if (!isObservation(row)) return row;
+  for await (const row of newestFirst(ctx, cluster)) if (!isObservation(row) && !isTakenBack(row)) return row;
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 import { PortolanError } from '@portolan/model';
-import type { Actor } from '../application/actor.js';
+import { rolloutTaskActor as ACTOR } from '../application/actor.js';
 import { noteMove } from '../application/changesets.js';
 import type { Context } from '../application/context.js';
 import { heldNodes } from '../application/held-nodes.js';
@@ -8,8 +8,6 @@ import { rolloutEvidence } from '../application/rollout-evidence.js';
 import { snapshotWithRollout, type Underway } from '../application/rollout-view.js';
 import { takeBack } from '../application/take-back.js';
 import { forEachCluster, isOutage } from './each-cluster.js';
-
-const ACTOR: Actor = { name: 'rollout', from: null };
 
 /**
  * Moves the changesets that are under way, by what is true now: whoever is asked twice, late, or after a restart goes on where the row says. Answers with
