@@ -1,14 +1,16 @@
 import { bjdtManifest, largeManifest } from '@portolan/testkit';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestPlane, type TestPlane } from './test-plane.js';
 
 let plane: TestPlane;
 
-beforeEach(async () => {
-  plane = await startTestPlane({ start: true });
+// What is refused changes nothing, so one control plane does for all.
+beforeAll(async () => {
+  plane = await startTestPlane({ lasting: true });
   await plane.send('POST', '/v1/clusters', { name: 'lab' });
   expect((await plane.send('PUT', '/v1/clusters/lab/manifest', bjdtManifest)).status).toBe(200);
 });
+afterAll(() => plane.stop());
 
 const endpoint = { name: 'x', service: 'bjdt_bjdt-dzwl', node: 'node1', attachment: { netns: '/run/netns/x' } };
 

@@ -1,11 +1,11 @@
-import type { Coordination, FlannelRegistry, HintQueue, IntentStore } from '@portolan/store';
+import type { Coordination, CredentialStore, FlannelRegistry, HintQueue, IntentStore, NodeAccess } from '@portolan/store';
 import { createMemoryCoordination, createMemoryQueue, openMemoryStore } from '@portolan/store/memory';
 import { seededIds } from '@portolan/testkit';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { Compile } from 'typebox/schema';
 import { expect, onTestFinished } from 'vitest';
-import { buildControlPlane, type Clock, type ControlPlane, type Log, systemClock } from '../src/index.js';
+import { type Authority, buildControlPlane, type Clock, type ControlPlane, type Log, systemClock } from '../src/index.js';
 
 export interface TestParts {
   readonly store?: IntentStore;
@@ -14,9 +14,14 @@ export interface TestParts {
   readonly registry?: FlannelRegistry;
   readonly clock?: Clock;
   readonly token?: string;
+  readonly credentials?: CredentialStore;
+  readonly access?: NodeAccess;
+  readonly authority?: Authority;
   readonly log?: Log;
   /** Without it the background tasks do not run, and nothing is computed. */
   readonly start?: boolean;
+  /** It serves all tests of a file, which stops it itself. */
+  readonly lasting?: boolean;
 }
 
 export interface TestPlane extends ControlPlane {
@@ -51,8 +56,11 @@ export async function startTestPlane(parts: TestParts = {}): Promise<TestPlane> 
     newId: seededIds(7),
     log: parts.log ?? pino({ level: 'silent' }),
     token: parts.token,
+    credentials: parts.credentials,
+    access: parts.access,
+    authority: parts.authority,
   });
-  onTestFinished(() => plane.stop());
+  if (parts.lasting !== true) onTestFinished(() => plane.stop());
   await plane.app.ready();
   const started = plane.start();
   if (parts.start !== false) await started;
