@@ -2,10 +2,16 @@ import SchemaBuilder from '@pothos/core';
 import { GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import type { Actor } from '../application/actor.js';
 import type { Context } from '../application/context.js';
+import type { Principal, RefusalReason } from '../application/credentials/principal.js';
 
 export interface GraphqlContext {
   readonly ctx: Context;
   readonly caller: Actor;
+  readonly principal: Principal;
+  /** Who the caller is now; nobody when the credentials are no longer good. */
+  reauthenticate(): Promise<Principal>;
+  /** Notes a refusal. */
+  note(reason: RefusalReason): void;
   /** Ends when the caller hangs up. */
   readonly gone: AbortSignal;
 }

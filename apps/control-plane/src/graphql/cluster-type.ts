@@ -1,4 +1,5 @@
 import { manifestOf } from '@portolan/intent';
+import { isInScope } from '../application/credentials/principal.js';
 import { findingsOf } from '../application/drift.js';
 import { findJob, jobStatuses, listJobs, listRevisions } from '../application/history.js';
 import { type ObjectFilter, objectNamed } from '../application/objects.js';
@@ -140,8 +141,11 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
     fields: (t) => ({
       clusters: t.field({
         type: [cluster],
-        resolve: async (_root, _args, { ctx }) => {
-          const names = (await ctx.store.listClusters()).map(({ name }) => name).sort();
+        resolve: async (_root, _args, { ctx, principal }) => {
+          const names = (await ctx.store.listClusters())
+            .map(({ name }) => name)
+            .filter((name) => isInScope(principal, name))
+            .sort();
           return Promise.all(names.map(async (name) => new ClusterView(ctx, await ctx.store.snapshot(name))));
         },
       }),

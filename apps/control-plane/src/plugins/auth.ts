@@ -125,7 +125,8 @@ function parameterOf({ params }: FastifyRequest, name: string): string | undefin
   return typeof value === 'string' ? value : undefined;
 }
 
-function declareNeeds(route: RouteOptions): void {
+/** Writes what a route needs into its configuration. Throws for one that does not say it. */
+export function declareNeeds(route: RouteOptions): void {
   const declared = route.config?.needs ?? route.schema?.['x-needs'] ?? pluginRoutes.find(([path]) => path.test(route.url))?.[1];
   if (declared === undefined || !known.includes(declared)) {
     throw new Error(

@@ -26,6 +26,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'getClusterStatus',
+        needs: 'viewer',
         summary: 'How far every node has come',
         query: noQuery,
         answers: { 200: { description: 'Status of the cluster and of each node.', schema: refTo('ClusterStatus') } },
@@ -40,6 +41,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'listFindings',
+        needs: 'viewer',
         summary: 'What a person should know about a cluster: things that work, but perhaps not as meant',
         description: 'Foreign rules in the kernels that swallow what ours should carry are among them (code obstructed).',
         query: noQuery,
@@ -55,6 +57,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'waitForRevision',
+        needs: 'viewer',
         summary: 'Answer when every node has applied a revision, and what agents saw on account of it',
         description: 'With a flannel network, the newest revision is applied when every node that takes part has its lease, too.',
         query: revisionWaitQuery,
@@ -75,6 +78,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'listJobs',
+        needs: 'viewer',
         summary: 'List jobs, newest first',
         query: jobsQuery,
         answers: { 200: { description: 'A page of jobs.', schema: pageOfSchema('JobLine') } },
@@ -93,6 +97,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
         ...shared,
         params: jobParams,
         operationId: 'getJob',
+        needs: 'viewer',
         summary: 'Read a job: its plan, its commands and what they printed',
         query: noQuery,
         answers: { 200: { description: 'The job.', schema: refTo('Job') } },
@@ -107,6 +112,7 @@ export function registerProgress(routes: Routes, ctx: Context): void {
       schema: operation({
         ...shared,
         operationId: 'listRevisions',
+        needs: 'viewer',
         summary: 'List revisions, newest first: who changed what',
         query: pageQuery,
         answers: { 200: { description: 'A page of revisions.', schema: pageOfSchema('Revision') } },

@@ -1,5 +1,6 @@
 import { createHash, type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { type Identity, identityOf, isIssuedToClient, newAuthority, newNodeCertificate, newServerIdentity, pemOf, secretOf } from './certificates.js';
 
@@ -64,7 +65,7 @@ function serverIdentityOf({ key, certificate }: Identity): ServerIdentity {
 
 function serves(certificate: X509Certificate, authority: X509Certificate, names: readonly string[], now: Date): boolean {
   const left = Date.parse(certificate.validTo) - now.getTime();
-  const isNamed = (name: string): boolean => certificate.checkHost(name) !== undefined || certificate.checkIP(name) !== undefined;
+  const isNamed = (name: string): boolean => (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined;
   return left > (SERVER_DAYS * DAY_MS) / 3 && certificate.checkIssued(authority) && certificate.verify(authority.publicKey) && names.every(isNamed);
 }
 
