@@ -185,7 +185,7 @@ describe('agents', () => {
     const state = (await plane.send('GET', '/v1/agents/lab/node1/state')).body;
     const report = new SimulatedAgent(plane, 'lab', 'node1').report(state as never, 1);
     const send = (body: unknown) => plane.send('POST', '/v1/agents/lab/node1/reports', body);
-    expect((await send({ ...report, protocol: PROTOCOL_VERSION + 1 })).body).toMatchObject({ code: 'invalid-document', path: '/protocol' });
+    expect((await send({ ...report, protocol: PROTOCOL_VERSION + 1 })).body).toMatchObject({ code: 'protocol-unsupported', path: '/protocol' });
     expect((await send({ ...report, status: 'fine' })).body).toMatchObject({ code: 'invalid-document', path: '/status' });
     expect((await plane.send('POST', '/v1/agents/lab/none/reports', report)).status).toBe(404);
   });
