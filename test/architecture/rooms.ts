@@ -27,4 +27,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
 export const pureRooms: readonly string[] = ['model', 'flannel', 'ipam', 'node-state', 'check', 'intent', 'compute', 'plan', 'render', 'protocol', 'testkit'];
 
 /** Ports that a room opens beside its front door; an agent must not load the database client with its queue. */
-export const doors: Readonly<Record<string, readonly string[]>> = { store: ['postgres', 'queue', 'etcd', 'access', 'memory'], kernel: ['sockets'] };
+export const doors: Readonly<Record<string, readonly string[]>> = {
+  store: ['postgres', 'queue', 'etcd', 'access', 'memory'],
+  kernel: ['sockets', 'privileges'],
+};

@@ -9,13 +9,14 @@ import { type Layout, renderPlan } from '@portolan/render';
 import { batchApplier } from './apply.js';
 import { spawnExec } from './exec.js';
 import { ownFiles } from './files.js';
+import { modulesOf } from './modules.js';
 import { memoryOfNames } from './names.js';
 import { kernelObserver } from './observe.js';
 import type { Exec, FoundNamespace, Kernel, NameServer, UdpRelay } from './ports.js';
 import { memoryOfRelay } from './relay.js';
 import { endpointResolver } from './resolve.js';
 import { endpointIdOf, ownFolder, ownPath } from './spaces.js';
-import { chooseIptables, type Iptables, missingFeatures, missingTools, modulesOf, throwProblems } from './tools.js';
+import { chooseIptables, type Iptables, missingFeatures, missingTools, throwProblems } from './tools.js';
 
 export interface LinuxKernelOptions {
   /** Folder of this agent alone, such as /run/portolan: its namespaces and what it remembers until the next boot. */

@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { PortolanError, type Problem, portolanError, problem } from '@portolan/model';
 import { ROUTE_PROTOCOL } from '@portolan/render';
 import { toolEnvironment } from './exec.js';
+import { SCHEDULERS } from './modules.js';
 import type { Exec, Executed } from './ports.js';
 
 type Argv = readonly [string, ...string[]];
@@ -119,14 +120,6 @@ export async function chooseIptables(exec: Exec): Promise<Iptables> {
   throw portolanError('kernel-feature-missing', '', `no iptables can write our rules in the tables nat, mangle and filter (${failures.join('; ')})`, {
     fix: 'Load the modules on the node: modprobe -a nf_conntrack nf_nat xt_nat xt_mark xt_addrtype xt_conntrack xt_comment xt_MASQUERADE xt_REDIRECT; or select another backend: update-alternatives --config iptables.',
   });
-}
-
-const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sh', 'mh'] as const;
-
-/** Modules that must be there before the first namespace is made: sysctls of net.ipv4.vs appear in later namespaces only. */
-export function modulesOf(balances: boolean): readonly string[] {
-  const balancing = ['ip_vs', ...SCHEDULERS.map((scheduler) => `ip_vs_${scheduler}`), 'xt_ipvs'];
-  return [...(balances ? balancing : []), 'vxlan', 'veth', 'bridge', 'nf_conntrack', 'nf_conntrack_netlink'];
 }
 
 /** What the kernel must have, as a line for `ip` that fails without it. */
