@@ -44,7 +44,8 @@ export function openMemoryCredentials(): CredentialStore {
     },
     nodeCredentials: async (node) => [...nodeCredentials.values()].filter(({ nodeId }) => nodeId === node).sort(newestFirst('issuedAt')),
     nodeCredential: async (id) => nodeCredentials.get(id) ?? null,
-    validNodeCredentials: async (now) => [...nodeCredentials.values()].filter(isValidAt(now)).sort(newestFirst('issuedAt')).reverse(),
+    validNodeCredentials: async (now) =>
+      [...nodeCredentials.values()].filter(isValidAt(now)).sort((a, b) => Date.parse(a.issuedAt) - Date.parse(b.issuedAt) || (a.id < b.id ? -1 : 1)),
     async revokeNodeCredentials(nodeId, now, except) {
       const valid = [...nodeCredentials.values()].filter(
         (credential) => credential.nodeId === nodeId && credential.id !== except && isValidAt(now)(credential),

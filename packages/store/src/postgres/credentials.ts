@@ -79,7 +79,9 @@ export function openPostgresCredentials({ url, poolSize = 4, log }: Omit<Postgre
 
     addRefusals: (refusals) =>
       run(async () => {
-        await prisma.refusal.createMany({ data: [...refusals] });
+        await prisma.$executeRaw`
+          INSERT INTO refusals (at, "from", actor, method, path, reason)
+          SELECT * FROM jsonb_to_recordset(${JSON.stringify(refusals)}::jsonb) AS r(at timestamptz, "from" text, actor text, method text, path text, reason text)`;
         await prisma.$executeRaw`DELETE FROM refusals WHERE id <= (SELECT id FROM refusals ORDER BY id DESC OFFSET ${KEPT_REFUSALS} LIMIT 1)`;
       }),
     refusals: (limit) =>
