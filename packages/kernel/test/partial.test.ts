@@ -1,7 +1,7 @@
 import { type KernelObject, kernelObject, type NodeState, nodeState, type ObjectBody, type Space } from '@portolan/node-state';
-import { diffNodeState } from '@portolan/plan';
+import { asFound, diffNodeState } from '@portolan/plan';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { carryOut, type Kernel, openLinuxKernel, requestOf } from '../src/index.js';
+import { carryOut, type Exec, type Kernel, openLinuxKernel, requestOf } from '../src/index.js';
 import { makeThrowawayHost, type ThrowawayHost } from './throwaway-host.js';
 
 let host: ThrowawayHost;
@@ -105,12 +105,37 @@ describe('what fails on a real kernel', () => {
     expect(host.run('iptables-save')).not.toContain('172.20.0.3');
   });
 
-  it('is a jump to our chains, or all rules: what goes is gone all the same', async () => {
+  it('is all that was to be written: what goes is gone all the same', async () => {
     await run(stateOf(...of('host', ...entries, forward(80, '172.20.0.3'), forward(79, '172.20.0.3'))));
     const state = stateOf(...of('host', ...entries, forward(80, NOWHERE)));
     expect((await run(state)).blamed).toEqual(['port-forward/host/tcp/80']);
     expect(await left(state)).toEqual(['replace port-forward/host/tcp/80']);
     expect(host.run('iptables-save')).not.toContain('--dport 79');
+  });
+});
+
+describe.each(['nft', 'legacy'])('where the first of two tables may have been written, as with iptables-%s', (backend) => {
+  it('nothing is written twice, and nothing of what failed stays', async () => {
+    const exec: Exec = {
+      get started() {
+        return host.exec.started;
+      },
+      run: ([tool, ...rest], options) => host.exec.run([tool.replace(/^iptables/, `iptables-${backend}`), ...rest], options),
+    };
+    kernel = openLinuxKernel({ ...host, exec });
+    const filter: ObjectBody = { kind: 'endpoint-filter', address: NOWHERE, open: [] };
+    const both = [...entries, { kind: 'rule-entry', table: 'filter', stage: 'input' }, { kind: 'rule-entry', table: 'filter', stage: 'forward' }] as const;
+    const state = stateOf(...of('host', ...both, forward(80, '172.20.0.3'), filter));
+    for (const _time of ['first', 'second']) {
+      expect((await run(state)).blamed).toEqual([`endpoint-filter/host/${NOWHERE}`]);
+      expect(await left(state)).toEqual([`create endpoint-filter/host/${NOWHERE}`]);
+    }
+    expect(host.run(`iptables-${backend}-save`).match(/portolan rule-entry/g)).toHaveLength(both.length);
+    const other = stateOf(...of('host', ...both, forward(80, '172.20.0.4'), forward(81, NOWHERE), filter));
+    expect((await run(other)).blamed.sort()).toEqual([`endpoint-filter/host/${NOWHERE}`, 'port-forward/host/tcp/81']);
+    expect(host.run(`iptables-${backend}-save`).match(/172\.20\.0\.4:80/g)).toHaveLength(1);
+    await run(stateOf());
+    expect(host.run(`iptables-${backend}-save`)).not.toContain('PORTOLAN');
   });
 });
 
@@ -125,7 +150,6 @@ describe('what is left alone', () => {
     const drifted = new Set(['port-forward/host/tcp/81', 'port-forward/host/tcp/99']);
     const request = requestOf(desired);
     const observed = await kernel.observe(request);
-    const { asFound } = await import('@portolan/plan');
     const target = asFound(observed, desired, drifted);
     const plan = diffNodeState(target.observed, target.desired);
     const { blames } = await carryOut({ kernel, target, plan, alone: drifted, observe: (written) => kernel.observe({ ...request, written }) });
