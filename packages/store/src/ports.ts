@@ -173,7 +173,7 @@ export interface IntentStore {
   changeset(cluster: Id, id: string): Promise<Changeset | null>;
   /** Newest first; `before` is the id of the last of the page before. */
   changesets(cluster: Id, page: { readonly limit: number; readonly before?: string }): Promise<readonly Changeset[]>;
-  /** The one that is rolling, paused or waits for its confirmation; there is one at most in a cluster. */
+  /** The one that is rolling, paused or waits for its confirmation; there is one at most in a cluster. Its plan is asked for often and may be large: it has the changes only. */
   activeChangeset(cluster: Id): Promise<Changeset | null>;
   /** Compare-and-set: false when it is no longer of that version. */
   updateChangeset(id: string, version: number, change: { readonly status: ChangesetStatus; readonly rollout: Rollout | null }): Promise<boolean>;

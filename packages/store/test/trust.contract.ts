@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Snapshot } from '@portolan/model';
+import type { Change, Snapshot } from '@portolan/model';
 import { stateDelta } from '@portolan/node-state';
 import type { Drift } from '@portolan/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { newCluster, note, planTo, put, remove, reportOn, stateOf } from './fixt
 import { all, flannel, lease, n1, n2, web, web1 } from './fixtures/small-cluster.js';
 import type { StoreUnderTest } from './intent.contract.js';
 
+const change: Change = { action: 'create', kind: 'node', name: 'n1' };
 const rollout: Rollout = {
   spec: { parallelism: 1, delay: 0, monitor: 5, maxFailureRatio: 0, failureAction: 'pause', confirmWithin: 0 },
   overrides: [],
@@ -72,7 +73,7 @@ export function describeTrust(name: string, subject: () => Promise<StoreUnderTes
         summary: 'a change',
         baseRevision: 0,
         document: { kind: 'manifest', manifest: { nodes: [] }, force: false },
-        plan: { changes: [], nodes: [], blockers: [] },
+        plan: { changes: [change], nodes: [{ nodeId: n1.id, node: 'n1', steps: [], more: 2, risk: 'moves' }], blockers: [] },
         ...fields,
       });
 
@@ -93,6 +94,7 @@ export function describeTrust(name: string, subject: () => Promise<StoreUnderTes
         await expect(store.commit('a', { ...note, changeset: { ...move, version: 2 } }, all)).rejects.toMatchObject({ code: 'precondition-failed' });
         expect((await store.snapshot('a')).cluster.revision).toBe(0);
         await store.commit('a', { ...note, changeset: move }, all);
+        expect((await store.activeChangeset(cluster))?.plan).toEqual({ changes: [change], nodes: [], blockers: [] });
         expect(await store.activeChangeset(cluster)).toMatchObject({ id, version: 2, status: 'rolling', revision: 1, rollout });
         expect(await store.updateChangeset(id, 1, { status: 'paused', rollout })).toBe(false);
         expect(await store.updateChangeset(id, 2, { status: 'paused', rollout: { ...rollout, reason: 'n1 failed' } })).toBe(true);
@@ -122,6 +124,21 @@ export function describeTrust(name: string, subject: () => Promise<StoreUnderTes
       const published: OutboxMessage[] = [];
       await store.drainOutbox(9, async (messages) => void published.push(...messages));
       expect(published.map(({ hint }) => hint.delta)).toEqual([undefined, delta]);
+    });
+
+    it('a state that did not change counts for a later revision only where it was applied, not where an older one of the same revision was', async () => {
+      await store.commit('a', note, all);
+      const [first, second] = [stateOf('n1', '10.0.1.1'), stateOf('n1', '10.0.1.1', '10.0.1.2')];
+      const save = (revision: number, state: typeof first | undefined): Promise<void> =>
+        store.saveComputed(cluster, revision, [{ nodeId: n1.id, ...(state === undefined ? {} : { changed: { state, plan: planTo(state) } }) }]);
+      await save(1, first);
+      await store.saveReport(n1.id, reportOn(first, 1));
+      await save(1, second);
+      await save(2, undefined);
+      expect((await store.progress(cluster, n1.id))[0]).toMatchObject({ generation: 2, computedRevision: 2, appliedRevision: 1 });
+      await store.saveReport(n1.id, reportOn(second, 2));
+      await save(3, undefined);
+      expect((await store.progress(cluster, n1.id))[0]).toMatchObject({ computedRevision: 3, appliedRevision: 3 });
     });
 
     it('failures in a row are counted until an apply succeeds', async () => {

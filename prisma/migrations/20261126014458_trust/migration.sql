@@ -54,6 +54,7 @@ CREATE TABLE "changesets" (
     "base_revision" INTEGER NOT NULL,
     "revision" INTEGER,
     "document" JSON NOT NULL,
+    "changes" JSON NOT NULL,
     "plan" JSON NOT NULL,
     "rollout" JSON,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,

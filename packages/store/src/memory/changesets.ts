@@ -37,7 +37,8 @@ export function memoryChangesets(now: () => string): MemoryChangesets {
       return before !== undefined && from === 0 ? [] : newestFirst.slice(from, from + limit);
     },
     async activeChangeset(cluster) {
-      return activeOf(cluster) ?? null;
+      const row = activeOf(cluster);
+      return row === undefined ? null : { ...row, plan: { ...row.plan, nodes: [], blockers: [] } };
     },
     async updateChangeset(id, version, { status, rollout }) {
       const row = all.get(id);

@@ -40,10 +40,10 @@ export function newNodeHistory(nodeId: Id): NodeHistory {
   };
 }
 
-/** The state did not change, so a node that has applied it has applied this revision too. */
+/** The state did not change, so a node that has applied it, as its job tells, has applied this revision too. */
 export function moveRevision(history: NodeHistory, revision: number): void {
   const { appliedRevision, computedRevision, lastStatus } = history.progress;
-  const isApplied = appliedRevision === computedRevision && lastStatus === 'applied';
+  const isApplied = appliedRevision === computedRevision && lastStatus === 'applied' && history.jobs.at(-1)?.status === 'applied';
   history.progress = { ...history.progress, computedRevision: revision, appliedRevision: isApplied ? revision : appliedRevision };
 }
 

@@ -1,4 +1,4 @@
-import { type Id, portolanError } from '@portolan/model';
+import { type Change, type Id, portolanError } from '@portolan/model';
 import { activeStatuses, type Changeset, type ChangesetStatus, type NewChangeset } from '../changesets.js';
 import type { Changeset as Row, ChangesetStatus as StoredStatus } from '../generated/prisma/client.js';
 import type { ChangeNote, IntentStore } from '../ports.js';
@@ -10,12 +10,23 @@ const storedStatus = (status: ChangesetStatus): StoredStatus => (status === 'rol
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-function changesetOf({ sequence: _sequence, status, document, plan, rollout, createdAt, updatedAt, ...row }: Row): Changeset {
+function changesetOf({
+  sequence: _sequence,
+  changes,
+  status,
+  document,
+  plan,
+  rollout,
+  createdAt,
+  updatedAt,
+  ...row
+}: Omit<Row, 'plan'> & { readonly plan?: Row['plan'] }): Changeset {
+  const stored = (plan ?? {}) as Partial<Pick<Changeset['plan'], 'nodes' | 'blockers'>>;
   return {
     ...row,
     status: statusOf(status),
     document: document as unknown as Changeset['document'],
-    plan: plan as unknown as Changeset['plan'],
+    plan: { changes: changes as unknown as readonly Change[], nodes: stored.nodes ?? [], blockers: stored.blockers ?? [] },
     rollout: rollout as unknown as Changeset['rollout'],
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
@@ -23,7 +34,10 @@ function changesetOf({ sequence: _sequence, status, document, plan, rollout, cre
 }
 
 export async function insertedChangeset({ prisma }: Connections, { document, plan, ...changeset }: NewChangeset): Promise<Changeset> {
-  return changesetOf(await prisma.changeset.create({ data: { ...changeset, document: document as object, plan: plan as object } }));
+  const { changes, ...rest } = plan;
+  return changesetOf(
+    await prisma.changeset.create({ data: { ...changeset, document: document as object, changes: changes as unknown as object[], plan: rest as object } }),
+  );
 }
 
 export async function oneChangeset({ prisma }: Connections, cluster: Id, id: string): Promise<Changeset | null> {
@@ -44,7 +58,7 @@ export async function changesetRows(
 }
 
 export async function activeChangesetRow({ prisma }: Connections, cluster: Id): Promise<Changeset | null> {
-  const row = await prisma.changeset.findFirst({ where: { clusterId: cluster, status: { in: [...activeStatuses].map(storedStatus) } } });
+  const row = await prisma.changeset.findFirst({ where: { clusterId: cluster, status: { in: [...activeStatuses].map(storedStatus) } }, omit: { plan: true } });
   return row === null ? null : changesetOf(row);
 }
 

@@ -34,9 +34,13 @@ async function lockProgress(transaction: Transaction, cluster: Id, revision: num
   );
 }
 
-/** The state did not change, so a node that has applied it has applied this revision too. */
-const movedSql = `UPDATE node_progress SET computed_revision = $2,
-  applied_revision = CASE WHEN applied_revision = computed_revision AND last_status = 'applied' THEN $2 ELSE applied_revision END
+/**
+ * The state did not change, so a node that has applied it has applied this revision too. That it has is told by its job: a node that waits in a
+ * rollout gets several states of one revision.
+ */
+const movedSql = `UPDATE node_progress p SET computed_revision = $2,
+  applied_revision = CASE WHEN applied_revision = computed_revision AND last_status = 'applied' AND EXISTS (
+    SELECT FROM jobs j WHERE j.node_id = p.node_id AND j.generation = p.generation AND j.status = 'applied') THEN $2 ELSE applied_revision END
   WHERE node_id = ANY($1::text[])`;
 
 /** A generation of each node, its job and its outbox message. $1: array of {node_id, generation, hash, state, plan, delta}, the last three as JSON text. */
