@@ -32,7 +32,7 @@ const aboutStateOnly: ReadonlySet<string> = new Set(['job', 'revision', 'newer']
 const DRIFT_TOLD = 250;
 
 /** Codes of what a look found wrong that the control plane itself should hear of. */
-const remarkable: ReadonlySet<string> = new Set(['stale-generation', 'invalid-document', 'protocol-unsupported']);
+const remarkable: ReadonlySet<string> = new Set(['stale-generation', 'invalid-document', 'protocol-unsupported', 'apply-failed']);
 
 /** Reasons to read again what others may have changed, and no more. */
 const aboutDoubts: ReadonlySet<string> = new Set(['kernel', 'doubt']);

@@ -79,7 +79,15 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
   let protocol = ledger.desired?.protocol ?? PROTOCOL_VERSION;
 
   async function keep(next: Ledger): Promise<void> {
-    await file.write(next);
+    try {
+      await file.write(next);
+    } catch (cause) {
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw portolanError('apply-failed', '', `what is accepted cannot be noted on disk, so it is not: ${said}`, {
+        cause,
+        fix: 'Make room on the disk of PORTOLAN_STATE_DIR; the agent tries again by itself.',
+      });
+    }
     ledger = next;
   }
 

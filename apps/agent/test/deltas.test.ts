@@ -210,6 +210,17 @@ describe('desiredSource', () => {
     expect(source.protocol).toBe(4);
   });
 
+  it('does not accept what cannot be noted on disk, and says so', async () => {
+    const full = { read: async () => emptyLedger, write: () => Promise.reject(new Error("ENOSPC: no space left on device, open 'ledger.json.new'")) };
+    const fetchState = async (): Promise<StateAnswer> => ({
+      kind: 'state',
+      desired: { protocol: PROTOCOL_VERSION, nodeId, generation: 1, revision: 1, state: a },
+    });
+    const source = await desiredSource({ fetchState }, full, { cluster: CLUSTER, node: NODE });
+    expect(await source.look()).toMatchObject({ answered: false, changed: false, error: { code: 'apply-failed', message: expect.stringContaining('ENOSPC') } });
+    expect(source.ledger.desired).toBeUndefined();
+  });
+
   it('notes what was applied, on disk when it is something else', async () => {
     const { source, written } = await sourceOf(a);
     const { desired } = source.ledger;

@@ -140,7 +140,8 @@ function reasonOf(node: NodeStatus, revision: number): string {
   if (node.lastReportAt === null) return `has never reported${down}`;
   const error = node.lastErrors[0];
   if (node.lastStatus === 'failed' && error !== undefined) return `${failedText(node)}: ${error.message} [${error.code}]${commandText(error)}${down}`;
-  return `has applied revision ${node.appliedRevision}, last report at ${node.lastReportAt}${down}`;
+  const said = error === undefined ? '' : `, says: ${error.message} [${error.code}]`;
+  return `has applied revision ${node.appliedRevision}, last report at ${node.lastReportAt}${said}${down}`;
 }
 
 function failedText({ degraded }: NodeStatus): string {
