@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Liveness, nodeQueueName, type SyncHint } from '@portolan/protocol';
 import type { Coordination, HintQueue, HintSource } from '../ports.js';
 
@@ -10,10 +11,15 @@ interface NodeQueue {
 /** Ends of one queue in the same process. */
 export interface MemoryQueue extends HintQueue {
   source(cluster: string, node: string): HintSource;
+  /** Forgets every hint that waits, as Redis does when it is emptied. */
+  clear(): void;
 }
 
-/** Twin of the queue over Redis: at most one waiting hint a node, taken one at a time, tried again after a failure. */
-export function createMemoryQueue(retryAfterMilliseconds = 10): MemoryQueue {
+/**
+ * Twin of the queue over Redis: at most one waiting hint a node, taken one at a time, tried again after a failure. `sleep`: how it waits until
+ * then; in real time unless given.
+ */
+export function createMemoryQueue(retryAfterMilliseconds = 10, sleep: (milliseconds: number) => Promise<unknown> = setTimeout): MemoryQueue {
   const queues = new Map<string, NodeQueue>();
   const queueOf = (name: string): NodeQueue => {
     const queue = queues.get(name) ?? { waiting: undefined, wake: () => undefined };
@@ -31,6 +37,9 @@ export function createMemoryQueue(retryAfterMilliseconds = 10): MemoryQueue {
     },
     async ping() {},
     async close() {},
+    clear() {
+      for (const queue of queues.values()) queue.waiting = undefined;
+    },
     source(cluster, node) {
       const queue = queueOf(nodeQueueName(cluster, node));
       let closed = false;
@@ -51,7 +60,7 @@ export function createMemoryQueue(retryAfterMilliseconds = 10): MemoryQueue {
           } catch {
             // A newer one that came in between replaces it.
             queue.waiting ??= hint;
-            await new Promise((resolve) => setTimeout(resolve, retryAfterMilliseconds));
+            await sleep(retryAfterMilliseconds);
           }
         }
       }

@@ -1,0 +1,26 @@
+import type { ObservedObject } from '@portolan/node-state';
+
+/** Keys of the names that lead to a VIP of which the data path is not there. `vips`: `NETWORK ADDRESS` of what is, or was, a VIP. */
+export function brokenNames(
+  objects: ReadonlyMap<string, ObservedObject>,
+  names: ReadonlyMap<string, ObservedObject>,
+  vips: ReadonlySet<string>,
+): ReadonlySet<string> {
+  const broken = new Set<string>();
+  if (names.size === 0) return broken;
+  const servers = new Set<string>();
+  const marks = new Map<string, string>();
+  for (const { space, body } of objects.values()) {
+    if (body?.kind === 'virtual-server') servers.add(`${space} ${body.mark}`);
+    if (body?.kind === 'mark' && body.match.stage === 'input') marks.set(body.match.destination, `${space} ${body.mark}`);
+  }
+  for (const [key, { body }] of names) {
+    if (body?.kind !== 'dns-name') continue;
+    for (const address of body.addresses) {
+      if (!vips.has(`${body.network} ${address}`)) continue;
+      const mark = marks.get(address);
+      if (mark === undefined || !servers.has(mark)) broken.add(`${key} to ${address}`);
+    }
+  }
+  return broken;
+}

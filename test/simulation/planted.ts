@@ -1,0 +1,23 @@
+import type { Observation } from '@portolan/kernel';
+import type { Snapshot } from '@portolan/model';
+import type { NodeState } from '@portolan/node-state';
+import type { DesiredState } from '@portolan/protocol';
+import type { Batch } from '@portolan/render';
+import type { OutboxMessage } from '@portolan/store';
+
+/**
+ * Bugs that a test plants into a world, at the places where product code hands something over. None in a usual run: what is not there changes
+ * nothing.
+ */
+export interface Planted {
+  /** What of the outbox reaches the queue, though all of it counts as published. */
+  readonly published?: (messages: readonly OutboxMessage[]) => readonly OutboxMessage[];
+  /** An old answer that comes again, as the agent takes it. */
+  readonly replayed?: (old: DesiredState) => DesiredState;
+  /** What an agent sees of its kernel. */
+  readonly observed?: (observation: Observation, wanted: NodeState) => Observation;
+  /** The revision up to which what was given up counts as forgotten by every node. */
+  readonly settled?: (snapshot: Snapshot, settledRevision: number) => number;
+  /** The batches of a plan, in the order in which they are carried out. */
+  readonly batches?: (batches: readonly Batch[]) => readonly Batch[];
+}
