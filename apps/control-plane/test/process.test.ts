@@ -16,6 +16,28 @@ describe('configuration', () => {
     });
   });
 
+  it('listens with TLS where it is told to, by the names that it is told', () => {
+    const config = readConfig({
+      ...{ PORTOLAN_LISTEN: '', PORTOLAN_TLS_LISTEN: '0.0.0.0:7443', PORTOLAN_TLS_NAMES: 'a.example, 192.0.2.1,2001:db8::1' },
+      ...{ PORTOLAN_PUBLIC_URL: 'https://b.example:7443', PORTOLAN_ETCD_USER: 'root', PORTOLAN_ETCD_PASSWORD: 'p' },
+    });
+    expect(config).toMatchObject({
+      listen: [],
+      tls: { listen: [{ host: '0.0.0.0', port: 7443 }], directory: '/var/lib/portolan/tls', names: ['a.example', '192.0.2.1', '2001:db8::1', 'b.example'] },
+      etcdUser: { user: 'root', password: 'p' },
+    });
+  });
+
+  it.each([
+    [{ PORTOLAN_LISTEN: '' }, 'PORTOLAN_TLS_LISTEN'],
+    [{ PORTOLAN_ETCD_USER: 'root' }, 'write both, or neither'],
+    [{ PORTOLAN_TLS_LISTEN: 'x' }, 'PORTOLAN_TLS_LISTEN=x'],
+    [{ PORTOLAN_TLS_LISTEN: '127.0.0.1:1', PORTOLAN_TLS_NAMES: 'a b' }, 'PORTOLAN_TLS_NAMES'],
+    [{ PORTOLAN_PUBLIC_URL: 'http://a.example' }, 'PORTOLAN_PUBLIC_URL'],
+  ])('names what is wrong with %j', (environment, part) => {
+    expect(() => readConfig(environment)).toThrow(part);
+  });
+
   it('reads several addresses and endpoints', () => {
     const config = readConfig({ PORTOLAN_LISTEN: '127.0.0.1:7080, [::1]:7081,localhost:0', ETCD_ENDPOINTS: 'http://a:1,https://b:2', PORTOLAN_TOKEN: 't' });
     expect(config.listen).toEqual([

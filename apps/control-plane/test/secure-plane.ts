@@ -28,7 +28,7 @@ export interface SecurePlane extends TestPlane {
   readonly credentials: CredentialStore;
   readonly access: MemoryAccess;
   /** Over TLS, with the certificate of a host or without one. */
-  secure(method: string, path: string, body?: unknown, as?: Host | Record<string, string>): Promise<Answer>;
+  readonly secure: Secure;
   joinToken(body?: object): Promise<string>;
   join(name: string, address: string, token: string): Promise<Answer & { readonly host: Host }>;
 }
@@ -43,47 +43,7 @@ export async function startSecurePlane(parts: TestParts & { readonly directory?:
   const addresses = [{ host: '127.0.0.1', port: 0 }];
   const [plainUrl = '', url = ''] = await listenOn(plane.app, addresses, { addresses, authority, names: ['portolan.test'], now: systemClock.now });
 
-  // One connection for each host, as an agent has it: it is judged with each request.
-  const connections = new Map<string, Agent>();
-  onTestFinished(() => {
-    for (const agent of connections.values()) agent.destroy();
-  });
-  function connectionOf(certificate = ''): Agent {
-    const known = connections.get(certificate) ?? new Agent({ keepAlive: true, maxSockets: 1 });
-    connections.set(certificate, known);
-    return known;
-  }
-
-  async function secure(method: string, path: string, body?: unknown, as?: Host | Record<string, string>): Promise<Answer> {
-    const identity = isHost(as) ? { key: as.key, cert: as.credentials.certificate } : {};
-    const agent = connectionOf(identity.cert);
-    const payload = body === undefined ? undefined : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const sent = request(
-        `${url}${path}`,
-        {
-          ...{ method, ca: authority.certificate, agent, ...identity },
-          headers: {
-            ...(isHost(as) ? {} : as),
-            ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }),
-          },
-        },
-        (response) => {
-          let text = '';
-          response.setEncoding('utf8');
-          response.on('data', (chunk: string) => {
-            text += chunk;
-          });
-          response.on('end', () => {
-            const isJson = response.headers['content-type']?.includes('json') === true;
-            resolve({ status: response.statusCode ?? 0, body: (isJson ? JSON.parse(text) : text) as Json, headers: response.headers });
-          });
-        },
-      );
-      sent.on('error', reject);
-      sent.end(payload);
-    });
-  }
+  const secure = secureCaller(url, authority.certificate);
 
   async function joinToken(body: object = {}): Promise<string> {
     const made = await plane.send('POST', '/v1/clusters/lab/join-tokens', body, bootstrap);
@@ -99,6 +59,45 @@ export async function startSecurePlane(parts: TestParts & { readonly directory?:
 
   if (parts.start !== false) for (const name of ['lab', 'secret']) await plane.send('POST', '/v1/clusters', { name }, bootstrap);
   return { ...plane, url, plainUrl, credentials, access, secure, joinToken, join: joinHost };
+}
+
+export type Secure = (method: string, path: string, body?: unknown, as?: Host | Record<string, string>) => Promise<Answer>;
+
+/** Sends requests over TLS. `authority`: PEM, by which the server is verified. */
+export function secureCaller(url: string, authority: string): Secure {
+  // One connection for each host, as an agent has it: it is judged with each request.
+  const connections = new Map<string, Agent>();
+  onTestFinished(() => {
+    for (const agent of connections.values()) agent.destroy();
+  });
+  function connectionOf(certificate = ''): Agent {
+    const known = connections.get(certificate) ?? new Agent({ keepAlive: true, maxSockets: 1 });
+    connections.set(certificate, known);
+    return known;
+  }
+  return (method, path, body, as) => {
+    const identity = isHost(as) ? { key: as.key, cert: as.credentials.certificate } : {};
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      ...(isHost(as) ? {} : as),
+      ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }),
+    };
+    return new Promise((resolve, reject) => {
+      const sent = request(`${url}${path}`, { method, ca: authority, agent: connectionOf(identity.cert), ...identity, headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => {
+          const isJson = response.headers['content-type']?.includes('json') === true;
+          resolve({ status: response.statusCode ?? 0, body: (isJson ? JSON.parse(text) : text) as Json, headers: response.headers });
+        });
+      });
+      sent.on('error', reject);
+      sent.end(payload);
+    });
+  };
 }
 
 function isHost(as: Host | Record<string, string> | undefined): as is Host {
