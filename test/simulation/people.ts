@@ -30,7 +30,10 @@ export class People {
     const { world } = this;
     const snapshot = world.newest;
     const chance = world.chance;
-    if (snapshot === undefined || snapshot.nodes.size === 0 || chance.happens(0.15)) return this.applyManifest();
+    if (snapshot === undefined || snapshot.nodes.size === 0 || chance.happens(0.15)) {
+      this.applyManifest();
+      return;
+    }
     const name = (kind: 'nodes' | 'networks' | 'services' | 'endpoints'): string | undefined =>
       chance.anyOf([...snapshot[kind].values()].map((noun) => noun.name));
     const endpoint = name('endpoints');

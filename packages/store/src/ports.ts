@@ -120,6 +120,11 @@ export interface ObservedRow {
 /** What compute made for one node out of one revision. */
 export interface ComputedState {
   readonly nodeId: Id;
+  /**
+   * Of the state. Without `changed` it must still be that of the node's newest state when it is saved; where another control plane has saved a
+   * state meanwhile, the node stays behind and is computed again. Left out: it is not looked at.
+   */
+  readonly hash?: string | undefined;
   /** Missing when the hash equals the node's newest state: only computedRevision moves. */
   readonly changed?: {
     readonly state: NodeState;

@@ -47,6 +47,16 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         expect(await store.jobs(cluster, { limit: 10 })).toHaveLength(1);
       });
 
+      it('an equal state does not move the revision of a node that was given another state meanwhile', async () => {
+        await save(1, first);
+        await save(2, second);
+        // Compared with the first state, while the second was on its way.
+        await store.saveComputed(cluster, 3, [{ nodeId: n1.id, hash: first.hash }]);
+        expect(await progress()).toEqual([2, 2, 0]);
+        await store.saveComputed(cluster, 3, [{ nodeId: n1.id, hash: second.hash }]);
+        expect(await progress()).toEqual([2, 3, 0]);
+      });
+
       it('an older revision is ignored', async () => {
         await save(2, first);
         await save(1, second);

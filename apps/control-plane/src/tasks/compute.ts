@@ -74,9 +74,9 @@ async function computeNodes(ctx: Context, work: Work, progress: ProgressByNode, 
       // Requests are answered between two nodes, and so is the one whose commit woke this task.
       await setImmediate();
       try {
-        const { hash, ...state } = await computedState(ctx, snapshot, node, progress.get(node.id));
+        const state = await computedState(ctx, snapshot, node, progress.get(node.id));
         states.push(state);
-        hashes.set(node.id, hash);
+        hashes.set(node.id, state.hash);
       } catch (error) {
         if (isOutage(error)) throw error;
         failures.push(new Error(`the state of node ${node.name} of cluster ${name} cannot be computed at revision ${revision}`, { cause: error }));

@@ -122,11 +122,13 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
 
     async saveComputed(cluster, revision, states) {
       const snapshot = withId(cluster)?.snapshot;
-      for (const { nodeId, changed } of states) {
+      for (const { nodeId, hash, changed } of states) {
         const node = snapshot?.nodes.get(nodeId);
         if (snapshot === undefined || node === undefined) continue;
         const history = historyOf(nodeId);
         if (history.progress.computedRevision > revision) continue;
+        // Another control plane has saved another state than this one was compared with.
+        if (changed === undefined && hash !== undefined && hash !== history.progress.stateHash) continue;
         if (changed === undefined || changed.state.hash === history.progress.stateHash) {
           moveRevision(history, revision);
           continue;

@@ -81,10 +81,10 @@ export async function saveComputedStates(connections: Connections, cluster: Id, 
     const moved: Id[] = [];
     const fresh: { readonly slot: Slot; readonly changed: NonNullable<ComputedState['changed']> }[] = [];
     for (const slot of await lockProgress(transaction, cluster, revision, [...byNode.keys()])) {
-      const changed = byNode.get(slot.node_id)?.changed;
-      // Another control plane may have saved the same state since this one was computed.
-      if (changed === undefined || changed.state.hash === slot.state_hash) moved.push(slot.node_id);
-      else fresh.push({ slot, changed });
+      const { changed, hash = slot.state_hash } = byNode.get(slot.node_id) ?? {};
+      // Another control plane may have saved the same state since this one was computed, or another one than it was compared with.
+      if (changed !== undefined && changed.state.hash !== slot.state_hash) fresh.push({ slot, changed });
+      else if (changed !== undefined || hash === slot.state_hash) moved.push(slot.node_id);
     }
     if (moved.length > 0) await transaction.$executeRawUnsafe(movedSql, moved, revision);
     if (fresh.length === 0) return;
