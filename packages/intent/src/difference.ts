@@ -1,6 +1,11 @@
-import { type Change, nounCollections, nounKinds, type Snapshot } from '@portolan/model';
-import { manifestOf } from './manifest.js';
+import { type Change, type FlannelSpec, type NounKind, nounKinds, type Snapshot } from '@portolan/model';
+import { nounsOf } from './find.js';
+import { flannelSpecOf } from './flannel.js';
+import { isNamed } from './manifest.js';
 import { pointerTo } from './problems.js';
+import { isGone } from './resolve-flannel.js';
+import { specOf } from './specs.js';
+import type { NounSpecs } from './types.js';
 
 export interface ObjectDifference extends Change {
   /** Of an object that comes or goes: each of its fields but the name. */
@@ -23,22 +28,31 @@ export interface FieldDifference {
  */
 export function snapshotDifference(before: Snapshot, after: Snapshot): readonly ObjectDifference[] {
   if (before === after) return [];
-  const [was, is] = [manifestOf(before), manifestOf(after)];
-  const { name } = after.cluster;
-  const settings = fieldsOf(was.settings, is.settings, '');
-  const flannelName = is.flannel?.network ?? was.flannel?.network ?? name;
+  const { name, settings } = after.cluster;
+  const changed = fieldsOf(before.cluster.settings, settings, '');
+  const [was, is] = [flannelIn(before), flannelIn(after)];
   return [
-    ...(settings.length === 0 ? [] : [{ action: 'change' as const, kind: 'cluster' as const, name, fields: settings }]),
-    ...differenceOf('flannel', flannelName, was.flannel ?? undefined, is.flannel ?? undefined),
+    ...(changed.length === 0 ? [] : [{ action: 'change' as const, kind: 'cluster' as const, name, fields: changed }]),
+    ...differenceOf('flannel', is?.network ?? was?.network ?? name, was, is),
     ...nounKinds.flatMap((kind) => {
-      const [own, now] = [byName(was[nounCollections[kind]]), byName(is[nounCollections[kind]])];
+      const [own, now] = [specsIn(before, kind, after), specsIn(after, kind, before)];
       return [...new Set([...own.keys(), ...now.keys()])].sort().flatMap((each) => differenceOf(kind, each, own.get(each), now.get(each)));
     }),
   ];
 }
 
-function byName(specs: readonly { readonly name: string }[]): ReadonlyMap<string, object> {
-  return new Map(specs.map((spec) => [spec.name, spec]));
+function flannelIn({ flannel, nodes }: Snapshot): FlannelSpec | undefined {
+  return isGone(flannel) ? undefined : flannelSpecOf(flannel, nodes);
+}
+
+/** The specs, by name, of what is not the very same object in the other snapshot: what a spec says follows from its object, for names do not change. */
+function specsIn<K extends NounKind>(snapshot: Snapshot, kind: K, other: Snapshot): ReadonlyMap<string, NounSpecs[K]> {
+  const others = nounsOf(other, kind);
+  return new Map(
+    [...nounsOf(snapshot, kind)].flatMap(([id, noun]) =>
+      others.get(id) === noun || !isNamed(noun) ? [] : [[noun.name, specOf(snapshot, kind, noun)] as const],
+    ),
+  );
 }
 
 function differenceOf(kind: Change['kind'], name: string, before: object | undefined, after: object | undefined): readonly ObjectDifference[] {
@@ -57,7 +71,9 @@ function fieldsOf(before: unknown, after: unknown, path: string): readonly Field
   }
   if (isObject(before) && isObject(after)) {
     const [was, is] = [new Map<string, unknown>(Object.entries(before)), new Map<string, unknown>(Object.entries(after))];
-    return [...new Set([...was.keys(), ...is.keys()])].flatMap((name) => fieldsOf(was.get(name), is.get(name), path + pointerTo(name)));
+    return [...new Set([...was.keys(), ...is.keys()])].flatMap((name) =>
+      was.get(name) === is.get(name) ? [] : fieldsOf(was.get(name), is.get(name), path + pointerTo(name)),
+    );
   }
   return [{ path, before: before ?? null, after: after ?? null }];
 }

@@ -14,6 +14,7 @@ import {
   type Snapshot,
 } from '@portolan/model';
 import { faultPointer } from './fault-pointer.js';
+import type { Former } from './former.js';
 import { existingPointer, refuse } from './problems.js';
 import { nearestName } from './suggest.js';
 import type { NounSpecs } from './types.js';
@@ -32,6 +33,8 @@ export interface Source<K extends NounKind = NounKind> {
  */
 export class Edit {
   readonly base: Snapshot;
+  /** What the edit goes back to; null where it does not go back. */
+  readonly former: Former | null;
   readonly ledger: Ledger;
   readonly problems: Problem[] = [];
   settings: ClusterSettings;
@@ -50,8 +53,9 @@ export class Edit {
   readonly #sources = new Map<Id, Source>();
   #ingress: { readonly network: Drafts['network'] | undefined } | undefined;
 
-  constructor(base: Snapshot) {
+  constructor(base: Snapshot, former: Former | null = null) {
     this.base = base;
+    this.former = former;
     this.ledger = ledgerOf(base);
     this.settings = base.cluster.settings;
     this.flannel = base.flannel;
@@ -85,12 +89,17 @@ export class Edit {
     this.problems.push(problem(code, path, message, fix));
   }
 
+  /** The id behind a name. */
+  idOf(kind: NounKind, name: string): Id | undefined {
+    const declared = this.#names[kind];
+    return declared === undefined ? this.ledger.idOf(kind, name) : declared.get(name);
+  }
+
   /** The id behind a name that a spec refers to; a problem when there is none. */
   resolve(kind: NounKind, name: string, path: string): Id | undefined {
-    const declared = this.#names[kind];
-    const id = declared === undefined ? this.ledger.idOf(kind, name) : declared.get(name);
+    const id = this.idOf(kind, name);
     if (id === undefined) {
-      const meant = nearestName(name, declared?.keys() ?? [...this.base[nounCollections[kind]].values()].map((noun) => noun.name));
+      const meant = nearestName(name, this.#names[kind]?.keys() ?? [...this.base[nounCollections[kind]].values()].map((noun) => noun.name));
       this.add('unknown-reference', path, `there is no ${kind} "${name}"`, meant === undefined ? undefined : `Did you mean "${meant}"?`);
     }
     return id;

@@ -6,6 +6,7 @@ export { type ApplyOptions, applyManifest, manifestOf } from './manifest.js';
 export { createNoun, deleteNoun, patchNoun, replaceNoun } from './nouns.js';
 export { type NodeObservation, observeNode, setConditions } from './observe.js';
 export { parseFlannel, parseManifest, parseSpec } from './parse.js';
+export { rollbackEdit } from './rollback.js';
 export { schemaProblems } from './schema-problems.js';
 export { patchSettings } from './settings.js';
 export { specOf } from './specs.js';

@@ -3,6 +3,7 @@ import { drainSecondsOf, isIdle, startedDrain } from './drain.js';
 import { Edit } from './edit.js';
 import { nounsOf } from './find.js';
 import { flannelSpecOf } from './flannel.js';
+import { formerId, isElsewhere, isOutside } from './former.js';
 import { resetHealth } from './health.js';
 import { MAX_PROBLEMS } from './problems.js';
 import { refuseChangedNetworks, refuseDangling, refuseUnreachablePorts, refuseUsedFlannel, settleIngress } from './references.js';
@@ -26,18 +27,26 @@ export interface ApplyOptions {
  * order. Endpoints that are no longer named and that are sent traffic drain first, unless `force`, or unless their
  * service, node, network or flannel network goes in the same document; one that leaves and is named again stays. The same snapshot object when nothing changes. Throws all problems, at most 20, with pointers into the manifest.
  */
-export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId, { now, force = false }: ApplyOptions): Snapshot {
+export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: NewId, options: ApplyOptions): Snapshot {
   const edit = new Edit(snapshot);
+  resolveManifest(edit, manifest, newId, options);
+  return edit.result();
+}
+
+/** Makes the manifest what the edit is to do. Problems are added to the edit. */
+export function resolveManifest(edit: Edit, manifest: Manifest, newId: NewId, { now, force = false }: ApplyOptions): void {
+  const { settings } = edit.base.cluster;
   if (manifest.settings !== undefined) {
     edit.settingsPath = '/settings';
-    edit.settings = keptOrNew(snapshot.cluster.settings, { ...snapshot.cluster.settings, ...manifest.settings });
+    edit.settings = keptOrNew(settings, { ...settings, ...manifest.settings });
     edit.problems.push(...settingsProblems(edit.settings, edit.settingsPath));
   }
   // All names first, so that any section can refer to any other; services after networks, endpoints after both.
-  const nodes = declareSection(edit, 'node', manifest.nodes, newId);
-  const networks = declareSection(edit, 'network', manifest.networks, newId);
-  const services = declareSection(edit, 'service', manifest.services, newId);
-  const endpoints = declareSection(edit, 'endpoint', manifest.endpoints, newId);
+  const ids = { newId, force };
+  const nodes = declareSection(edit, 'node', manifest.nodes, ids);
+  const networks = declareSection(edit, 'network', manifest.networks, ids);
+  const services = declareSection(edit, 'service', manifest.services, ids);
+  const endpoints = declareSection(edit, 'endpoint', manifest.endpoints, ids);
   for (const { kind, unnamed } of [nodes, networks, services]) for (const { id } of unnamed) edit.delete(kind, id);
   resolveSection(edit, nodes);
   resolveSection(edit, networks);
@@ -49,12 +58,12 @@ export function applyManifest(snapshot: Snapshot, manifest: Manifest, newId: New
   resetHealth(edit);
   // Specs with problems have no drafts yet, so who uses what cannot be told before they are corrected.
   if (edit.problems.length === 0) {
-    refuseChangedNetworks(edit);
+    // Everything that goes back with a network has the addresses that it had there.
+    if (edit.former === null) refuseChangedNetworks(edit);
     refuseUnreachablePorts(edit);
     refuseDangling(edit, (kind) => `/${nounCollections[kind]}`);
     refuseUsedFlannel(edit);
   }
-  return edit.result();
 }
 
 /** An endpoint that the document no longer names. */
@@ -63,6 +72,7 @@ function letGo(edit: Edit, endpoint: Endpoint, now: number, force: boolean): voi
   const homeless =
     edit.node(endpoint.nodeId) === undefined ||
     (endpoint.flannel !== null && isGone(edit.flannel)) ||
+    isOutside(edit, endpoint) ||
     (endpoint.serviceId === null ? endpoint.addresses.some((own) => edit.network(own.networkId)?.attachable !== true) : service === undefined);
   // One that leaves already goes when its drain ends, whatever has become of it: an export applied again changes nothing.
   if (!force && !homeless && endpoint.drain?.removes === true) return;
@@ -82,12 +92,17 @@ export function manifestOf(snapshot: Snapshot): Required<Manifest> {
     nodes: specsOf(snapshot, 'node'),
     networks: specsOf(snapshot, 'network'),
     services: specsOf(snapshot, 'service'),
-    endpoints: specsOf(snapshot, 'endpoint', (endpoint) => endpoint.drain?.removes !== true),
+    endpoints: specsOf(snapshot, 'endpoint'),
     flannel: isGone(snapshot.flannel) ? null : flannelSpecOf(snapshot.flannel, snapshot.nodes),
   };
 }
 
-function specsOf<K extends NounKind>(snapshot: Snapshot, kind: K, isNamed: (noun: Nouns[K]) => boolean = () => true): NounSpecs[K][] {
+/** Whether a manifest names it: not an endpoint that leaves. */
+export function isNamed(noun: Nouns[NounKind]): boolean {
+  return !('drain' in noun) || noun.drain?.removes !== true;
+}
+
+function specsOf<K extends NounKind>(snapshot: Snapshot, kind: K): NounSpecs[K][] {
   return [...nounsOf(snapshot, kind).values()]
     .filter(isNamed)
     .sort(byName)
@@ -106,7 +121,12 @@ interface Section<K extends NounKind> {
 }
 
 /** Gives each name of the section an id. */
-function declareSection<K extends NounKind>(edit: Edit, kind: K, specs: readonly NounSpecs[K][] | undefined, newId: NewId): Section<K> {
+function declareSection<K extends NounKind>(
+  edit: Edit,
+  kind: K,
+  specs: readonly NounSpecs[K][] | undefined,
+  { newId, force }: { readonly newId: NewId; readonly force: boolean },
+): Section<K> {
   if (specs === undefined) return { kind, entries: [], unnamed: [] };
   const ids = new Map<string, Id>();
   const pinned = new Set<Id>();
@@ -116,12 +136,21 @@ function declareSection<K extends NounKind>(edit: Edit, kind: K, specs: readonly
       edit.add('duplicate-name', `${path}/name`, `the ${kind} "${spec.name}" is in this section twice`);
       return [];
     }
-    const id = edit.ledger.idOf(kind, spec.name) ?? pinnedId(edit, spec, path, pinned) ?? newId();
+    const known = edit.ledger.idOf(kind, spec.name);
+    // As long as an endpoint of that name is sent traffic somewhere else it has to be deleted first.
+    const anew = known !== undefined && isElsewhere(edit, kind, known) && (force || isIdleEndpoint(edit, known));
+    if (anew) edit.delete(kind, known);
+    const id = (anew ? undefined : known) ?? pinnedId(edit, spec, path, pinned) ?? formerId(edit, kind, spec.name) ?? newId();
     ids.set(spec.name, id);
     return [{ id, spec, path }];
   });
   edit.declareNames(kind, ids);
   return { kind, entries, unnamed: [...nounsOf(edit.base, kind).values()].filter((noun) => !ids.has(noun.name)) };
+}
+
+function isIdleEndpoint(edit: Edit, id: Id): boolean {
+  const endpoint = edit.base.endpoints.get(id);
+  return endpoint !== undefined && isIdle(edit.base, endpoint);
 }
 
 function pinnedId(edit: Edit, spec: Pick<Nouns['network'], 'name'> & { readonly id?: Id }, path: string, pinned: Set<Id>): Id | undefined {

@@ -13,7 +13,9 @@ export function resolveEndpoint(edit: Edit, id: Id, spec: EndpointSpec, path: st
   if (serviceId === undefined || nodeId === undefined || edit.problems.length > seen) return undefined;
   if (before !== undefined && before.serviceId !== serviceId) refuseMove(edit, path, spec, 'service', before);
   if (before !== undefined && before.nodeId !== nodeId) refuseMove(edit, path, spec, 'node', before);
-  if (before === undefined && edit.base.nodes.get(nodeId)?.availability === 'pause' && edit.node(nodeId)?.availability === 'pause') {
+  const isPaused = edit.base.nodes.get(nodeId)?.availability === 'pause' && edit.node(nodeId)?.availability === 'pause';
+  // One that comes back was there before the pause.
+  if (before === undefined && isPaused && edit.former === null) {
     edit.add('node-paused', `${path}/node`, `the node "${spec.node}" is paused and takes no new endpoints`);
   }
   // Another namespace has not been seen yet, and nobody has a connection to it.
@@ -68,7 +70,8 @@ function refuseMove(edit: Edit, path: string, spec: EndpointSpec, field: 'servic
   // The field may be left out: of an endpoint that was of a service.
   const at = spec[field] === undefined ? path : `${path}/${field}`;
   const leaving = before.drain?.removes === true ? 'It is leaving: wait until it is gone, delete it by force' : 'Delete the endpoint and create it again';
-  edit.add('immutable-field', at, `the ${field} of the endpoint "${spec.name}" cannot be changed`, `${leaving}, or give the new one another name.`);
+  const fix = edit.former === null ? `${leaving}, or give the new one another name.` : 'Roll back by force, which cuts its connections, or delete it first.';
+  edit.add('immutable-field', at, `the ${field} of the endpoint "${spec.name}" cannot be changed`, fix);
 }
 
 /** Undefined for a service with problems of its own: those are reported already. */

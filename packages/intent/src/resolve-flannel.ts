@@ -18,7 +18,9 @@ export function resolveFlannel(edit: Edit, spec: FlannelSpec | null, path: strin
     edit.flannel = withoutFlannel(edit.base);
     return;
   }
-  if (before?.leaving === true) {
+  // Going back ends the leaving: the registry is written from what is wanted then, whatever of it is gone.
+  const returns = before?.leaving === true && edit.former !== null && before.prefix === (spec.prefix ?? FLANNEL_PREFIX);
+  if (before?.leaving === true && !returns) {
     const fix = 'Wait until it is gone, then set the network again.';
     edit.add('in-use', path, `the flannel network ${before.network} is leaving: its subnets are being given back`, fix);
     return;
@@ -39,8 +41,10 @@ export function resolveFlannel(edit: Edit, spec: FlannelSpec | null, path: strin
     registry: spec.registry ?? {},
     leaving: false,
     ...backendsOf(edit.base, spec.backend),
+    // Nodes that have let go of it are to be reached only when they have it again.
+    ...(returns ? { backendRevision: edit.base.cluster.revision + 1 } : {}),
   };
-  edit.flannel = before !== null && isSame(before, wanted) ? before : { ...wanted, version: (before?.version ?? 0) + 1 };
+  edit.flannel = before !== null && !returns && isSame(before, wanted) ? before : { ...wanted, version: (before?.version ?? 0) + 1 };
 }
 
 /** True when endpoints cannot be in it: there is none, or it leaves. */

@@ -217,8 +217,9 @@ export class Work {
     const range = gatewaySubnet === this.base.cluster.settings.gatewaySubnet ? null : endpointGatewayRange(gatewaySubnet);
     for (const [id, endpoint] of this.endpoints) {
       if (endpoint === null) continue;
+      const before = this.base.endpoints.get(id);
       const moved = (address: Ipv4): boolean =>
-        this.base.endpoints.get(id)?.nodeId !== endpoint.nodeId || (range !== null && (parseIpv4(address) < range[0] || parseIpv4(address) > range[1]));
+        (before !== undefined && before.nodeId !== endpoint.nodeId) || (range !== null && (parseIpv4(address) < range[0] || parseIpv4(address) > range[1]));
       const aligned = alignedEndpoint(endpoint, this.networksOf(endpoint), (networkId) => this.network(networkId), moved);
       if (aligned !== endpoint) this.endpoints.set(id, aligned);
     }
