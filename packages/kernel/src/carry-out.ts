@@ -33,7 +33,7 @@ export interface Carrying {
 }
 
 /** So many objects of one batch are blamed before the rest of it is given up. */
-export const MOST_BLAMED = 8;
+const MOST_BLAMED = 8;
 
 /** Tools whose batch is carried out as a whole or not at all, without a process, and does no harm when it is carried out again. */
 const wholes: ReadonlySet<Batch['tool']> = new Set(['dns', 'relay']);

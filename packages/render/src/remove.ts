@@ -53,7 +53,8 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
     // What the bridge has learnt behind the VTEP would hold frames to the MAC there until it ages, were the address used here next.
     sheet.addOnce('remove', space, key, `link set dev ${link} type bridge_slave fdb_flush`);
   },
-  'virtual-server': ({ observed: { space, key }, rest, sheet, behindRules }) => sheet.add(behindRules ? 'remove-servers' : 'servers', space, key, `-D -f ${rest}`),
+  'virtual-server': ({ observed: { space, key }, rest, sheet, behindRules }) =>
+    sheet.add(behindRules ? 'remove-servers' : 'servers', space, key, `-D -f ${rest}`),
   'real-server': ({ observed: { space, key }, rest, sheet }) => {
     const [mark = '', address = ''] = rest.split('/');
     sheet.add('servers', space, key, `-d -f ${mark} -r ${address}:0`);

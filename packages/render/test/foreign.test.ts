@@ -1,4 +1,4 @@
-import { kernelObject, nodeState, observedState } from '@portolan/node-state';
+import { type KernelObject, kernelObject, nodeState, observedState } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import { describe, expect, it } from 'vitest';
 import { foreignMarksOf, keptRules, renderPlan, scanIptablesSave } from '../src/index.js';
@@ -89,7 +89,7 @@ describe('rules that are kept', () => {
   const origin = { computedBy: 'ingress' } as const;
   const entry = kernelObject('host', { kind: 'rule-entry', table: 'nat', stage: 'prerouting' }, origin);
   const forward = (port: number, to: string) => kernelObject('host', { kind: 'port-forward', protocol: 'tcp', port, to, toPort: port }, origin);
-  const stateOf = (...objects: (typeof entry)[]) =>
+  const stateOf = (...objects: KernelObject[]) =>
     nodeState({ cluster: '', node: '', address: '192.0.2.1', endpoints: {}, watch: { probes: {}, nodes: {}, draining: [] }, objects });
 
   it('are written as they were found, whatever is written beside them', () => {

@@ -53,6 +53,7 @@ function stage() {
     reports: { submit: (report) => sent.push({ at: clock.now() - started, report }) },
     clock,
     signals: () => watch.signals(),
+    drift: () => ({ open: [], repaired: [] }),
     isWanted: () => true,
     onRepeated: () => undefined,
   });
