@@ -72,7 +72,8 @@ export function joinedConnections({ held: first, file, clock, log }: JoinedOptio
   }
 
   function tiesOf({ etcd, authority }: HeldCredentials): Ties {
-    return etcd === null ? createMemoryCoordination() : openCoordination({ endpoints: etcd.endpoints, user: etcd, authority, log, onDenied });
+    if (etcd === null) return createMemoryCoordination();
+    return openCoordination({ endpoints: etcd.endpoints, user: etcd.user === '' ? undefined : etcd, authority, log, onDenied });
   }
 
   const hints = switchedHints(hintsOf(first));

@@ -38,7 +38,10 @@ function etcdOf(value: unknown): AgentCredentials['etcd'] {
   if (!isFields(value) || !Array.isArray(value.endpoints)) throw new Error('"etcd" is not as it should be');
   const endpoints = value.endpoints.map((_, i) => textOf(value.endpoints as Fields, String(i)));
   if (endpoints.length === 0) throw new Error('"etcd" has no endpoints');
-  return { endpoints, user: textOf(value, 'user'), password: textOf(value, 'password') };
+  const { user, password } = value;
+  // Both are empty for an etcd that asks nobody who he is.
+  if (typeof user !== 'string' || typeof password !== 'string') throw new Error('"etcd" has no user');
+  return { endpoints, user, password };
 }
 
 /**

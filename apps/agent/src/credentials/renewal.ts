@@ -27,6 +27,8 @@ const DUE = 2 / 3;
 const SPREAD = 1 / 20;
 /** Milliseconds between two looks at the time of day, which may be set. */
 const LOOK = 3_600_000;
+/** Milliseconds until new credentials are asked for again after it was too early; twice as long each time. */
+const EARLY_PAUSE = 15_000;
 
 function between(least: number, value: number, most: number): number {
   return Math.min(most, Math.max(least, value));
@@ -41,7 +43,10 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
   let failures = 0;
   let life = lifeOf(held);
   let dueAt = dueInLife();
-  let renewedAt = Number.NEGATIVE_INFINITY;
+  /** Before this moment nobody's asking counts. */
+  let deafUntil = Number.NEGATIVE_INFINITY;
+  /** How often in a row it was too early. */
+  let early = 0;
   let cancel: () => void = () => undefined;
   let attempt: Promise<void> | undefined;
   let isStopped = false;
@@ -73,6 +78,15 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
       await file.write(next);
       held = next;
     } catch (error) {
+      if (error instanceof PortolanError && error.code === 'forbidden' && dueInLife() > clock.today()) {
+        // Asked for before its time, and the control plane does not do that: somebody else has to make the user again.
+        early += 1;
+        failures = 0;
+        dueAt = dueInLife();
+        deafUntil = clock.now() + Math.min(LOOK, EARLY_PAUSE * 2 ** (early - 1));
+        log.info({ endsAt: held.expiresAt }, 'the credentials are not renewed before their time');
+        return lookAfter(dueAt - clock.today());
+      }
       failures += 1;
       const length = life.until - life.from;
       const wait = backOff(failures, between(250, length / 1_000, 30_000), between(1_000, length / 50, LOOK), clock.random());
@@ -81,7 +95,8 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
       return lookAfter(wait);
     }
     failures = 0;
-    renewedAt = clock.now();
+    early = 0;
+    deafUntil = clock.now() + between(10_000, (life.until - life.from) / 100, 300_000);
     life = lifeOf(held);
     dueAt = dueInLife();
     log.info({ endsAt: held.expiresAt }, 'the credentials were renewed');
@@ -93,7 +108,7 @@ export function keepRenewed({ held: first, file, renew, onRenewed, access, clock
   look();
   return {
     ask: () => {
-      if (failures > 0 || attempt !== undefined || isStopped || clock.now() - renewedAt < between(10_000, (life.until - life.from) / 100, 300_000)) return;
+      if (failures > 0 || attempt !== undefined || isStopped || clock.now() < deafUntil || dueAt === Number.NEGATIVE_INFINITY) return;
       // Not while the control plane may still be making the user.
       dueAt = Number.NEGATIVE_INFINITY;
       lookAfter(1_000 * (1 + 2 * clock.random()));

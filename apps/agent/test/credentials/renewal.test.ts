@@ -146,6 +146,22 @@ describe('renewal', () => {
     expect(one.told.filter((line) => line.endsWith('used')).length).toBeLessThanOrEqual(3);
   });
 
+  it('before its time is asked for ever more seldom where the control plane does not do that, and comes at its time', async () => {
+    const renewal = one.begin(thirtyDays);
+    one.failure = portolanError('forbidden', '', 'not yet');
+    for (let minute = 0; minute < 60; minute += 1) {
+      renewal.ask();
+      await one.clock.pass(60_000);
+    }
+    const asked = one.told.filter((line) => line.endsWith('in vain')).length;
+    expect(asked).toBeGreaterThan(4);
+    expect(asked).toBeLessThan(10);
+    expect(one.access.status().state).toBe('unknown');
+    one.failure = undefined;
+    await one.clock.pass(20 * DAY);
+    expect(one.told.slice(-2)).toEqual(['20.00 written', '20.00 used']);
+  });
+
   it('stops', async () => {
     const renewal = one.begin(thirtyDays);
     await renewal.stop();
