@@ -32,7 +32,7 @@ export function formerId({ former, base }: Edit, kind: NounKind, name: string): 
 
 /** Whether an edit that goes back finds the endpoint in another service or on another node: it was deleted and created again meanwhile. */
 export function isElsewhere({ former, base }: Edit, kind: NounKind, id: Id): boolean {
-  const endpoint = kind === 'endpoint' ? base.endpoints.get(id) : undefined;
+  const endpoint = former === null || kind !== 'endpoint' ? undefined : base.endpoints.get(id);
   if (former === null || endpoint === undefined) return false;
   const was = former.named('endpoint', endpoint.name);
   return was !== undefined && placeOf(former.snapshot, was) !== placeOf(base, endpoint);
