@@ -17,7 +17,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   kernel: ['model', 'node-state', 'plan', 'render'],
   testkit: ['model', 'ipam', 'check', 'intent', 'node-state', 'compute', 'plan'],
   harness: ['model'],
-  'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'protocol', 'store'],
+  'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'render', 'protocol', 'store'],
   agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
   cli: ['model'],
   lab: ['model', 'harness'],

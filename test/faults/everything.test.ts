@@ -201,7 +201,8 @@ describe('a cluster outlives', () => {
     await lab.killAgent('node3', 'SIGKILL');
     await on(`cp -a ${folder} ${folder}.kept && mount -t tmpfs -o size=1m tmpfs ${folder} && cp -a ${folder}.kept/. ${folder}/`);
     await lab.startAgent('node3');
-    await settled('the agent is back');
+    await until('the agent is back', 60, async () => (await status()).nodes.every(({ alive }) => alive === true));
+    await settled('it has applied everything');
     await on(`dd if=/dev/zero of=${folder}/filler bs=4k 2>/dev/null; true`);
     const { failures } = await underLoad(async () => {
       const { status: refused, body } = await asked(`/endpoints/${ENDPOINT}?wait=applied&timeout=10`, 'PATCH', { weight: 8 });

@@ -84,8 +84,8 @@ export function changeStream(clusterUrl: string, endpoint: string, pause: () => 
     const labels: string[] = [];
     for (const { revision } of own.reverse()) {
       const { body } = await call(`/diff?from=${revision - 1}&to=${revision}`);
-      const { items } = body as unknown as { items: { kind: string; name: string; fields: { path: string; after: unknown }[] }[] };
-      const fields = items.find(({ kind, name }) => kind === 'endpoint' && name === endpoint)?.fields ?? [];
+      const { objects } = body as unknown as { objects: { kind: string; name: string; fields: { path: string; after: unknown }[] }[] };
+      const fields = objects.find(({ kind, name }) => kind === 'endpoint' && name === endpoint)?.fields ?? [];
       const label =
         fields.find(({ path }) => path === `/labels/${LABEL}`)?.after ??
         (fields.find(({ path }) => path === '/labels')?.after as Record<string, unknown>)?.[LABEL];

@@ -145,7 +145,12 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
   const generation = new Gauge({ name: 'portolan_agent_generation', help: 'Generation of the state that was applied last.', registers });
   const revision = new Gauge({ name: 'portolan_agent_applied_revision', help: 'Revision of the intent that was applied last.', registers });
   const objects = new Gauge({ name: 'portolan_agent_objects', help: 'Objects of ours in the kernel.', registers });
-  const foreign = new Gauge({ name: 'portolan_agent_foreign_objects', help: 'Things in our own namespaces that we did not make.', registers });
+  const foreign = new Gauge({
+    name: 'portolan_agent_foreign_objects',
+    help: 'Things in our own namespaces that we did not make, and foreign rules anywhere that use marks.',
+    registers,
+  });
+  const driftOpen = new Gauge({ name: 'portolan_agent_drift_open', help: 'What is not as it was applied at the moment.', registers });
   const endpoints = new Gauge({
     name: 'portolan_agent_endpoints',
     help: 'Endpoints of the node, by presence of their namespace.',
@@ -209,6 +214,7 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
       }
       objects.set(report.observed.objects?.length ?? 0);
       foreign.set(report.observed.foreign.length);
+      driftOpen.set(report.drift?.open.length ?? 0);
       for (const presence of ['present', 'absent']) endpoints.set({ presence }, Object.values(report.endpoints).filter((p) => p === presence).length);
     },
     reportEnded: (outcome) => reports.inc({ outcome }),

@@ -6,7 +6,6 @@ import { applyChangeset } from '../src/application/apply-changeset.js';
 import { createChangeset, discardChangeset } from '../src/application/changesets.js';
 import { patchCluster, patchObject } from '../src/application/commands.js';
 import { commitEdit } from '../src/application/commit.js';
-import { matchedMarks } from '../src/application/foreign-marks.js';
 import { differenceBetween, manifestAt, rollbackCluster } from '../src/application/past.js';
 import { manifestOfNodes, person, RolloutStage } from './rollout-stage.js';
 
@@ -151,14 +150,6 @@ it('what would break is refused unless it is overridden, and the override is rec
   expect((await stage.changeset(id)).rollout?.overrides).toEqual(['backend-on-gone-node:web.4']);
   const [newest] = await stage.store.revisions('lab', { limit: 1 });
   expect(newest).toMatchObject({ actor: 'rest:ann', from: '192.0.2.1', summary: 'apply manifest (in spite of backend-on-gone-node:web.4)' });
-});
-
-it('reads the marks that rules of others match', () => {
-  expect(matchedMarks('-A INPUT -m mark --mark 0x4000/0xff00 -j DROP')).toEqual([{ value: 0x4000, mask: 0xff00 }]);
-  expect(matchedMarks('-A INPUT -p tcp -m mark --mark 77')).toEqual([{ value: 77, mask: 0xffffffff }]);
-  for (const rule of ['-A INPUT -m mark ! --mark 0x1 -j DROP', '-A INPUT -m connmark --mark 0x1 -j DROP', '-A INPUT -j MARK --set-xmark 0x1/0x1']) {
-    expect(matchedMarks(rule)).toEqual([]);
-  }
 });
 
 describe('what was before', () => {

@@ -61,6 +61,8 @@ export class NativeHost {
 
   addNamespace(space: Space): void {
     execFileSync('ip', ['netns', 'add', this.netns(space)]);
+    // A new namespace takes it over from the machine's own; what this one is to have must not be there already.
+    execFileSync('ip', ['netns', 'exec', this.netns(space), 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=0']);
     this.made.add(this.netns(space));
   }
 
