@@ -83,7 +83,7 @@ function certificateOf({ raw: { socket } }: FastifyRequest): X509Certificate | u
   return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
 }
 
-export function isSubscription(request: FastifyRequest): boolean {
+function isSubscription(request: FastifyRequest): boolean {
   return request.routeOptions.url === '/graphql' && request.headers.upgrade?.toLowerCase() === 'websocket';
 }
 

@@ -7,6 +7,7 @@ import { leavingEndpoints } from '../application/drains.js';
 import { driftKinds, openDrift } from '../application/drift.js';
 import { poolsOf } from '../application/pools.js';
 import { statusOf } from '../application/status.js';
+import { refused } from './auth.js';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -182,7 +183,10 @@ export function registerMetrics(app: FastifyInstance, ctx: Context, metrics: Met
     const route = request.routeOptions.url ?? 'unknown';
     metrics.http.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
   });
-  app.get('/metrics', { schema: { hide: true }, config: { needs: 'nothing' } }, async (_request, reply) => {
+  app.get('/metrics', { schema: { hide: true }, config: { needs: 'viewer' } }, async (request, reply) => {
+    const { principal } = request;
+    // The figures are of all clusters, with their names.
+    if (principal.kind === 'person' && principal.clusters !== null) throw refused(ctx, request, 'cluster');
     await metrics.refresh(ctx);
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });

@@ -29,7 +29,7 @@ export interface ServerIdentity {
   readonly certificate: string;
 }
 
-export function authorityOf(identity: Identity, loadServer: Authority['serverIdentity']): Authority {
+function authorityOf(identity: Identity, loadServer: Authority['serverIdentity']): Authority {
   const { certificate } = identity;
   return {
     certificate: certificate.toString(),
