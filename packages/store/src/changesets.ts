@@ -1,4 +1,5 @@
-import type { Change, Id, Problem } from '@portolan/model';
+import type { Blocker, Change, Id } from '@portolan/model';
+import type { PlannedStep, Risk } from '@portolan/plan';
 
 /**
  * A change that people look at before it is made.
@@ -24,18 +25,6 @@ export type ChangeDocument =
   /** Back to what was wanted at a revision. */
   | { readonly kind: 'rollback'; readonly to: number; readonly force?: boolean };
 
-/** cuts: connections through the object break or cannot be made for a moment; moves: new connections go another way; none: nobody notices. */
-export type Risk = 'cuts' | 'moves' | 'none';
-
-export interface PlannedStep {
-  readonly action: 'create' | 'update' | 'replace' | 'delete';
-  readonly key: string;
-  /** What in the intent put the object there, for people: "service web, network bjdt_overlay". */
-  readonly origin: string;
-  readonly reason: string;
-  readonly risk: Risk;
-}
-
 export interface NodePlan {
   readonly nodeId: Id;
   readonly node: string;
@@ -44,12 +33,6 @@ export interface NodePlan {
   readonly more: number;
   /** The worst of all steps. */
   readonly risk: Risk;
-}
-
-/** A finding that must be overridden before it is applied. */
-export interface Blocker extends Problem {
-  /** What an override names: the code and the object, such as `backend-on-gone-node:api.3`. */
-  readonly override: string;
 }
 
 export interface ChangesetPlan {

@@ -1,5 +1,5 @@
-import { PortolanError, type Problem, portolanError, problem, type Snapshot } from '@portolan/model';
-import type { Blocker, Changeset, ChangesetPlan, Rollout } from '@portolan/store';
+import { type Blocker, PortolanError, type Problem, portolanError, problem, type Snapshot } from '@portolan/model';
+import type { Changeset, ChangesetPlan, Rollout } from '@portolan/store';
 import type { Actor } from './actor.js';
 import { editOf } from './changeset-document.js';
 import { changesetPlanOf } from './changeset-plan.js';

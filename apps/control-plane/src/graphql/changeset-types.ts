@@ -1,6 +1,8 @@
 import type { FieldDifference, ObjectDifference } from '@portolan/intent';
+import type { Blocker } from '@portolan/model';
 import { type Change, nounKinds } from '@portolan/model';
-import type { Blocker, NodePlan, PlannedStep } from '@portolan/store';
+import type { PlannedStep } from '@portolan/plan';
+import type { NodePlan } from '@portolan/store';
 import {
   type ChangesetRepresentation,
   changesetRepresentation,
