@@ -11,23 +11,23 @@ export interface SimulatedDisk {
 
 const io: Crossing = { latency: [0.05, 3], outlivesCaller: true, losesAnswers: false };
 
-/** A disk with one file, as text: with nothing of the objects that were written. */
+/** A disk with one file. What is read of it is text once more: with nothing of the objects that were written. */
 export function simulatedDisk(): SimulatedDisk {
-  let written: string | undefined;
-  let onDisk: string | undefined;
+  let written: Ledger | undefined;
+  let onDisk: Ledger | undefined;
 
   return {
     ledgerOf: (host, process) => ({
       read: () =>
         process.call('disk.read', io, async () => {
           if (written === undefined) return emptyLedger;
-          const ledger: Ledger = JSON.parse(written);
+          const ledger: Ledger = JSON.parse(JSON.stringify(written));
           if (ledger.desired !== undefined) host.intend(ledger.desired);
           return { ...emptyLedger, ...ledger };
         }),
       write: async (ledger) => {
         await process.call('disk.write', io, async () => {
-          written = JSON.stringify(ledger);
+          written = ledger;
         });
         await process.call('disk.sync', io, async () => {
           onDisk = written;

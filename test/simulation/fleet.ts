@@ -1,11 +1,14 @@
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { SeedResult } from './worker.js';
+import { workerProgram } from './worker-program.js';
 
 export interface Campaign {
   readonly first: number;
   readonly seeds: number;
   readonly steps?: number | undefined;
+  /** As each ends. */
   readonly onResult?: (result: SeedResult) => void;
 }
 
@@ -23,6 +26,7 @@ export interface CampaignSummary {
 
 /** Simulates many seeds, on every processor; each thread has every n-th. */
 export async function campaign({ first, seeds, steps, onResult }: Campaign): Promise<CampaignSummary> {
+  const program = await workerProgram();
   const begun = performance.now();
   const threads = Math.min(availableParallelism(), seeds);
   const sum = { steps: 0, events: 0, milliseconds: 0, done: 0 };
@@ -31,7 +35,7 @@ export async function campaign({ first, seeds, steps, onResult }: Campaign): Pro
   await Promise.all(
     Array.from({ length: threads }, (_, thread) => {
       const workerData = { seeds: all.filter((_seed, i) => i % threads === thread), steps };
-      const worker = new Worker(new URL('./start-worker.mjs', import.meta.url), { workerData });
+      const worker = new Worker(program, { workerData });
       return new Promise<void>((resolve, reject) => {
         worker.on('message', (result: SeedResult) => {
           sum.done += 1;
@@ -46,6 +50,7 @@ export async function campaign({ first, seeds, steps, onResult }: Campaign): Pro
       });
     }),
   );
+  rmSync(program, { force: true });
   const seconds = (performance.now() - begun) / 1000;
   return {
     seeds: sum.done,

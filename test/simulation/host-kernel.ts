@@ -51,8 +51,10 @@ export function kernelOf(host: SimulatedHost, process: SimulatedProcess): Kernel
     apply: async (batches) => {
       const done: AppliedBatch[] = [];
       const failed = new Set<Space>();
-      for (const batch of world.planted.batches?.(batches) ?? batches) {
+      for (const batch of batches) {
         if (failed.has(batch.space)) continue;
+        const sooner = host.desired && world.planted.sooner?.(batch, host.desired.state);
+        if (sooner !== undefined) await process.call('what is planted', write, () => carryOut(sooner));
         const applied = await process.call(`kernel.${batch.tool} in ${batch.space}`, write, () => carryOut(batch));
         done.push(applied);
         if (applied.exitCode === 0 || batch.goesOn === true) continue;

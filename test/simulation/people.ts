@@ -17,7 +17,7 @@ export interface Ask {
 type Command = (ctx: Context, actor: { readonly name: string; readonly from: string }) => Promise<Outcome>;
 
 const networkNames = ['net1', 'net2', 'net3'];
-const serviceNames = ['web', 'api', 'db', 'cache'];
+const serviceNames = ['web', 'api', 'db'];
 
 /** People who change the cluster by the commands of REST and GraphQL, whatever the weather. */
 export class People {
@@ -80,13 +80,13 @@ export class People {
     const networks: NetworkSpec[] = [{ name: 'ingress', ingress: true }, ...networkNames.filter(() => chance.happens(0.7)).map((name) => ({ name }))];
     const services: ServiceSpec[] = serviceNames.filter(() => chance.happens(0.6)).map((name) => this.#serviceSpec(name, networks.slice(1)));
     const endpoints: EndpointSpec[] = services.flatMap((service) =>
-      [1, 2, 3].flatMap((i): EndpointSpec[] => {
+      [1, 2].flatMap((i): EndpointSpec[] => {
         const node = chance.anyOf(nodes);
         return node === undefined || chance.happens(0.4) ? [] : [this.#endpointSpec(`${service.name}.${i}`, service.name, node.name)];
       }),
     );
     const manifest: Manifest = {
-      settings: { markRange: [0x10000, 0x1000f], vniRange: [4096, 4105], subnetPrefixLength: 27, drainSeconds: 2 },
+      settings: { markRange: [0x10000, 0x10009], vniRange: [4096, 4105], subnetPrefixLength: 27, drainSeconds: 2 },
       nodes,
       networks,
       services,

@@ -149,10 +149,10 @@ function storeOf(world: World, process: SimulatedProcess): IntentStore {
         const progress = await inner.progress(before.cluster.id);
         const isRetried = faults.happens('store-failure', 0.1);
         const committed = await inner.commit(cluster, note, (snapshot, settled) => {
-          const given = planted.settled?.(snapshot, settled) ?? settled;
           // A serialisation failure: the first answer of the edit comes to nothing.
-          if (isRetried) edit(snapshot, given);
-          return edit(snapshot, given);
+          if (isRetried) edit(snapshot, settled);
+          const after = edit(snapshot, settled);
+          return planted.edited?.(snapshot, after) ?? after;
         });
         if (committed.changed) {
           const reported = new Set(progress.filter(({ lastReportAt }) => lastReportAt !== null).map(({ nodeId }) => nodeId));

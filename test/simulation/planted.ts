@@ -16,8 +16,8 @@ export interface Planted {
   readonly replayed?: (old: DesiredState) => DesiredState;
   /** What an agent sees of its kernel. */
   readonly observed?: (observation: Observation, wanted: NodeState) => Observation;
-  /** The revision up to which what was given up counts as forgotten by every node. */
-  readonly settled?: (snapshot: Snapshot, settledRevision: number) => number;
-  /** The batches of a plan, in the order in which they are carried out. */
-  readonly batches?: (batches: readonly Batch[]) => readonly Batch[];
+  /** What an edit makes of a snapshot. */
+  readonly edited?: (before: Snapshot, after: Snapshot) => Snapshot;
+  /** What is carried out before a batch, without being asked for. */
+  readonly sooner?: (batch: Batch, wanted: NodeState) => Batch | undefined;
 }

@@ -64,7 +64,7 @@ export class World {
     this.etcd = new SimulatedEtcd(this);
     this.hints = new SimulatedHints(this);
     this.network = new SimulatedNetwork(this);
-    const hosts = this.chance.whole(2, 4);
+    const hosts = this.chance.oneOf(2, 2, 2, 2, 3, 3, 4);
     this.hosts = Array.from({ length: hosts }, (_, i) => new SimulatedHost(this, `node${i + 1}`, `172.16.130.${i + 1}`));
     const planes = this.chance.happens(0.3) ? 2 : 1;
     this.planes = Array.from({ length: planes }, (_, i) => new SimulatedPlane(this, `plane${i + 1}`));
