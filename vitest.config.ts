@@ -24,10 +24,10 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'system',
-          include: ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'],
+          include: ['test/simulation/**/*.test.ts', 'test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // Labs need the machine for themselves.
+          // Labs and simulations need the machine for themselves.
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

@@ -5,7 +5,8 @@ import { buildControlPlane, type ControlPlane, listenOn, openAuthority, randomId
 import { type RunningServer, startEtcd, startRedis } from '@portolan/harness';
 import { openFakeKernel } from '@portolan/kernel';
 import { etcdKeys, nodeQueueName } from '@portolan/protocol';
-import { type NodeAccess, openNodeAccess } from '@portolan/store/access';
+import type { NodeAccess } from '@portolan/store';
+import { openNodeAccess } from '@portolan/store/access';
 import { openCoordination } from '@portolan/store/etcd';
 import { openMemoryCredentials, openMemoryStore } from '@portolan/store/memory';
 import { openHintQueue } from '@portolan/store/queue';

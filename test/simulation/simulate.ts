@@ -43,8 +43,9 @@ function faultsOf(chance: Chance): ReadonlySet<FaultKind> {
 export async function simulate({ seed, steps: given, faults: allowed, planted, echo }: SimulationOptions): Promise<SimulationResult> {
   // Drawn from a generator apart, so that a replay with fewer steps or faults begins in the same way.
   const plan = new Chance(seed ^ 0x5bd1e995);
-  const steps = given ?? plan.whole(4, 12);
-  const faults = allowed ?? faultsOf(plan);
+  const [drawnSteps, drawnFaults] = [plan.whole(4, 12), faultsOf(plan)];
+  const steps = given ?? drawnSteps;
+  const faults = allowed ?? drawnFaults;
   const world = new World({ seed, faults, planted, echo });
   const run = new Run(world);
   try {

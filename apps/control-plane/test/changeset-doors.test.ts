@@ -23,7 +23,7 @@ beforeEach(async () => {
 function runAgents(): void {
   const send: TestPlane['send'] = async (method, url, body, headers = {}) => {
     const answer = await plane.app.inject({ method, url, headers, ...(body === undefined ? {} : { payload: body as object }) });
-    return { status: answer.statusCode, body: answer.body === '' ? null : answer.json(), headers: answer.headers };
+    return { status: answer.statusCode, body: (answer.body === '' ? {} : answer.json()) as Json, headers: answer.headers };
   };
   const agents = nodes.map((node) => new SimulatedAgent({ send }, 'lab', node));
   let ended = false;
@@ -71,7 +71,7 @@ describe('REST', () => {
       items: [{ id: made.body.id, status: 'applied', kind: 'manifest', reason: null }],
       nextCursor: null,
     });
-    expect((await plane.send('GET', `${cluster}/changesets/${made.body.id.toString().replace(/^./, 'x')}`)).status).toBe(404);
+    expect((await plane.send('GET', `${cluster}/changesets/${String(made.body.id).replace(/^./, 'x')}`)).status).toBe(404);
   });
 
   it('says how far a rollout is when the time is over, and rolls back', async () => {

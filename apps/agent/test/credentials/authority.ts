@@ -29,8 +29,8 @@ function anHour(): Validity {
 
 /** An authority as a control plane has one. */
 export async function testAuthority(name = 'CN=authority of a test'): Promise<TestAuthority> {
-  x509.cryptoProvider.set(webcrypto as Crypto);
-  const keys = (await webcrypto.subtle.generateKey(algorithm, false, ['sign', 'verify'])) as CryptoKeyPair;
+  x509.cryptoProvider.set(webcrypto);
+  const keys = (await webcrypto.subtle.generateKey(algorithm, false, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
   const { from, until } = anHour();
   const own = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: '01',

@@ -42,8 +42,6 @@ export function driftTypes(builder: Builder, inputs: InputTypes) {
   return { event, outcome, page };
 }
 
-export type DriftTypes = ReturnType<typeof driftTypes>;
-
 export interface DriftArguments {
   readonly node?: string | null | undefined;
   readonly outcome?: unknown;

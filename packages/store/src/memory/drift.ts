@@ -24,7 +24,7 @@ export function driftAfter(rows: readonly DriftRow[], nodeId: Id, drift: NonNull
 }
 
 /** By `since`, then node and key. */
-export function newestFirst(a: NonNullable<DriftFilter['before']>, b: NonNullable<DriftFilter['before']>): number {
+function newestFirst(a: NonNullable<DriftFilter['before']>, b: NonNullable<DriftFilter['before']>): number {
   return compared(b.since, a.since) || compared(b.nodeId, a.nodeId) || compared(b.key, a.key);
 }
 
