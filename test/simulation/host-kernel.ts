@@ -12,13 +12,14 @@ export function kernelOf(host: SimulatedHost, process: SimulatedProcess): Kernel
   const { world } = host;
 
   /** Of a batch that cannot be carried out as things are. */
-  function exitCodeOf({ space, keys }: Batch): number {
+  function exitCodeOf({ space, tool, keys }: Batch): number {
     const isAbsent = (at: Space): boolean => at.startsWith('endpoint:') && host.absent.has(at.slice('endpoint:'.length));
     if (isAbsent(space)) return 1;
     const wanted = host.desired?.state.objects ?? [];
     const named = new Set(keys);
     if (wanted.some(({ key, body }) => body.kind === 'veth' && named.has(key) && isAbsent(body.peer.space))) return 1;
-    return world.faults.happens('command-failure', 0.01) ? 4 : 0;
+    // The name server is the agent itself: it does what it is told, or dies with it.
+    return tool !== 'dns' && world.faults.happens('command-failure', 0.01) ? 4 : 0;
   }
 
   async function carryOut(batch: Batch): Promise<AppliedBatch> {

@@ -19,7 +19,7 @@ const metrics: AgentMetrics = agentMetrics();
 
 /** A host: its kernel and its disk outlive the agent, and a power cut takes the kernel, too. */
 export class SimulatedHost {
-  readonly names = simulatedNames();
+  readonly names = simulatedNames((id) => this.absent.has(id));
   kernel: FakeKernel = openFakeKernel({ names: this.names });
   readonly disk = simulatedDisk();
   /** Things of other programs, by key, with what they hold. Some are in namespaces of ours, and go with these. */

@@ -13,7 +13,8 @@ export interface SimulatedNames extends NameServer {
 
 const kinds = ['dns-server', 'dns-name', 'dns-client'] as const;
 
-export function simulatedNames(): SimulatedNames {
+/** `isAbsent`: whether the namespace of an endpoint is not there. */
+export function simulatedNames(isAbsent: (endpoint: string) => boolean): SimulatedNames {
   const objects = new Map<string, ObservedObject>();
 
   function set(key: string, space: Space, body: ObjectBody | undefined): void {
@@ -23,10 +24,10 @@ export function simulatedNames(): SimulatedNames {
 
   return {
     objects,
-    change: async (text, found) => {
+    change: async (text) => {
       const lines = setLines(text, kinds, 'dns');
       for (const { key, space, body } of lines) {
-        const isServable = !space.startsWith('endpoint:') || space.slice('endpoint:'.length) in found;
+        const isServable = !space.startsWith('endpoint:') || !isAbsent(space.slice('endpoint:'.length));
         if (isServable || body === undefined) set(key, space, body);
       }
     },
@@ -34,7 +35,7 @@ export function simulatedNames(): SimulatedNames {
     restore: (wanted, found) => {
       for (const { key, space, body } of wanted) {
         if (!kinds.some((kind) => kind === body.kind)) continue;
-        if (!space.startsWith('endpoint:') || space.slice('endpoint:'.length) in found) set(key, space, body);
+        if (!space.startsWith('endpoint:') || (space.slice('endpoint:'.length) in found && !isAbsent(space.slice('endpoint:'.length)))) set(key, space, body);
       }
     },
     forgetClient: (endpoint) => {
