@@ -179,11 +179,14 @@ describe('a cluster outlives', () => {
   it('a host that is cut off: it is left alone, and has what it missed when it is back', async () => {
     const host = lab.hosts.get('node2');
     const set = (state: 'up' | 'down') => lab.machineOf('node2').run(['ip', 'link', 'set', host?.port ?? '', state]);
-    await set('down');
-    await until('it is seen', 30, async () => (await call<{ condition: string }>('/nodes/node2')).condition === 'unreachable');
-    await asked(`/endpoints/${ENDPOINT}`, 'PATCH', { weight: 5 });
-    await lab.request('machine', 'http://172.16.130.140:8000/', 6).then(({ failures }) => expect(failures).toEqual([]));
-    await set('up');
+    try {
+      await set('down');
+      await until('it is seen', 30, async () => (await call<{ condition: string }>('/nodes/node2')).condition === 'unreachable');
+      await asked(`/endpoints/${ENDPOINT}`, 'PATCH', { weight: 5 });
+      await until('nobody is sent there', 30, async () => (await lab.request('machine', 'http://172.16.130.140:8000/', 6)).failures.length === 0);
+    } finally {
+      await set('up');
+    }
     const took = await settled('everything is applied');
     console.log(`a host cut off and back: all applied after ${Math.round(took)} ms`);
     await until('its containers get requests again', 30, async () => {

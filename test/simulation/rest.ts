@@ -65,7 +65,11 @@ export async function unrest(world: World): Promise<readonly Violation[]> {
     const saved = await store.nodeState(nodeId);
     // What was computed for a rollout also has the VIPs that were to be dialled.
     const whole = [state.hash, computeNodeState(fresh, nodeId, { dialsVips: true }).hash];
-    expect(whole.includes(saved?.state.hash ?? ''), 'incremental result = full recompute', () => `state of ${host.name} at revision ${snapshot.cluster.revision}`);
+    expect(
+      whole.includes(saved?.state.hash ?? ''),
+      'incremental result = full recompute',
+      () => `state of ${host.name} at revision ${snapshot.cluster.revision}`,
+    );
     const lacking = host.lacking(state);
     expect(lacking.length === 0, 'every kernel equals its newest state', () => `${host.name} lacks ${lacking.slice(0, 5).join(', ')}`);
     const more = excess(host, state);

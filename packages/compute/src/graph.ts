@@ -15,6 +15,11 @@ import { nodeWatch } from './watch.js';
 /** Other programs of a host touch its routes more often than namespaces of ours. */
 const FLANNEL_SECONDS = 5;
 
+export interface ComputeOptions {
+  /** The agent is to dial the VIPs whose way it changes; false unless given. Each dial is a connection that a container sees, so only a rollout asks for it. */
+  readonly dialsVips?: boolean;
+}
+
 /**
  * What Portolan wants in the kernel of one node: the whole flow from intent to node state. It remembers nothing and
  * reads no clock, so the same snapshot gives the same state, byte for byte. Throws `not-found` for an unknown node.
@@ -33,7 +38,7 @@ const FLANNEL_SECONDS = 5;
  *            roster       └─► pods ───────────► endpoint:…         containers on cni0
  * ```
  */
-export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
+export function computeNodeState(snapshot: Snapshot, nodeId: Id, { dialsVips = false }: ComputeOptions = {}): NodeState {
   const node = snapshot.nodes.get(nodeId);
   if (node === undefined) throw portolanError('not-found', '', `there is no node ${nodeId} in cluster ${snapshot.cluster.name}`);
   const { cluster } = snapshot;
@@ -100,7 +105,7 @@ export function computeNodeState(snapshot: Snapshot, nodeId: Id): NodeState {
     node: node.name,
     address: node.address,
     endpoints: Object.fromEntries(residents.map(({ endpoint: { id, name, attachment } }) => [id, { name, attachment }])),
-    watch: { ...nodeWatch(roster, node, residents), ...(host === undefined ? {} : { everySeconds: FLANNEL_SECONDS }) },
+    watch: { ...nodeWatch(roster, node, residents, dialsVips), ...(host === undefined ? {} : { everySeconds: FLANNEL_SECONDS }) },
     objects,
   });
 }

@@ -1,2 +1,2 @@
-export { computeNodeState } from './graph.js';
+export { type ComputeOptions, computeNodeState } from './graph.js';
 export { watchersOf } from './watch.js';

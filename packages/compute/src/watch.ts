@@ -9,7 +9,7 @@ import { vipProbes } from './vips.js';
 const WATCHERS = 3;
 
 /** What a node looks at besides its kernel. `residents` are its own endpoints. */
-export function nodeWatch(roster: ClusterRoster, node: Node, residents: readonly Resident[]): Watch {
+export function nodeWatch(roster: ClusterRoster, node: Node, residents: readonly Resident[], dialsVips: boolean): Watch {
   const probes: Record<Id, HealthProbe> = {};
   for (const { endpoint, service } of residents) {
     if (service === null || service.healthCheck === null) continue;
@@ -17,7 +17,7 @@ export function nodeWatch(roster: ClusterRoster, node: Node, residents: readonly
     if (at !== undefined) probes[endpoint.id] = probeOf(service.healthCheck, at);
   }
   const draining = residents.filter(({ endpoint: { drain } }) => drain !== null && !drain.drained).map(({ endpoint }) => endpoint.id);
-  const vips = vipProbes(roster, node);
+  const vips = dialsVips ? vipProbes(roster, node) : undefined;
   return {
     probes,
     nodes: watchedBy(roster).get(node.id) ?? {},

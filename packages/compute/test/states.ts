@@ -1,6 +1,6 @@
 import type { Endpoint, Node, Snapshot } from '@portolan/model';
 import { canonicalJson, type NodeState, type ObjectBody, type ObjectKind } from '@portolan/node-state';
-import { computeNodeState } from '../src/index.js';
+import { type ComputeOptions, computeNodeState } from '../src/index.js';
 
 /** One line each: key, body, origin of an object; before them what the node looks at. */
 export function listed({ address, watch, objects }: NodeState): string {
@@ -32,9 +32,9 @@ export function sysctls(state: NodeState, space: string): string[] {
 }
 
 /** The state of the node with that name. */
-export function stateOf(snapshot: Snapshot, node: string): NodeState {
+export function stateOf(snapshot: Snapshot, node: string, options: ComputeOptions = {}): NodeState {
   const found = [...snapshot.nodes.values()].find(({ name }) => name === node);
-  return computeNodeState(snapshot, found?.id ?? node);
+  return computeNodeState(snapshot, found?.id ?? node, options);
 }
 
 /** A copy that no cache knows. */

@@ -3,6 +3,7 @@ import { type ClusterSketch, idOf, snapshotOf } from './snapshots.js';
 import { edited, stateOf } from './states.js';
 
 const healthCheck = { kind: 'tcp', port: 9000, path: '/', intervalMs: 1000, timeoutMs: 500, failures: 2, successes: 2 } as const;
+const dials = { dialsVips: true } as const;
 const sketch: ClusterSketch = {
   nodes: [
     { name: 'node1', address: '172.16.0.1', on: { ingress: '10.255.0.2', front: '10.1.0.2', direct: '10.2.0.2' } },
@@ -46,7 +47,7 @@ const key = (service: string, network: string, port: number) => `${idOf(service)
 describe('VIPs to dial', () => {
   it('are those that lead to somebody at a known port of TCP, dialled as a client of each would', () => {
     const host1 = { space: 'host', address: '172.16.0.1' };
-    expect(stateOf(snapshot, 'node1').watch.vips).toEqual({
+    expect(stateOf(snapshot, 'node1', dials).watch.vips).toEqual({
       // mute1 comes first by id, and is as good as any.
       [key('web', 'front', 80)]: { space: `endpoint:${idOf('mute1')}`, address: '10.1.0.9', port: 80 },
       [key('db', 'front', 9000)]: { space: `endpoint:${idOf('mute1')}`, address: '10.1.0.8', port: 9000 },
@@ -56,13 +57,13 @@ describe('VIPs to dial', () => {
       [key('web', 'ingress', 8001)]: { ...host1, port: 8001 },
     });
     // No endpoint of its own for policy local; a port of its address alone.
-    const ports = Object.values(stateOf(snapshot, 'node2').watch.vips ?? {}).flatMap(({ space, port }) => (space === 'host' ? [port] : []));
+    const ports = Object.values(stateOf(snapshot, 'node2', dials).watch.vips ?? {}).flatMap(({ space, port }) => (space === 'host' ? [port] : []));
     expect(ports).toEqual([8000, 8004]);
   });
 
   it('each have the objects in the state that the dial relies on', () => {
     for (const node of ['node1', 'node2']) {
-      const { watch, objects, address } = stateOf(snapshot, node);
+      const { watch, objects, address } = stateOf(snapshot, node, dials);
       for (const { space, address: to, port } of Object.values(watch.vips ?? {})) {
         const way = objects.filter(({ body }) =>
           space === 'host'
@@ -78,20 +79,20 @@ describe('VIPs to dial', () => {
   });
 
   it('stay as they are when endpoints of any service come and go, but for the last of their own', () => {
-    const { vips } = stateOf(snapshot, 'node1').watch;
+    const { vips } = stateOf(snapshot, 'node1', dials).watch;
     const changed = edited(snapshot, { endpoints: { web2: { presence: 'absent' }, idle1: { presence: 'absent' }, names1: { weight: 0 } } });
-    expect(stateOf(changed, 'node1').watch.vips).toEqual(vips);
+    expect(stateOf(changed, 'node1', dials).watch.vips).toEqual(vips);
     const gone = edited(snapshot, { endpoints: { db1: { health: 'unhealthy' } } });
     const { [key('db', 'front', 9000)]: _front, [key('db', 'direct', 9000)]: _direct, ...others } = vips ?? {};
-    expect(stateOf(gone, 'node1').watch.vips).toEqual(others);
+    expect(stateOf(gone, 'node1', dials).watch.vips).toEqual(others);
     // Who was to dial is not there: somebody else does.
-    const without = stateOf(edited(snapshot, { endpoints: { mute1: { presence: 'absent' } } }), 'node1').watch.vips;
+    const without = stateOf(edited(snapshot, { endpoints: { mute1: { presence: 'absent' } } }), 'node1', dials).watch.vips;
     expect(without?.[key('db', 'front', 9000)]?.space).toBe(`endpoint:${idOf('web1')}`);
   });
 
   it('are left out where there are none, as is the drift policy unless it is to report only', () => {
     const bare = snapshotOf({ ...sketch, services: [], endpoints: [] });
-    expect(Object.keys(stateOf(bare, 'node1').watch)).toEqual(['probes', 'nodes', 'draining']);
+    expect(Object.keys(stateOf(bare, 'node1', dials).watch)).toEqual(['probes', 'nodes', 'draining']);
     const reporting = snapshotOf({ ...sketch, services: [], endpoints: [], settings: { driftPolicy: 'report' } });
     expect(stateOf(reporting, 'node1').watch).toMatchObject({ driftPolicy: 'report' });
     expect(stateOf(reporting, 'node1').hash).not.toBe(stateOf(bare, 'node1').hash);

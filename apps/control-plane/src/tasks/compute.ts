@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { computeNodeState } from '@portolan/compute';
 import type { Cluster, Id, Node, Snapshot } from '@portolan/model';
+import type { NodeState } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import type { ComputedState, NodeProgress } from '@portolan/store';
 import type { Context } from '../application/context.js';
@@ -33,6 +34,8 @@ interface Work {
   readonly snapshot: Snapshot;
   readonly revision: number;
   readonly nodes: readonly Node[];
+  /** Of those that a rollout watches: their agents dial the VIPs whose way they change. */
+  readonly dials?: (nodeId: Id) => boolean;
   readonly computed?: (nodeId: Id, hash: string) => void;
 }
 
@@ -59,12 +62,12 @@ async function computeCluster(ctx: Context, name: Cluster['name'], signal: Abort
   }
   // A new node has no progress yet, and is behind even at revision 0.
   const behind = nodes.filter((node) => held?.nodes.has(node.id) !== true && (progress.get(node.id)?.computedRevision ?? -1) < revision);
-  await computeNodes(ctx, { snapshot, revision, nodes: behind }, progress, failures, signal);
+  await computeNodes(ctx, { snapshot, revision, nodes: behind, dials: (nodeId) => underway?.rollout.nodes[nodeId] !== undefined }, progress, failures, signal);
   if (failures.length > 0) throw failures[0];
 }
 
 async function computeNodes(ctx: Context, work: Work, progress: ProgressByNode, failures: unknown[], signal: AbortSignal): Promise<void> {
-  const { snapshot, revision, nodes, computed } = work;
+  const { snapshot, revision, nodes, dials = () => false, computed } = work;
   const { id, name } = snapshot.cluster;
   for (let first = 0; first < nodes.length && !signal.aborted; first += BATCH) {
     const start = ctx.clock.now().getTime();
@@ -74,7 +77,7 @@ async function computeNodes(ctx: Context, work: Work, progress: ProgressByNode, 
       // Requests are answered between two nodes, and so is the one whose commit woke this task.
       await setImmediate();
       try {
-        const state = await computedState(ctx, snapshot, node, progress.get(node.id));
+        const state = await computedState(ctx, computeNodeState(snapshot, node.id, { dialsVips: dials(node.id) }), snapshot, node, progress.get(node.id));
         states.push(state);
         hashes.set(node.id, state.hash);
       } catch (error) {
@@ -94,11 +97,11 @@ async function computeNodes(ctx: Context, work: Work, progress: ProgressByNode, 
 
 async function computedState(
   ctx: Context,
+  state: NodeState,
   snapshot: Snapshot,
   node: Node,
   progress: NodeProgress | undefined,
 ): Promise<ComputedState & { readonly hash: string }> {
-  const state = computeNodeState(snapshot, node.id);
   const previous = previousStates(ctx.store);
   const isOther = progress?.stateHash !== state.hash;
   const delta = isOther ? await previous.deltaTo(node, progress, state) : undefined;
