@@ -114,8 +114,11 @@ export interface GrantedNode {
  * cluster. Methods fail with `store-unavailable`.
  */
 export interface NodeAccess {
-  /** Makes the users, or changes their passwords. Idempotent. */
-  grant(node: GrantedNode): Promise<NodeGrant>;
+  /**
+   * Makes the users, or changes their passwords. Idempotent. `noted`: what makes them wanted; no comparison of this process comes in between,
+   * and when it fails they are deleted again.
+   */
+  grant(node: GrantedNode, noted?: () => Promise<void>): Promise<NodeGrant>;
   /** Deletes the users, which ends their connections to Redis at once, and the node's liveness key. Idempotent. */
   revoke(nodeId: Id): Promise<void>;
   /**

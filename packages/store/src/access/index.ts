@@ -76,9 +76,16 @@ export function openNodeAccess(options: NodeAccessOptions): NodeAccess {
   }
 
   return {
-    grant: (node) =>
+    grant: (node, noted = async () => undefined) =>
       inTurn(async () => {
         await Promise.all([set([node]), setEtcd(node)]);
+        try {
+          await noted();
+        } catch (error) {
+          // Whatever stays of them is deleted by the next comparison.
+          await remove([node.nodeId]).catch(() => undefined);
+          throw error;
+        }
         const user = etcd === undefined ? { user: '', password: '' } : { user: `portolan.node.${node.nodeId}`, password: etcdPassword(node) };
         return { redisUrl: redis.urlOf(node), etcd: { endpoints, ...user } };
       }),

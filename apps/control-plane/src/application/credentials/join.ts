@@ -1,7 +1,7 @@
 import { createNoun, findNoun, parseSpec } from '@portolan/intent';
 import { type Id, type Node, portolanError, type Snapshot } from '@portolan/model';
 import { type AgentCredentials, type JoinRequest, JoinRequestSchema, joinTokenParts, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION } from '@portolan/protocol';
-import type { JoinToken } from '@portolan/store';
+import type { JoinToken, NodeCredential, NodeGrant } from '@portolan/store';
 import { commitEdit } from '../commit.js';
 import type { Context } from '../context.js';
 import { parsed } from '../parse.js';
@@ -45,27 +45,30 @@ export async function joinHost(ctx: Context, from: string, document: unknown): P
   await refuseSecondAgent(ctx, nodeId);
   const credential = await newNodeCredential(ctx, authority, { clusterId: token.clusterId, nodeId }, request.request);
   const names = { cluster: cluster.name, node: request.name };
-  const grant = await ctx.access.grant({ ...names, nodeId, credential: credential.credential.id });
-
-  if ((await ctx.credentials.spendJoinToken(token.id, token.secretHash, ctx.clock.now().toISOString())) === null) {
-    throw new JoinRefused('join-token', 'the token was used up meanwhile');
-  }
   const actor = { name: `join:${token.id}`, from };
-  const { snapshot } = await commitEdit(ctx, actor, cluster.name, `join node ${request.name}`, (current) => {
-    const after = enter(current);
-    // Who has the name now is not whom the users above are of.
-    if (hostIn(after, request).id !== nodeId) throw new JoinRefused('join-node', 'another host was faster');
-    return after;
-  });
-  await ctx.credentials.addNodeCredential(credential.credential);
-  // Of two hosts that become one node at once each sees the other one here, or at least one does: it withdraws.
-  const valid = (await ctx.credentials.nodeCredentials(nodeId)).filter(({ revokedAt }) => revokedAt === null);
-  if (valid.some(({ id, expiresAt }) => id !== credential.credential.id && Date.parse(expiresAt) > ctx.clock.now().getTime())) {
-    await ctx.credentials.revokeNodeCredentials(nodeId, ctx.clock.now().toISOString());
-    ctx.believed.forget();
-    throw new JoinRefused('join-node', 'two hosts became this node at once, and both are refused');
+  const enters = async (): Promise<void> => {
+    await refuseSecondAgent(ctx, nodeId);
+    if ((await ctx.credentials.spendJoinToken(token.id, token.secretHash, ctx.clock.now().toISOString())) === null) {
+      throw new JoinRefused('join-token', 'the token was used up meanwhile');
+    }
+    await commitEdit(ctx, actor, cluster.name, `join node ${request.name}`, (current) => {
+      const after = enter(current);
+      // Who has the name now is not whom the users above are of.
+      if (hostIn(after, request).id !== nodeId) throw new JoinRefused('join-node', 'another host was faster');
+      return after;
+    });
+    await ctx.credentials.addNodeCredential(credential.credential);
+    await refuseTwins(ctx, credential.credential);
+  };
+  let grant: NodeGrant;
+  try {
+    grant = await ctx.access.grant({ ...names, nodeId, credential: credential.credential.id }, enters);
+  } catch (error) {
+    // The users of whoever was faster are made again.
+    ctx.changes.notify('credentials', cluster.name);
+    throw error;
   }
-  ctx.log.info({ ...names, nodeId, token: token.id, from, revision: snapshot.cluster.revision }, 'a host joined');
+  ctx.log.info({ ...names, nodeId, token: token.id, from }, 'a host joined');
   ctx.changes.notify('credentials', cluster.name);
   return agentCredentials(authority, names, credential, grant);
 }
@@ -106,10 +109,21 @@ function hostIn(snapshot: Snapshot, { name }: JoinRequest): Node {
   return node;
 }
 
+/** Of two hosts that become one node at once, by two control planes, each sees the other one here, or at least one does: it withdraws, for both. */
+async function refuseTwins(ctx: Context, { id, nodeId }: NodeCredential): Promise<void> {
+  const now = ctx.clock.now();
+  const others = (await validCredentials(ctx, nodeId)).filter((credential) => credential.id !== id);
+  if (others.length === 0) return;
+  await ctx.credentials.revokeNodeCredentials(nodeId, now.toISOString());
+  ctx.believed.forget();
+  throw new JoinRefused('join-node', 'two hosts became this node at once, and both are refused');
+}
+
 async function refuseSecondAgent(ctx: Context, nodeId: Id): Promise<void> {
+  if ((await validCredentials(ctx, nodeId)).length > 0) throw new JoinRefused('join-node', 'the node has an agent with valid credentials');
+}
+
+async function validCredentials(ctx: Context, nodeId: Id): Promise<readonly NodeCredential[]> {
   const now = ctx.clock.now().getTime();
-  const credentials = await ctx.credentials.nodeCredentials(nodeId);
-  if (credentials.some(({ revokedAt, expiresAt }) => revokedAt === null && Date.parse(expiresAt) > now)) {
-    throw new JoinRefused('join-node', 'the node has an agent with valid credentials');
-  }
+  return (await ctx.credentials.nodeCredentials(nodeId)).filter(({ revokedAt, expiresAt }) => revokedAt === null && Date.parse(expiresAt) > now);
 }
