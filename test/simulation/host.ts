@@ -153,7 +153,7 @@ export class SimulatedHost {
   intend(desired: DesiredState): void {
     this.desired = desired;
     this.kernel.intend(desired.state);
-    this.world.truth.accepted(this.name, this.world.nodeIdOf(this.name), desired.state);
+    this.world.truth.accepted(this.name, this.world.nodeIdOf(this.name), desired);
   }
 
   /** After a batch: notes why each object is there. */

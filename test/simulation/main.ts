@@ -5,7 +5,7 @@ import { shrunken } from './shrink.js';
 import { simulate } from './simulate.js';
 
 const usage = `usage: npm run simulate -- [--seeds N] [--first S]     many seeds, on every processor
-       npm run simulate -- --seed S [--steps N] [--without KIND,…] [--verbose] [--shrink]
+       npm run simulate -- --seed S [--steps N] [--with KIND,…] [--without KIND,…] [--verbose] [--shrink]
 kinds of fault: ${faultKinds.join(', ')}`;
 
 const { values } = parseArgs({
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     steps: { type: 'string' },
     without: { type: 'string' },
+    with: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     shrink: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -27,13 +28,17 @@ function wholeNumber(text: string): number {
   process.exit(2);
 }
 
+function kindsIn(text: string | undefined): readonly FaultKind[] {
+  return faultKinds.filter((kind) => text?.split(',').includes(kind));
+}
+
 async function one(seed: number): Promise<number> {
   const steps = values.steps === undefined ? undefined : wholeNumber(values.steps);
   const echo = values.verbose ? (line: string) => console.log(line) : undefined;
-  const plain = await simulate({ seed, steps, echo: values.without === undefined ? echo : undefined });
-  const without = new Set(values.without?.split(','));
-  const faults = new Set<FaultKind>(plain.faults.filter((kind) => !without.has(kind)));
-  const result = values.without === undefined ? plain : await simulate({ seed, steps, faults, echo });
+  const drawn = await simulate({ seed, steps });
+  const without = kindsIn(values.without);
+  const faults = new Set([...drawn.faults, ...kindsIn(values.with)].filter((kind) => !without.includes(kind)));
+  const result = await simulate({ seed, steps, faults, echo });
   const again = await simulate({ seed, steps, faults });
   if (again.hash !== result.hash) console.log(`NOT DETERMINISTIC: ${result.hash}, then ${again.hash}`);
   const shown = values.shrink && result.failure !== undefined ? await shrunken(result) : result;

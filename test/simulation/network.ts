@@ -93,7 +93,8 @@ export class SimulatedNetwork {
         });
       };
       void process.call(what, crossing, arrive);
-      if (mayDouble && faults.happens('duplication', 0.05)) time.after(chance.between(1, 3_000), `${process.name} ${what}, once more`, arrive);
+      if (mayDouble && faults.happens('duplication', 0.05))
+        time.after(faults.has('late-report') ? chance.between(1, 3_000) : 0, `${process.name} ${what}, once more`, arrive);
     });
   }
 }

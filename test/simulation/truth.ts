@@ -1,12 +1,13 @@
 import { type Id, parseCidr, type Snapshot, subnetsOf, subnetsOverlap } from '@portolan/model';
-import type { KernelObject, NodeState, Origin } from '@portolan/node-state';
+import type { KernelObject, Origin } from '@portolan/node-state';
+import type { DesiredState } from '@portolan/protocol';
 import type { ComputedState, NodeProgress, OutboxMessage } from '@portolan/store';
 import type { SimulatedHost } from './host.js';
 import { Violation } from './violation.js';
 
 interface ComputedNode {
-  /** The newest generation that has a hash. */
-  readonly generations: Map<string, number>;
+  /** Generations by the hash of their state: what is wanted may come back to what it was. */
+  readonly generations: Map<string, Set<number>>;
   /** Hash of the state by the revision that it was computed from. */
   readonly hashes: Map<number, string>;
 }
@@ -43,21 +44,22 @@ export class Truth {
     for (const { nodeId } of states) {
       const row = rows.get(nodeId);
       if (row === undefined) continue;
-      const node = this.#computed.get(nodeId) ?? { generations: new Map<string, number>(), hashes: new Map<number, string>() };
+      const node = this.#computed.get(nodeId) ?? { generations: new Map<string, Set<number>>(), hashes: new Map<number, string>() };
       this.#computed.set(nodeId, node);
-      node.generations.set(row.stateHash, row.generation);
+      node.generations.set(row.stateHash, (node.generations.get(row.stateHash) ?? new Set<number>()).add(row.generation));
       if (row.computedRevision === revision) node.hashes.set(revision, row.stateHash);
     }
   }
 
   /** A state is the one that an agent goes by from now on. */
-  accepted(host: string, nodeOf: Id | undefined, state: NodeState): void {
+  accepted(host: string, nodeOf: Id | undefined, { state, generation: told }: Pick<DesiredState, 'state' | 'generation'>): void {
     // The node that the state was made for, whatever the agent was told.
     const owner = [...this.#computed].find(([, { generations }]) => generations.has(state.hash));
     if (owner === undefined) return;
     const [nodeId, { generations }] =
       nodeOf === undefined || !this.#computed.get(nodeOf)?.generations.has(state.hash) ? owner : [nodeOf, this.#computedOf(nodeOf)];
-    const generation = generations.get(state.hash) ?? 0;
+    const possible = generations.get(state.hash) ?? new Set<number>();
+    const generation = possible.has(told) ? told : Math.max(...possible);
     const before = this.#accepted.get(host);
     if (before?.nodeId === nodeId && generation < before.generation) {
       this.refute('generations never go back', `${host} accepted generation ${generation} after ${before.generation}`);
