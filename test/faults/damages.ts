@@ -34,7 +34,7 @@ export function damagesWith(iptables: string): readonly Damage[] {
     {
       name: 'forwarding entry removed',
       space: '1-5mckih8b5z',
-      run: 'bridge fdb show dev vxlan0 | grep -m1 "dst .* self permanent" | sed "s/ .*dst/ dev vxlan0 dst/; s/ self permanent//" | xargs bridge fdb del',
+      run: `bridge fdb show dev vxlan0 | awk '/ dst / { print "fdb del " $1 " dev vxlan0 dst " $3; exit }' | bridge -batch -`,
       reads: 'bridge fdb show dev vxlan0 | grep " dst "',
     },
     { name: 'neighbours flushed', space: '1-5mckih8b5z', run: 'ip neigh flush nud permanent', reads: 'ip neigh show nud permanent' },

@@ -111,9 +111,10 @@ function linksPulse(path: string | undefined): LinksPulse {
   };
 }
 
-/** What the kernel finds out by itself all day. */
+/** What the kernel finds out by itself all day, and forgets. A neighbour that was written is told as one that has failed when it goes. */
 function isLearnt(message: RtnetlinkMessage): boolean {
-  return (message.kind === 'neighbour' || message.kind === 'fdb') && !message.isPermanent;
+  if (message.kind === 'neighbour') return !message.isPermanent && !message.isGone;
+  return message.kind === 'fdb' && !message.isPermanent;
 }
 
 /** Knows of one namespace which of its tables have changed since each was read. */

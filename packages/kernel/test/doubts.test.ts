@@ -61,6 +61,8 @@ describe('doubts', () => {
     await expectDoubt('ip address add 10.9.9.9/32 dev br0', pathOf(overlay), { [space]: ['links'] });
     await expectDoubt('bridge fdb append 02:42:0a:00:00:99 dev vxlan0 dst 172.16.130.164', pathOf(overlay), { [space]: ['peers'] });
     await expectDoubt('ip neigh add 10.0.0.99 lladdr 02:42:0a:00:00:99 dev br0 nud permanent', pathOf(overlay), { [space]: ['links'] });
+    await expectDoubt('ip neigh flush nud permanent', pathOf(overlay), { [space]: ['links'] });
+    await reach(kernel, state);
   });
 
   it('are none of what the kernel learns by itself', async () => {
