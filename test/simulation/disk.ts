@@ -9,7 +9,7 @@ export interface SimulatedDisk {
   losePower(): void;
 }
 
-const io: Crossing = { latency: [0.05, 3], outlivesCaller: true, losesAnswers: false };
+const io: Crossing = { latency: [0.05, 3], outlivesCaller: false, losesAnswers: false };
 
 /** A disk with one file. What is read of it is text once more: with nothing of the objects that were written. */
 export function simulatedDisk(): SimulatedDisk {
