@@ -44,7 +44,7 @@ describe('an agent of the release before', () => {
     const { send, progress, endpoints } = await lab();
     const ours = (await send('GET', state, undefined, speaking(4))).body as unknown as DesiredState;
     expect(ours.protocol).toBe(4);
-    expect(Object.keys(ours.state.watch)).toEqual(expect.arrayContaining(['driftPolicy', 'vips']));
+    expect(Object.keys(ours.state.watch)).toEqual(expect.arrayContaining(['driftPolicy']));
 
     const answer = await send('GET', state, undefined, speaking(3));
     const theirs = answer.body as unknown as DesiredState;

@@ -15,6 +15,8 @@ afterEach(() => host.dispose());
 describe('sysctls', () => {
   it('are those of the namespace, and a missing one is left out', () => {
     const [a, b] = [host.container('a'), host.container('b')];
+    // A new namespace has what the machine has.
+    host.run('sysctl -q -w net.ipv4.ip_forward=0', b);
     expect(inNamespace(a, () => writeSysctls('net.ipv4.ip_forward = 1\nnet.ipv4.tcp_keepalive_time = 600\n'))).toBe('');
     const names = ['net.ipv4.ip_forward', 'net.ipv4.tcp_keepalive_time', 'net.ipv4.conf.nothere.rp_filter'];
     expect(inNamespace(a, () => readSysctls(names))).toBe('net.ipv4.ip_forward = 1\nnet.ipv4.tcp_keepalive_time = 600\n');
