@@ -9,9 +9,10 @@ import { forEachCluster } from './each-cluster.js';
 const ACTOR = notingTask('drain');
 /**
  * Agents count connections every so often, so a zero that was counted before the last node acknowledged may hide a connection that
- * came by that node: it is believed only when it still holds after this many milliseconds.
+ * came by that node. And IPVS remembers where the first packet of a connection went: one that was lost is sent again after a second
+ * (RFC 6298 §2.1), to the same endpoint, whatever its weight is by then. So a zero is believed only when it still holds after this many milliseconds.
  */
-const SETTLE_MS = 1000;
+const SETTLE_MS = 2000;
 
 /**
  * Ends the drains that are done: acknowledged by every node that takes part, and without connections or past the deadline (which also
