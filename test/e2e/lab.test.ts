@@ -121,6 +121,30 @@ describe('a change', () => {
   });
 });
 
+describe('a planned change', () => {
+  it('goes from node to node, each of which reaches its VIPs before the next, and is taken back', async () => {
+    interface Changeset {
+      readonly id: string;
+      readonly status: string;
+      readonly plan: { readonly nodes: readonly { readonly node: string; readonly risk: string }[] };
+      readonly rollout: { readonly nodes: readonly { readonly node: string; readonly state: string; readonly at: string }[] };
+    }
+    const services = (lab.manifest.services ?? []).map((service) => ({ ...service, scheduler: 'wrr' }));
+    const planned = await call<Changeset>('/changesets', 'POST', { manifest: { services } });
+    expect(planned.plan.nodes.map(({ node, risk }) => [node, risk])).toEqual([...lab.hosts.keys()].map((node) => [node, 'moves']));
+    const load = await lab.load('machine', 'http://172.16.130.170:8000/', 20);
+    const applied = await call<Changeset>(`/changesets/${planned.id}/apply?wait=applied&timeout=90`, 'POST', { rollout: { parallelism: 1, monitor: 1 } });
+    expect(applied.status).toBe('applied');
+    const times = applied.rollout.nodes.map(({ state, at }) => [state, at]);
+    expect(times).toEqual([...times].sort());
+    expect(times.map(([state]) => state)).toEqual(['updated', 'updated', 'updated']);
+    for (const node of lab.hosts.keys()) expect(await inSpace(node, 'lb_5mckih8b5', 'ipvsadm', '-S', '-n')).toContain('-A -f 329 -s wrr');
+    await call('/rollback?wait=applied&timeout=60', 'POST', {});
+    for (const node of lab.hosts.keys()) expect(await inSpace(node, 'lb_5mckih8b5', 'ipvsadm', '-S', '-n')).toContain('-A -f 329 -s rr');
+    expect((await load.stop()).failures).toEqual([]);
+  });
+});
+
 describe('a fault', () => {
   it('repairs what somebody removed from the kernel', async () => {
     await inSpace('node3', 'lb_5mckih8b5', 'ipvsadm', '-C');
