@@ -1,8 +1,15 @@
 import type { Answers, Lab } from '@portolan/lab';
 import { expect } from 'vitest';
 
+export interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
 /** What tests of a whole lab ask of it. */
 export interface LabClient {
+  /** Asks the API below the lab's cluster, whatever it answers. */
+  asked(path: string, method?: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;
   /** Calls the API below the lab's cluster; fails with the answer when it is a refusal. */
   call<T>(path: string, method?: string, body?: unknown): Promise<T>;
   /** Output of a command in a namespace of a node's agent. */
@@ -10,13 +17,20 @@ export interface LabClient {
 }
 
 export function labClient(lab: () => Lab): LabClient {
+  const send = (path: string, method = 'GET', body?: unknown, signal?: AbortSignal): Promise<Response> =>
+    fetch(`${lab().apiUrl}/v1/clusters/${lab().cluster}${path}`, {
+      method,
+      ...(signal !== undefined && { signal }),
+      ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+
   return {
+    async asked(path, method, body, signal) {
+      const answer = await send(path, method, body, signal);
+      return { status: answer.status, body: (await answer.json()) as Answer['body'] };
+    },
     async call<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
-      const { apiUrl, cluster } = lab();
-      const answer = await fetch(`${apiUrl}/v1/clusters/${cluster}${path}`, {
-        method,
-        ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      });
+      const answer = await send(path, method, body);
       const text = await answer.text();
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return (text === '' ? undefined : JSON.parse(text)) as T;

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Lab, startLab } from '@portolan/lab';
+import { seededReals } from '@portolan/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { percentiles } from '../bench/bench.js';
 import { labClient } from '../lab-client.js';
 import { until } from '../until.js';
 import { damaged, damagesWith } from './damages.js';
-import { randomFrom } from './random.js';
-import { type Answer, changeStream } from './stream.js';
+import { changeStream } from './stream.js';
 
 /**
  * What may happen to a cluster, under a stream of changes and with clients, on a kernel with IPVS. Whatever happens, no change is lost or
@@ -26,11 +27,11 @@ const itAtLength = IS_LONG ? it : () => undefined;
 const ENDPOINT = 'bjdt_bjdt-dzwl.1';
 const NODES = ['node1', 'node2', 'node3'] as const;
 const seed = Number(process.env.PORTOLAN_SEED ?? Math.floor(Math.random() * 0x7fffffff));
-const random = randomFrom(seed);
+const random = seededReals(seed);
 
 let directory: string;
 let lab: Lab;
-const { call, inSpace } = labClient(() => lab);
+const { asked, call, inSpace } = labClient(() => lab);
 
 interface Status {
   readonly intentRevision: number;
@@ -44,15 +45,6 @@ interface Status {
   }[];
 }
 const status = (): Promise<Status> => call<Status>('/status');
-
-/** As `call`, with the status instead of a failure. */
-async function asked(path: string, method = 'GET', body?: unknown): Promise<Answer> {
-  const answer = await fetch(`${lab.apiUrl}/v1/clusters/${lab.cluster}${path}`, {
-    method,
-    ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-  });
-  return { status: answer.status, body: (await answer.json()) as Answer['body'] };
-}
 
 /** The whole way: commit, compute, hint, apply, report. */
 async function applyWeight(weight: number): Promise<void> {
@@ -87,10 +79,6 @@ async function underLoad<T>(work: () => Promise<T>): Promise<{ readonly result: 
   } finally {
     if (!ended) await Promise.all(loads.map((load) => load.stop()));
   }
-}
-
-function percentile(sorted: readonly number[], share: number): number {
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0);
 }
 
 beforeAll(async () => {
@@ -160,7 +148,7 @@ describe('a cluster outlives', () => {
       ),
     };
     const order = [...Array(KILLS).keys()].map((round) => Object.keys(kills)[round % Object.keys(kills).length] ?? 'agent').sort(() => random() - 0.5);
-    const stream = changeStream(`${lab.apiUrl}/v1/clusters/${lab.cluster}`, ENDPOINT, () => 50 + random() * 250);
+    const stream = changeStream(asked, ENDPOINT, () => 50 + random() * 250);
     const { result, sent, failures } = await underLoad(async () => {
       for (const victim of order) {
         await sleep(random() * 1_200);
@@ -237,25 +225,15 @@ describe('a cluster outlives', () => {
         }
       }
     });
-    const sorted = times.map(({ took }) => took).sort((a, b) => a - b);
-    const slowest = times.reduce((worst, each) => (each.took > worst.took ? each : worst));
+    const { p50, p99, max } = percentiles(times.map(({ took }) => took));
+    const slowest = times.find(({ took }) => Math.round(took) === max);
+    const medianOf = (damage: string): number => percentiles(times.filter(({ name }) => name === damage).map(({ took }) => took)).p50;
     console.log(
-      `${times.length} damages repaired: p50 ${percentile(sorted, 0.5)} ms, p99 ${percentile(sorted, 0.99)} ms, slowest ${Math.round(slowest.took)} ms (${slowest.name}); ` +
-        `${failures.length} of ${sent} requests failed meanwhile\n${damages
-          .map(
-            ({ name }) =>
-              `  ${name}: ${percentile(
-                times
-                  .filter((each) => each.name === name)
-                  .map(({ took }) => took)
-                  .sort((a, b) => a - b),
-                0.5,
-              )} ms`,
-          )
-          .join('\n')}`,
+      `${times.length} damages repaired: p50 ${p50} ms, p99 ${p99} ms, slowest ${max} ms (${slowest?.name}); ` +
+        `${failures.length} of ${sent} requests failed meanwhile\n${damages.map(({ name }) => `  ${name}: ${medianOf(name)} ms`).join('\n')}`,
     );
     // Beside other tests a guest is slower; the figures of a quiet machine are in the README.
-    expect(percentile(sorted, 0.5)).toBeLessThan(4_000);
+    expect(p50).toBeLessThan(4_000);
     const { items } = await call<{ items: readonly { outcome: string }[] }>('/drift?outcome=repaired&limit=500');
     expect(items.length).toBeGreaterThanOrEqual(damages.length);
     await settled('no drift is left');

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type LabMachine, makeHosts } from '@portolan/harness';
 import { type Lab, startLab } from '@portolan/lab';
+import { seededReals } from '@portolan/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { flannelApi } from '../flannel/api.js';
 import { type EtcdClient, etcdClient } from '../flannel/etcd.js';
@@ -12,7 +13,6 @@ import { type HostKernel, hostKernel } from '../flannel/host-kernel.js';
 import { type Pings, steadyPing } from '../flannel/watch.js';
 import { labClient } from '../lab-client.js';
 import { until } from '../until.js';
-import { randomFrom } from './random.js';
 
 /**
  * What may happen to a flannel network, with figures. Through all of it a ping and requests go from container to container; whatever happens, at
@@ -251,7 +251,7 @@ describe('a flannel network outlives', () => {
 
   it(`its agents killed by SIGKILL at ${KILLS} moments during changes of peers and of the backend`, async () => {
     const seed = Math.floor(Math.random() * 0x7fffffff);
-    const random = randomFrom(seed);
+    const random = seededReals(seed);
     console.log(`seed ${seed}`);
     const changes: Promise<void>[] = [];
     for (let round = 0; round < KILLS; round += 1) {

@@ -1,9 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-
-export interface Answer {
-  readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
-}
+import type { Answer, LabClient } from '../lab-client.js';
 
 export interface Stream {
   /** Ends it, and compares what was answered with what is in the history. */
@@ -33,19 +29,12 @@ const LABEL = 'change';
  * Somebody who changes the weight of an endpoint again and again, each time with a label of its own, so that each change is known again in every
  * revision of the history.
  */
-export function changeStream(clusterUrl: string, endpoint: string, pause: () => number): Stream {
+export function changeStream(asked: LabClient['asked'], endpoint: string, pause: () => number): Stream {
   const outcomes = new Map<string, 'made' | 'unknown' | 'refused'>();
   let isStopped = false;
   let firstRevision = 0;
 
-  async function call(path: string, method = 'GET', body?: unknown): Promise<Answer> {
-    const answer = await fetch(`${clusterUrl}${path}`, {
-      method,
-      signal: AbortSignal.timeout(15_000),
-      ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    });
-    return { status: answer.status, body: (await answer.json()) as Answer['body'] };
-  }
+  const call = (path: string, method?: string, body?: unknown): Promise<Answer> => asked(path, method, body, AbortSignal.timeout(15_000));
 
   async function change(number: number): Promise<void> {
     const name = `c${number}`;

@@ -1,17 +1,12 @@
-/** The only source of randomness of a simulation: the same seed gives the same numbers (mulberry32, 32 bit of state). */
+import { seededReals } from '@portolan/testkit';
+
+/** The only source of randomness of a simulation: the same seed gives the same numbers. */
 export class Chance {
-  #state: number;
+  /** From 0 to 1, without 1. */
+  readonly real: () => number;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 to 1, without 1. */
-  real(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+    this.real = seededReals(seed);
   }
 
   /** A whole number from `low` to `high`, both included. */

@@ -5,3 +5,4 @@ export { emptySnapshot } from './empty.js';
 export { seededIds } from './ids.js';
 export { type ClusterSize, largeManifest, largeSnapshot } from './large.js';
 export { DATA_PLANE_DEADLINE, dataPlaneManifest, dataPlaneSnapshot } from './one-of-everything.js';
+export { seededReals } from './random.js';
