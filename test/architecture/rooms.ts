@@ -12,6 +12,8 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   compute: ['model', 'flannel', 'node-state'],
   plan: ['model', 'node-state'],
   render: ['model', 'node-state', 'plan'],
+  dump: ['model', 'node-state'],
+  swarm: ['model', 'dump'],
   protocol: ['model', 'node-state', 'plan'],
   store: ['model', 'flannel', 'node-state', 'plan', 'protocol'],
   kernel: ['model', 'node-state', 'plan', 'render'],
@@ -19,12 +21,26 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   harness: ['model'],
   'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'render', 'protocol', 'store'],
   agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
-  cli: ['model'],
+  cli: ['model', 'intent', 'node-state', 'compute', 'plan', 'render', 'dump', 'swarm'],
   lab: ['model', 'harness'],
 };
 
 /** Pure rooms: nothing of Node, no clock, no randomness. */
-export const pureRooms: readonly string[] = ['model', 'flannel', 'ipam', 'node-state', 'check', 'intent', 'compute', 'plan', 'render', 'protocol', 'testkit'];
+export const pureRooms: readonly string[] = [
+  'model',
+  'flannel',
+  'ipam',
+  'node-state',
+  'check',
+  'intent',
+  'compute',
+  'plan',
+  'render',
+  'dump',
+  'swarm',
+  'protocol',
+  'testkit',
+];
 
 /** Ports that a room opens beside its front door; an agent must not load the database client with its queue. */
 export const doors: Readonly<Record<string, readonly string[]>> = {

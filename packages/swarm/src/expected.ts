@@ -1,0 +1,20 @@
+import type { NamespaceDump } from '@portolan/dump';
+
+/** What Docker 20.10 programs in one namespace of a node. */
+export interface ExpectedNamespace {
+  /** As in the files of a collection: `host`, or the name in /var/run/docker/netns: `1-mou30nzwns`, `lb_mou30nzwn`, `ingress_sbox`, `399ae6370db7`. */
+  readonly name: string;
+  readonly role: ExpectedRole;
+  /** The network of an overlay and of a load balancer. */
+  readonly networkId: string | null;
+  /** Of a task's or a container's namespace. */
+  readonly taskId: string | null;
+  /**
+   * What is there. Of names that Docker draws at random there is one at most of each object, with a name of ours (`veth0`, …, see the comments in
+   * `docker/`); what Docker does not decide (counters, other programs' rules, IPv6) is not in it. Marks are the node's own by `marksOf`.
+   */
+  readonly dump: NamespaceDump;
+  /** Keys (`objectKey` of `object.ts`) of what may be there or not: of tasks that start or leave. */
+  readonly optional: ReadonlySet<string>;
+}
+export type ExpectedRole = 'host' | 'overlay' | 'load-balancer' | 'ingress' | 'task';

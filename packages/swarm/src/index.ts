@@ -1,0 +1,3 @@
+export * from './expected.js';
+export * from './facts.js';
+export * from './finding.js';
