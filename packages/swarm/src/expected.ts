@@ -1,4 +1,5 @@
 import type { NamespaceDump } from '@portolan/dump';
+import type { SwarmPort } from './facts.js';
 
 /** What Docker 20.10 programs in one namespace of a node. */
 export interface ExpectedNamespace {
@@ -16,5 +17,21 @@ export interface ExpectedNamespace {
   readonly dump: NamespaceDump;
   /** Keys (`objectKey` of `object.ts`) of what may be there or not: of tasks that start or leave. */
   readonly optional: ReadonlySet<string>;
+  /** Keys of real servers whose weight may be 0 as well as 1: of tasks that leave, to which Docker sends no new connections. */
+  readonly draining: ReadonlySet<string>;
+  /** What each object is for, by its key. */
+  readonly origins: ReadonlyMap<string, DockerOrigin>;
+}
+
+/** What of a swarm an object of the kernel was programmed for; what does not apply is left out. */
+export interface DockerOrigin {
+  readonly networkId?: string;
+  readonly serviceId?: string;
+  /** Whose sandbox it is in, who is the real server, or the peer. */
+  readonly taskId?: string;
+  readonly containerId?: string;
+  /** Whose load balancer the peer is; the node behind which a peer is. */
+  readonly nodeId?: string;
+  readonly port?: SwarmPort;
 }
 export type ExpectedRole = 'host' | 'overlay' | 'load-balancer' | 'ingress' | 'task';
