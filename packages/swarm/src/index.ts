@@ -1,3 +1,4 @@
+export * from './engine/fault.js';
 export * from './expected.js';
 export * from './facts.js';
 export * from './finding.js';
