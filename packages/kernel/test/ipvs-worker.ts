@@ -26,6 +26,8 @@ export interface IpvsFacts {
   readonly reached: readonly { readonly name: string; readonly wrong: readonly string[]; readonly again: readonly string[] }[];
   /** What is observed after everything was removed. */
   readonly left: readonly string[];
+  /** Virtual servers of others, on the host and in a namespace beside ours: before all that, after each state, and when everything was removed. */
+  readonly others: readonly string[];
   /** What a weight that changes takes. */
   readonly weight: { readonly applied: readonly string[]; readonly processes: number; readonly wrong: readonly string[] };
   /** Lines that IPVS was given by `ipvsadm`, and those that are read of it. */
@@ -34,6 +36,17 @@ export interface IpvsFacts {
   /** The same, where neither the flows to what was removed are forgotten nor IPVS's own connections. */
   readonly datagramsThatStay: Answers;
 }
+
+/** Of every kind, ours and others. */
+const SERVICES = `-A -f 1 -s sh -b sh-fallback,sh-port
+-a -f 1 -r 10.0.0.2:0 -m -w 0
+-a -f 1 -r 10.0.0.3:0 -g -w 65535 -x 9 -y 7
+-A -f 4294967295 -s mh -p 300 -M 255.255.255.0 -b mh-port
+-a -f 4294967295 -r 10.0.0.4:0 -i -w 1
+-A -t 192.0.2.1:80 -s wrr -p 60
+-A -u 192.0.2.1:53 -s rr -o
+-a -u 192.0.2.1:53 -r 10.0.0.5:5353 -m -w 3
+`;
 
 function wrongIn(state: NodeState, { objects }: ObservedState): string[] {
   const there = new Map(objects.map(({ key, hash }) => [key, hash]));
@@ -51,9 +64,13 @@ async function onHost<T>(work: (host: ThrowawayHost, kernel: Kernel) => Promise<
   }
 }
 
-function kindsOfObjects(): Promise<Pick<IpvsFacts, 'probed' | 'reached' | 'left'>> {
+function kindsOfObjects(): Promise<Pick<IpvsFacts, 'probed' | 'reached' | 'left' | 'others'>> {
   return onHost(async (host, kernel) => {
     const probed = await kernel.probe({ balances: true });
+    const elsewhere = [host.host, host.container('of-others')];
+    for (const namespace of elsewhere) await host.exec.run(['ipvsadm', '-R'], { input: SERVICES, namespace });
+    const tables = (): string => elsewhere.map((namespace) => inNamespace(namespace, ipvsTable).text).join('');
+    const others = [tables()];
     const reached: IpvsFacts['reached'][number][] = [];
     const states: readonly (readonly [name: string, state: NodeState])[] = [
       ['one variant', variantState(host, 'one')],
@@ -66,10 +83,12 @@ function kindsOfObjects(): Promise<Pick<IpvsFacts, 'probed' | 'reached' | 'left'
       await reach(kernel, state, { endpoints, known: true });
       const whole = await observed(kernel, state, endpoints);
       reached.push({ name, wrong: wrongIn(state, whole), again: toldSteps(diffNodeState(whole, state).steps) });
+      others.push(tables());
     }
     const nothing = emptyNodeState(endpoints);
     await reach(kernel, nothing, { known: true });
-    return { probed, reached, left: (await observed(kernel, nothing)).objects.map(({ key }) => key) };
+    others.push(tables());
+    return { probed, reached, left: (await observed(kernel, nothing)).objects.map(({ key }) => key), others };
   });
 }
 
@@ -127,17 +146,6 @@ function changes(): Promise<Pick<IpvsFacts, 'weight' | 'datagrams' | 'datagramsT
     return { weight, datagrams, datagramsThatStay: await removedServer(forgetful, 40_001) };
   });
 }
-
-/** Of every kind, ours and others. */
-const SERVICES = `-A -f 1 -s sh -b sh-fallback,sh-port
--a -f 1 -r 10.0.0.2:0 -m -w 0
--a -f 1 -r 10.0.0.3:0 -g -w 65535 -x 9 -y 7
--A -f 4294967295 -s mh -p 300 -M 255.255.255.0 -b mh-port
--a -f 4294967295 -r 10.0.0.4:0 -i -w 1
--A -t 192.0.2.1:80 -s wrr -p 60
--A -u 192.0.2.1:53 -s rr -o
--a -u 192.0.2.1:53 -r 10.0.0.5:5353 -m -w 3
-`;
 
 function ipvsOfEveryKind(): Promise<IpvsFacts['ipvs']> {
   return onHost(async ({ host, exec }) => {

@@ -49,6 +49,12 @@ describe('on a kernel with IPVS', () => {
     expect(facts.left).toEqual([]);
   });
 
+  it('virtual servers of others stay as they are', () => {
+    expect(facts.others).toHaveLength(5);
+    expect(facts.others[0]?.match(/^-A /gm)).toHaveLength(8);
+    expect(new Set(facts.others).size).toBe(1);
+  });
+
   it('what IPVS holds is read as it was given', () => {
     const inOrder = (text: string) => text.split('\n').sort();
     expect(inOrder(facts.ipvs.read)).toEqual(inOrder(facts.ipvs.given));
