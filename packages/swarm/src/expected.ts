@@ -1,4 +1,5 @@
 import type { NamespaceDump } from '@portolan/dump';
+import type { Ipv4 } from '@portolan/model';
 import type { SwarmPort } from './facts.js';
 
 /** What Docker 20.10 programs in one namespace of a node. */
@@ -10,6 +11,12 @@ export interface ExpectedNamespace {
   readonly networkId: string | null;
   /** Of a task's or a container's namespace. */
   readonly taskId: string | null;
+  /** It may be gone, or not be there yet: nothing that runs for certain needs it. */
+  readonly mayBeAbsent: boolean;
+  /** false: what decides its content was not collected of this node, so the dump holds little or nothing and no difference from it means anything. */
+  readonly known: boolean;
+  /** Of an overlay: VTEPs of nodes of which nothing was collected. Peers behind them that are not in the dump may be right all the same. */
+  readonly unknownPeers: readonly Ipv4[];
   /**
    * What is there. Of names that Docker draws at random there is one at most of each object, with a name of ours (`veth0`, …, see the comments in
    * `docker/`); what Docker does not decide (counters, other programs' rules, IPv6) is not in it. Marks are the node's own by `marksOf`.
