@@ -1,3 +1,5 @@
+export { type SwarmIndex, swarmIndex } from './docker/roster.js';
+export { dockerState } from './docker/state.js';
 export * from './engine/fault.js';
 export * from './expected.js';
 export * from './facts.js';
