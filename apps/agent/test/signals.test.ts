@@ -49,10 +49,14 @@ describe('signals', () => {
     const state = watching(stateWith('a', 'b'), probing(server.port, 'a'));
     stage.offer(1, state);
     await stage.publish(1);
-    await stage.agent().start();
-    await until(() => stage.plane.reports.at(-1)?.signals.health.a === 'healthy', 'healthy');
-    const { counts } = stage.kernel;
-    const before = { ...counts };
+    const agent = stage.agent();
+    await agent.start();
+    // Ends after the runs of the start and of the job: what is counted, and told of work, is over with its report.
+    await agent.sync();
+    const { lastRunAt } = agent.status();
+    const isOver = () => Date.parse(stage.plane.reports.at(-1)?.finishedAt ?? '') === lastRunAt;
+    await until(() => isOver() && stage.lastReport().signals.health.a === 'healthy', 'healthy');
+    const before = { ...stage.kernel.counts };
     const answered = stage.plane.requests.state;
     await server.off();
     await until(() => stage.lastReport().signals.health.a === 'unhealthy', 'unhealthy');
