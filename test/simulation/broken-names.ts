@@ -1,12 +1,12 @@
 import type { ObservedObject } from '@portolan/node-state';
 
-/** The names that lead to a VIP of which the data path is not there, in words, each with its key. `vips`: `NETWORK ADDRESS` of what is, or was, a VIP. */
+/** The names that lead to a VIP of which the data path is not there, in words. `vips`: `NETWORK ADDRESS` of what is, or was, a VIP. */
 export function brokenNames(
   objects: ReadonlyMap<string, ObservedObject>,
   names: ReadonlyMap<string, ObservedObject>,
   vips: ReadonlySet<string>,
-): ReadonlyMap<string, string> {
-  const broken = new Map<string, string>();
+): ReadonlySet<string> {
+  const broken = new Set<string>();
   if (names.size === 0) return broken;
   const servers = new Set<string>();
   const marks = new Map<string, string>();
@@ -19,7 +19,7 @@ export function brokenNames(
     for (const address of body.addresses) {
       if (!vips.has(`${body.network} ${address}`)) continue;
       const mark = marks.get(address);
-      if (mark === undefined || !servers.has(mark)) broken.set(`${key} to ${address}`, key);
+      if (mark === undefined || !servers.has(mark)) broken.add(`${key} to ${address}`);
     }
   }
   return broken;

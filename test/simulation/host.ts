@@ -177,8 +177,8 @@ export class SimulatedHost {
     return held;
   }
 
-  brokenNames(): ReadonlyMap<string, string> {
-    return this.desired === undefined ? new Map() : brokenNames(this.kernel.objects, this.names.objects, this.world.vips);
+  brokenNames(): ReadonlySet<string> {
+    return this.desired === undefined ? new Set() : brokenNames(this.kernel.objects, this.names.objects, this.world.vips);
   }
 
   /** Everything of ours that is there, names included. */

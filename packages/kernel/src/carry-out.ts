@@ -1,5 +1,17 @@
 import type { NodeState, ObservedState } from '@portolan/node-state';
-import { asFound, changesInPlace, dependentsOf, diffNodeState, heldBack, isRule, keyOfStep, type Plan, type Step, type Target } from '@portolan/plan';
+import {
+  asFound,
+  changesInPlace,
+  dependentsOf,
+  diffNodeState,
+  heldBack,
+  isRule,
+  keyOfStep,
+  type Plan,
+  type Step,
+  type Target,
+  waysOfNames,
+} from '@portolan/plan';
 import { type Batch, type KeptRules, keptRules, renderPlan } from '@portolan/render';
 import { bisect } from './bisect.js';
 import type { AppliedBatch, Kernel, Observation } from './ports.js';
@@ -73,6 +85,7 @@ export async function carryOut({ kernel, target, plan, alone, observe }: Carryin
   const blames: Blame[] = [];
   const aside = new Set<string>();
   const stepOf = new Map(plan.steps.map((step) => [keyOfStep(step), step]));
+  const behindNames = waysOfNames(plan.steps);
 
   async function run(batch: Batch): Promise<AppliedBatch> {
     const [ran] = await kernel.apply([batch]);
@@ -154,17 +167,17 @@ export async function carryOut({ kernel, target, plan, alone, observe }: Carryin
     const wanted: NodeState = { ...desired, objects: desired.objects.filter((object) => isHere(object) && isRule(object.body.kind)) };
     const candidates = batch.keys.filter((key) => stepOf.get(key)?.action !== 'delete' && !aside.has(key));
     const done = new Set<string>();
+    const later = [...behindNames].filter((key) => !batch.keys.includes(key));
     let now: ObservedState = found;
 
     /** Writes what is missing of a state in which the candidates that are neither done nor among these are as they were found. */
     const attempt = async (keys: readonly string[]): Promise<AppliedBatch | undefined> => {
-      const left = new Set([...aside, ...candidates.filter((key) => !done.has(key) && !keys.includes(key))]);
+      const left = new Set([...aside, ...later, ...candidates.filter((key) => !done.has(key) && !keys.includes(key))]);
       const { desired: then } = asFound(found, wanted, left);
-      const known = { ...now, objects: now.objects.filter(({ key }) => !alone.has(key) || then.objects.some((object) => object.key === key)) };
+      const untouched = new Set([...left, ...alone]);
+      const known = { ...now, objects: now.objects.filter(({ key }) => !untouched.has(key) || then.objects.some((object) => object.key === key)) };
       const { steps } = diffNodeState(known, then);
-      const [part] = renderPlan({ steps }, then, kernel.layout, keptRules(space, saved, new Set([...left, ...alone]))).filter(
-        ({ tool }) => tool === batch.tool,
-      );
+      const [part] = renderPlan({ steps }, then, kernel.layout, keptRules(space, saved, untouched)).filter(({ tool }) => tool === batch.tool);
       const ran = part === undefined ? undefined : await run(part);
       if (ran !== undefined) now = onlyRules(await observe(new Map([[space, new Set(['rules'] as const)]])), space);
       if (ran !== undefined && ran.exitCode !== 0) return ran;
@@ -184,7 +197,7 @@ export async function carryOut({ kernel, target, plan, alone, observe }: Carryin
     if (unclean !== undefined) blame(undefined, unclean);
   }
 
-  const rendered = renderPlan(plan, desired, kernel.layout, keptOf(kernel, target, alone));
+  const rendered = renderPlan(plan, desired, kernel.layout, keptOf(kernel, target, new Set([...alone, ...behindNames])));
   for (const batch of rendered) await (batch.tool === 'iptables-restore' ? rules(batch) : lines(batch));
   return { applied, blames, aside };
 }
@@ -201,9 +214,9 @@ function onlyRules(observed: Observation, space: string): ObservedState {
   return { ...observed, objects: observed.objects.filter((object) => object.space === space && isRule(object.kind)) };
 }
 
-/** The rules of everything that is left alone, in the namespaces that have some. */
-function keptOf(kernel: Carrying['kernel'], { observed, desired }: Target, alone: ReadonlySet<string>): KeptRules {
-  if (alone.size === 0) return new Map();
+/** The rules of these keys as they were found, in the namespaces that have some. */
+function keptOf(kernel: Carrying['kernel'], { observed, desired }: Target, keys: ReadonlySet<string>): KeptRules {
+  if (keys.size === 0) return new Map();
   const spaces = new Set([...observed.objects, ...desired.objects].map(({ space }) => space));
-  return new Map([...spaces].flatMap((space) => [...keptRules(space, kernel.rulesOf(space), alone)]));
+  return new Map([...spaces].flatMap((space) => [...keptRules(space, kernel.rulesOf(space), keys)]));
 }

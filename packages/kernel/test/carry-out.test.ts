@@ -116,6 +116,30 @@ describe('a plan of which something fails', () => {
     expect(wrong(next)).toEqual([]);
   });
 
+  it('leaves the old VIP of a name as it was where the name could not be led to the new one', async () => {
+    const old = stateWith(1);
+    const { hash: _hash, ...rest } = old;
+    const next = nodeState({
+      ...rest,
+      objects: [
+        ...of(LB, { kind: 'namespace' }, { kind: 'bridge', name: 'br0', mtu: 1401 }),
+        ...of(LB, { kind: 'virtual-server', mark: 7, scheduler: 'rr' }, { kind: 'mark', match: { stage: 'input', destination: '10.0.1.9' }, mark: 7 }),
+        ...of('host', { kind: 'dns-name', network: 'app', name: 'web1', addresses: ['10.0.1.9'] }, { kind: 'file', path: '/run/x', content: '1' }),
+      ],
+    });
+    for (const refused of ['dns-name/host/app/web1', `mark/${LB}/input/10.0.1.9`]) {
+      kernel.refuses = () => undefined;
+      await run(old);
+      kernel.refuses = refusing(refused);
+      await run(next);
+      for (const key of ['dns-name/host/app/web1', `mark/${LB}/input/10.0.1.1`, `virtual-server/${LB}/257`])
+        expect(kernel.objects.get(key)?.hash, `${key} without ${refused}`).toBe(old.objects.find((object) => object.key === key)?.hash);
+    }
+    kernel.refuses = () => undefined;
+    await run(next);
+    expect(wrong(next)).toEqual([]);
+  });
+
   it('finds one rule among a thousand by few attempts', async () => {
     const state = stateWith(250);
     await run(stateWith(0));

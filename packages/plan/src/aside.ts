@@ -1,4 +1,5 @@
 import type { KernelObject, NodeState, ObservedObject, ObservedState } from '@portolan/node-state';
+import { waysOfNames } from './names.js';
 import { isLink, linkEnd, linkEnds } from './place.js';
 import type { Step } from './plan.js';
 
@@ -40,7 +41,8 @@ function isWay({ kind }: ObservedObject): boolean {
  * - a route, or a peer of the relay, to a subnet: the old route or peer to the same subnet, and what an old route rests on, which are its
  *   link, its gateway's neighbour, and the forwarding entry of that;
  * - a rule that leads balanced packets elsewhere: the virtual servers of the namespace, for a rule is not parsed;
- * - a published port that leads elsewhere: every namespace, link and address, for the same reason.
+ * - a published port that leads elsewhere: every namespace, link and address, for the same reason;
+ * - a name that leaves a VIP for another: the rules and the virtual server of the old one.
  *
  * All else that goes was replaced by nothing (a real server that left, a name), or could not be there beside what replaces it (a link with
  * the same VNI, an address of the same subnet): that has gone before anything failed, and is not made again, as the next attempt would only
@@ -64,7 +66,7 @@ export function heldBack(steps: readonly Step[], aside: ReadonlySet<string>, obs
     else if (step.action === 'replace' && body.kind === 'port-forward') isPortLed = true;
     else if (step.action === 'replace' && (body.kind === 'mark' || body.kind === 'source-kept')) balancing.add(space);
   }
-  const held = new Set<string>();
+  const held = new Set<string>(waysOfNames([...failed, ...goes]));
   for (const { observed: gone } of goes) {
     const { body, space, kind, key } = gone;
     if (body?.kind === 'route' && subnets.has(`${space} ${body.destination}`)) {

@@ -1,7 +1,7 @@
 export { asFound, heldBack, type Target } from './aside.js';
 export { dependentsOf, neededFrom, type Placed } from './depend.js';
 export { diffNodeState } from './diff.js';
-export { narrowedName } from './names.js';
+export { narrowedName, waysOfNames } from './names.js';
 export { changesInPlace, isName, isRule, type LinkEnd, linkEnds, restsOn } from './place.js';
 export * from './plan.js';
 export { type PlannedStep, plannedSteps } from './planned.js';

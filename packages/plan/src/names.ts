@@ -1,5 +1,5 @@
 import type { Ipv4 } from '@portolan/model';
-import { bodyHash, type DnsNameBody } from '@portolan/node-state';
+import { bodyHash, type DnsNameBody, type ObjectKind } from '@portolan/node-state';
 import type { Step } from './plan.js';
 
 /**
@@ -28,4 +28,32 @@ function keptOf(before: readonly Ipv4[], after: readonly Ipv4[]): readonly Ipv4[
 export function onlyLoses(step: Step): boolean {
   const narrowed = narrowedName(step);
   return narrowed !== undefined && step.action === 'replace' && bodyHash(narrowed) === step.object.hash;
+}
+
+function addressesOf({ addresses, own }: DnsNameBody): readonly Ipv4[] {
+  return [...addresses, ...(own?.addresses ?? [])];
+}
+
+/** Addresses that a name leads to until it is made to lead elsewhere altogether. */
+function leftBy(step: Step): readonly Ipv4[] {
+  if (step.action !== 'replace' || step.object.body.kind !== 'dns-name') return [];
+  const meanwhile = narrowedName(step) ?? step.observed.body;
+  if (meanwhile?.kind !== 'dns-name') return [];
+  const after = new Set(addressesOf(step.object.body));
+  return addressesOf(meanwhile).filter((address) => !after.has(address));
+}
+
+const wayKinds: ReadonlySet<ObjectKind> = new Set(['mark', 'source-kept', 'virtual-server']);
+const BALANCED = /^mark\/.*\/input\/([^/]+)$/;
+
+/**
+ * Keys of what leads from a VIP to its real servers and is to go, but only when the names are made: some name leads there until then. A rule is
+ * not parsed, so it is not known which virtual server is that of the VIP, and all that go in its namespace wait; nobody asks for the others.
+ */
+export function waysOfNames(steps: readonly Step[]): ReadonlySet<string> {
+  const left = new Set(steps.flatMap(leftBy));
+  if (left.size === 0) return left;
+  const going = steps.flatMap((step) => (step.action === 'delete' && wayKinds.has(step.observed.kind) ? [step.observed] : []));
+  const spaces = new Set(going.flatMap(({ key, space }) => (left.has(BALANCED.exec(key)?.[1] ?? '') ? [space] : [])));
+  return new Set(going.flatMap(({ key, space }) => (spaces.has(space) ? [key] : [])));
 }

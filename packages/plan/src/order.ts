@@ -1,5 +1,5 @@
 import { type KernelObject, kindRank, type ObjectBody, type ObservedObject } from '@portolan/node-state';
-import { onlyLoses } from './names.js';
+import { onlyLoses, waysOfNames } from './names.js';
 import { isLink, isName, isRule, isVtep } from './place.js';
 import type { Step } from './plan.js';
 
@@ -10,7 +10,8 @@ import type { Step } from './plan.js';
  *     names that go ─► early ─► namespaces, links, addresses, sysctls, peers ─► servers ─► servers that go
  *       ─► rules ─► rules that go ─► names ─► the rest that goes
  *
- * Where a mark leads from one virtual server to another, the old one goes with the rest: until the rules are written, packets are led to it.
+ * Where a mark leads from one virtual server to another, the old one goes with the rest: until the rules are written, packets are led to it. Where
+ * a name leaves a VIP for another, so do the rules and the virtual server of the old one: until the names are made, clients are led to it.
  */
 const phases = ['forget', 'early', 'make', 'make-servers', 'remove-servers', 'make-rules', 'remove-rules', 'make-names', 'remove'] as const;
 type Phase = (typeof phases)[number];
@@ -25,6 +26,7 @@ export function inOrder(steps: readonly Step[], early: ReadonlySet<string>): Ste
   // Nothing new is let in by the host's rules: then what no longer is comes first, so that no packet enters for it.
   const hostIsWritten = steps.some((step) => step.action !== 'delete' && step.object.space === 'host' && isRule(step.object.body.kind));
   const isLedElsewhere = new Set(steps.flatMap((step) => (step.action === 'replace' && step.object.body.kind === 'mark' ? [step.object.space] : [])));
+  const waits = waysOfNames(steps);
   const phaseOf = (step: Step): Phase => {
     if (step.action !== 'delete') {
       const { kind } = step.object.body;
@@ -34,6 +36,7 @@ export function inOrder(steps: readonly Step[], early: ReadonlySet<string>): Ste
     const { kind, key, space } = step.observed;
     if (isName(kind)) return 'forget';
     if (early.has(key)) return 'early';
+    if (waits.has(key)) return 'remove';
     if (kind === 'virtual-server' && isLedElsewhere.has(space)) return 'remove';
     if (isServer(kind)) return 'remove-servers';
     if (isRule(kind)) return space === 'host' && !hostIsWritten ? 'early' : 'remove-rules';

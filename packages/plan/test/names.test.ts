@@ -1,7 +1,7 @@
-import { type DnsNameBody, kernelObject, nodeState, nothingToWatch, observedObject, observedState } from '@portolan/node-state';
+import { type DnsNameBody, kernelObject, nodeState, nothingToWatch, type ObjectBody, observedObject, observedState, type Space } from '@portolan/node-state';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { diffNodeState, narrowedName, type Plan } from '../src/index.js';
+import { diffNodeState, heldBack, keyOfStep, narrowedName, type Plan, waysOfNames } from '../src/index.js';
 
 const origin = { computedBy: 'dns' } as const;
 const name = (addresses: readonly string[], own?: readonly string[]): DnsNameBody => ({
@@ -64,5 +64,55 @@ describe('a name that changes', () => {
         else expect(meanwhile).toEqual(before);
       }),
     );
+  });
+});
+
+describe('what a name leads to before it leads elsewhere altogether', () => {
+  const vip = (network: string, address: string, mark: number): readonly (readonly [Space, ObjectBody])[] => [
+    [`own:lb_${network}`, { kind: 'virtual-server', mark, scheduler: 'rr' }],
+    [`own:lb_${network}`, { kind: 'mark', match: { stage: 'input', destination: address }, mark }],
+  ];
+  /** A kernel tells no bodies of rules. */
+  const planBetween = (before: readonly (readonly [Space, ObjectBody])[], after: readonly (readonly [Space, ObjectBody])[]) => {
+    const found = before.map(([space, body]) => {
+      const { body: _body, ...rest } = observedObject(space, body);
+      return body.kind === 'mark' ? rest : { ...rest, body };
+    });
+    const objects = after.map(([space, body]) => kernelObject(space, body, origin));
+    const observed = observedState(found, {}, []);
+    const desired = nodeState({ cluster: 'lab', node: 'node1', address: '192.0.2.1', endpoints: {}, watch: nothingToWatch, objects });
+    return { plan: diffNodeState(observed, desired), observed };
+  };
+  const [old, moved, other] = [vip('app', '10.0.0.2', 1), vip('app', '10.0.0.3', 2), vip('back', '10.0.9.9', 3)];
+  const oldWay = ['mark/own:lb_app/input/10.0.0.2', 'virtual-server/own:lb_app/1'];
+
+  it('goes when the names are made, rules first; what no name leaves, before', () => {
+    const { plan } = planBetween([...old, ...other, ['host', name(['10.0.0.2'])]], [...moved, ['host', name(['10.0.0.3'])]]);
+    expect(plan.steps.map((step) => `${step.action} ${keyOfStep(step)}`)).toEqual([
+      'create virtual-server/own:lb_app/2',
+      'delete virtual-server/own:lb_back/3',
+      'create mark/own:lb_app/input/10.0.0.3',
+      'delete mark/own:lb_back/input/10.0.9.9',
+      'replace dns-name/host/app/web',
+      ...oldWay.map((key) => `delete ${key}`),
+    ]);
+    expect([...waysOfNames(plan.steps)].sort()).toEqual(oldWay);
+  });
+
+  it('goes at once where the name has another address to lose it for, or goes itself', () => {
+    const narrower = planBetween([...old, ...moved, ['host', name(['10.0.0.2', '10.0.0.3'])]], [...moved, ['host', name(['10.0.0.3'])]]);
+    const gone = planBetween([...old, ['host', name(['10.0.0.2'])]], moved);
+    for (const { plan } of [narrower, gone]) expect([...waysOfNames(plan.steps)]).toEqual([]);
+  });
+
+  it('waits for what only members are told, too', () => {
+    const { plan } = planBetween([...old, ['host', name(['10.0.0.9'], ['10.0.0.2'])]], [...moved, ['host', name(['10.0.0.9'], ['10.0.0.3'])]]);
+    expect([...waysOfNames(plan.steps)].sort()).toEqual(oldWay);
+  });
+
+  it('stays where the name could not be made', () => {
+    const { plan, observed } = planBetween([...old, ['host', name(['10.0.0.2'])]], [...moved, ['host', name(['10.0.0.3'])]]);
+    expect([...heldBack(plan.steps, new Set(['dns-name/host/app/web']), observed)].sort()).toEqual(oldWay);
+    expect(heldBack(plan.steps, new Set(['mark/own:lb_app/input/10.0.0.3']), observed).size).toBe(0);
   });
 });

@@ -2,6 +2,8 @@ import type { ObjectKind, ObservedObject } from '@portolan/node-state';
 import type { Sheet } from './sheet.js';
 import { ROUTE_PROTOCOL, restOfKey } from './tag.js';
 
+type ServersSlot = 'servers' | 'remove-servers' | 'servers-last';
+
 interface Removal {
   readonly observed: ObservedObject;
   /** The key behind kind and space. */
@@ -9,8 +11,8 @@ interface Removal {
   readonly sheet: Sheet;
   /** Where links and addresses go: before anything is made, or at the end. */
   readonly slot: 'remove-first' | 'remove';
-  /** The plan has it behind the rules of the namespace. */
-  readonly behindRules: boolean;
+  /** Where the virtual servers go: with those that are made, behind the rules of the namespace, or behind the names. */
+  readonly servers: ServersSlot;
 }
 
 function removeLink({ observed: { space, key, body }, rest, sheet, slot }: Removal): void {
@@ -53,8 +55,7 @@ const removers: Partial<Record<ObjectKind, (removal: Removal) => void>> = {
     // What the bridge has learnt behind the VTEP would hold frames to the MAC there until it ages, were the address used here next.
     sheet.addOnce('remove', space, key, `link set dev ${link} type bridge_slave fdb_flush`);
   },
-  'virtual-server': ({ observed: { space, key }, rest, sheet, behindRules }) =>
-    sheet.add(behindRules ? 'remove-servers' : 'servers', space, key, `-D -f ${rest}`),
+  'virtual-server': ({ observed: { space, key }, rest, sheet, servers }) => sheet.add(servers, space, key, `-D -f ${rest}`),
   'real-server': ({ observed: { space, key }, rest, sheet }) => {
     const [mark = '', address = ''] = rest.split('/');
     sheet.add('servers', space, key, `-d -f ${mark} -r ${address}:0`);
@@ -72,6 +73,6 @@ function removeName({ observed: { key }, sheet }: Removal): void {
 }
 
 /** Adds what removes an object. Sysctls stay as they are, and rules are written a namespace at a time. */
-export function removeObject(observed: ObservedObject, sheet: Sheet, slot: 'remove-first' | 'remove', behindRules = false): void {
-  removers[observed.kind]?.({ observed, rest: restOfKey(observed.space, observed.key), sheet, slot, behindRules });
+export function removeObject(observed: ObservedObject, sheet: Sheet, slot: 'remove-first' | 'remove', servers: ServersSlot = 'servers'): void {
+  removers[observed.kind]?.({ observed, rest: restOfKey(observed.space, observed.key), sheet, slot, servers });
 }

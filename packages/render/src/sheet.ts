@@ -6,6 +6,7 @@ import type { Batch, Tool } from './batch.js';
  * The batches of a plan in the order of execution: at most one for each of these and namespace. The host's links are
  * one batch with its addresses and neighbours; the others' come into being in it too, so that VXLAN sockets stay in the
  * host's namespace. Its routes come after the forwarding entries, or the kernel would ask the network for what it is about to be told.
+ * What names lead away from altogether goes after these: then the rules of a namespace are written twice.
  */
 const slots = {
   'names-first': 'dns',
@@ -27,6 +28,8 @@ const slots = {
   flows: 'conntrack',
   files: 'file',
   names: 'dns',
+  'rules-last': 'iptables-restore',
+  'servers-last': 'ipvsadm',
   'remove-files': 'file',
   'remove-routes': 'ip',
   'remove-relay-peers': 'relay',

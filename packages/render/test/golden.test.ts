@@ -70,6 +70,24 @@ describe('batches', () => {
     expect(places.slice(-2)).toEqual(['iptables-restore host', 'dns host']);
   });
 
+  it('write the rules of a namespace twice where a name leaves a VIP: with the old way, and without it when the name is made', () => {
+    const withVip = (vip: string, mark: number) =>
+      stateOf({ ...bjdt, services: bjdt.services.map((s) => (s.name === 'bjdt_bjdt-dzwl' ? { ...s, on: { ...s.on, bjdt_overlay: [vip, mark] } } : s)) });
+    const [before, after] = [withVip('10.0.0.18', 329), withVip('10.0.0.200', 999)];
+    const keyOfMark = (address: string): string => `mark/own:lb_5mckih8b5/input/${address}`;
+    const plan = diffNodeState(observed(before), after);
+    const line = { table: 'mangle', line: 'INPUT -d 10.0.0.18/32 -j MARK' } as const;
+    const kept = new Map([[keyOfMark('10.0.0.18'), { space: 'own:lb_5mckih8b5', kind: 'mark', lines: [line] } as const]]);
+    const ofVips = renderPlan(plan, after, layout, kept).filter(({ space, tool }) => (space === 'own:lb_5mckih8b5' && tool !== 'ip') || tool === 'dns');
+    expect(ofVips.map(({ tool }) => tool)).toEqual(['ipvsadm', 'iptables-restore', 'dns', 'iptables-restore', 'ipvsadm']);
+    const [first, last] = ofVips.filter(({ tool }) => tool === 'iptables-restore');
+    expect(first?.text).toContain(`-A ${line.line}\n`);
+    for (const batch of [first, last]) expect(batch?.text).toContain('-d 10.0.0.200/32');
+    expect(last?.text).not.toContain('10.0.0.18');
+    expect([first?.keys, last?.keys]).toEqual([[keyOfMark('10.0.0.200')], [keyOfMark('10.0.0.18')]]);
+    expect(ofVips.at(-1)?.text).toBe('-D -f 329\n');
+  });
+
   it('name every key of the plan', () => {
     const to = stateOf(bjdt);
     const plan = diffNodeState(observedState([], present(to), []), to);
