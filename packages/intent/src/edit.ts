@@ -70,6 +70,11 @@ export class Edit {
     this.#sources.set(id, source);
   }
 
+  /** What the document says of the nodes, by id. */
+  *nodeSources(): Iterable<readonly [id: Id, source: Source<'node'>]> {
+    for (const [id, source] of this.#sources) if (isOfNode(source)) yield [id, source];
+  }
+
   /** Pointer of the spec of an object, '' for one that the document does not describe. */
   pathOf(id: Id): string {
     return this.#sources.get(id)?.path ?? '';
@@ -201,4 +206,8 @@ export class Edit {
     if (kind === 'endpoint' && field.startsWith('flannel') && !this.#sources.has(id)) return this.#pathInFlannel('network');
     return this.pointerIn(id, `/${field}`);
   }
+}
+
+function isOfNode(source: Source): source is Source<'node'> {
+  return source.kind === 'node';
 }

@@ -13,6 +13,10 @@ export function faultPointer(
 ): string {
   const network = typeof fault.place === 'string' ? nameOf(fault.place) : undefined;
   const { kind, spec } = source as Described;
+  if (kind === 'node' && fault.field === 'load-balancer') {
+    const pinned = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;
+    return pinned < 0 ? '' : pointerTo('addresses', pinned, 'address');
+  }
   if (kind === 'service') {
     if (fault.field === 'port') return pointerTo('ports', Number(fault.place), 'published');
     if (fault.field === 'local-mark') return pointerTo('ports', spec.ports?.findIndex((port) => port.externalTrafficPolicy === 'local') ?? 0);
@@ -24,6 +28,7 @@ export function faultPointer(
   }
   if (kind === 'endpoint') {
     if (fault.field === 'pod-address') return pointerTo('flannel', 'address');
+    if (fault.field === 'gateway-address' && spec.gateway !== undefined) return pointerTo('gateway', 'address');
     // A port or a gateway address is a matter of the node that the endpoint is on.
     if (fault.field === 'port' || fault.field === 'gateway-address') return pointerTo('node');
     const pinned = spec.addresses?.findIndex((entry) => entry.network === network) ?? -1;

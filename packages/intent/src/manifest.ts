@@ -5,6 +5,7 @@ import { nounsOf } from './find.js';
 import { flannelSpecOf } from './flannel.js';
 import { formerId, isElsewhere, isOutside } from './former.js';
 import { resetHealth } from './health.js';
+import { refuseUnusedAddresses } from './node-addresses.js';
 import { MAX_PROBLEMS } from './problems.js';
 import { refuseChangedNetworks, refuseDangling, refuseUnreachablePorts, refuseUsedFlannel, settleIngress } from './references.js';
 import { resolveSpec } from './resolve.js';
@@ -61,6 +62,7 @@ export function resolveManifest(edit: Edit, manifest: Manifest, newId: NewId, { 
     // Everything that goes back with a network has the addresses that it had there.
     if (edit.former === null) refuseChangedNetworks(edit);
     refuseUnreachablePorts(edit);
+    refuseUnusedAddresses(edit);
     refuseDangling(edit, (kind) => `/${nounCollections[kind]}`);
     refuseUsedFlannel(edit);
   }

@@ -3,6 +3,7 @@ import { Edit } from './edit.js';
 import { existingNoun, findNoun } from './find.js';
 import { resetHealth } from './health.js';
 import { mergePatch, withoutStalePins } from './merge-patch.js';
+import { refuseUnusedAddresses } from './node-addresses.js';
 import { parseSpec } from './parse.js';
 import { refuseChangedNetworks, refuseDangling, refuseUnreachablePorts, settleIngress } from './references.js';
 import { resolveSpec } from './resolve.js';
@@ -62,5 +63,6 @@ function changed<K extends NounKind>(snapshot: Snapshot, kind: K, id: Id, spec: 
   resetHealth(edit);
   refuseChangedNetworks(edit);
   refuseUnreachablePorts(edit);
+  refuseUnusedAddresses(edit);
   return edit.result();
 }

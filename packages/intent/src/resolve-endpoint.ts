@@ -1,5 +1,5 @@
-import { type Drafts, sameAttachment } from '@portolan/ipam';
-import { type EndpointSpec, type Id, type Ipv4, parseCidr, parseIpv4 } from '@portolan/model';
+import { type Drafts, endpointGatewayRange, sameAttachment, wantsGatewayAddress } from '@portolan/ipam';
+import { type EndpointSpec, type Id, type Ipv4, parseCidr, parseIpv4, subnetOrUndefined } from '@portolan/model';
 import type { Edit } from './edit.js';
 import { isGone } from './resolve-flannel.js';
 
@@ -31,12 +31,31 @@ export function resolveEndpoint(edit: Edit, id: Id, spec: EndpointSpec, path: st
     weight: spec.weight ?? 1,
     addresses: addressesOf(edit, spec, path, joined ?? networksOfService(edit, serviceId), before),
     aliases: spec.aliases ?? [],
-    gatewayAddress: before?.gatewayAddress ?? null,
+    gatewayAddress: gatewayAddressOf(edit, spec, path, joined ?? networksOfService(edit, serviceId)) ?? before?.gatewayAddress ?? null,
     presence: same?.presence ?? 'unknown',
     health: same?.health ?? 'unknown',
     drain: same?.drain?.removes === true && !edit.keepsLeaving ? null : (same?.drain ?? null),
     flannel: flannelOf(edit, spec, path, nodeId, before),
   };
+}
+
+/** The address in the gateway subnet that a spec gives. Problems: it is none of those for endpoints, or no network of the endpoint wants one. */
+function gatewayAddressOf(edit: Edit, { name, gateway }: EndpointSpec, path: string, networks: ReadonlySet<Id> | undefined): Ipv4 | undefined {
+  if (gateway === undefined) return undefined;
+  const { gatewaySubnet } = edit.settings;
+  const subnet = subnetOrUndefined(gatewaySubnet);
+  const [first, last] = subnet === undefined ? [] : endpointGatewayRange(gatewaySubnet);
+  const value = parseIpv4(gateway.address);
+  if (first !== undefined && last !== undefined && (value < first || value > last)) {
+    const message = `${gateway.address} is none of the addresses for endpoints in the gateway subnet ${gatewaySubnet}, which begin with the third`;
+    edit.add('address-outside-network', `${path}/gateway/address`, message);
+  }
+  const places = [...(networks ?? [])].map((networkId) => ({ networkId }));
+  if (networks !== undefined && !wantsGatewayAddress(places, (networkId) => edit.network(networkId))) {
+    const message = `the endpoint "${name}" has no gateway address: none of its networks has a way out of the cluster`;
+    edit.add('unsupported-combination', `${path}/gateway`, message, 'Leave out "gateway", or put the endpoint on a network that is not internal.');
+  }
+  return gateway.address;
 }
 
 /** Its chosen address, or the one that it has; allocation follows when the node's subnet is known. */

@@ -2,6 +2,7 @@ import { type Drafts, sameNoun } from '@portolan/ipam';
 import type { Id, NounKind } from '@portolan/model';
 import type { Edit } from './edit.js';
 import { nounsOf } from './find.js';
+import { nodeAddresses } from './node-addresses.js';
 import { resolveEndpoint } from './resolve-endpoint.js';
 import { resolveNetwork } from './resolve-network.js';
 import { resolveService } from './resolve-service.js';
@@ -26,7 +27,7 @@ const setDraft: { readonly [K in NounKind]: (edit: Edit, draft: Drafts[K]) => vo
 };
 
 const resolvers: { readonly [K in NounKind]: Resolver<K> } = {
-  node(_edit, id, spec, _path, before) {
+  node(edit, id, spec, path, before) {
     // What was seen was seen of the host at the old address.
     const seen = before !== undefined && before.address === spec.address ? before : undefined;
     return {
@@ -37,7 +38,7 @@ const resolvers: { readonly [K in NounKind]: Resolver<K> } = {
       role: spec.role ?? 'worker',
       availability: spec.availability ?? 'active',
       address: spec.address,
-      loadBalancers: before?.loadBalancers ?? [],
+      loadBalancers: nodeAddresses(edit, spec, path, before?.loadBalancers ?? []),
       underlayMtu: seen?.underlayMtu ?? null,
       underlayLink: seen?.underlayLink ?? null,
       onLink: seen?.onLink ?? [],

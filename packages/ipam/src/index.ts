@@ -1,3 +1,4 @@
+export { endpointGatewayRange, wantsGatewayAddress } from './align.js';
 export * from './allocate.js';
 export * from './drafts.js';
 export type { AllocationFault, Field, Place } from './faults.js';

@@ -126,6 +126,13 @@ export const NodeSpecSchema = Type.Object(
     role: Type.Optional(RoleSchema),
     availability: Type.Optional(AvailabilitySchema),
     address: Type.String({ pattern: IPV4_PATTERN, description: 'Address of the host on the underlay: the other hosts send VXLAN packets there (VTEP).' }),
+    addresses: Type.Optional(
+      Type.Array(Type.Object({ network: NameSchema, address: Ipv4Schema }, closed), {
+        maxItems: 1000,
+        description:
+          'Its own addresses, which its load balancers send from: on networks that an endpoint of it is in, and on the ingress network. Allocated unless given; exports leave them out, as they follow from the endpoints.',
+      }),
+    ),
     labels: Type.Optional(LabelsSchema),
   },
   closed,
@@ -312,6 +319,15 @@ export const EndpointSpecSchema = Type.Object(
     weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 1, description: 'IPVS weight; 0 takes no new connections.' })),
     addresses: Type.Optional(Type.Array(Type.Object({ network: NameSchema, address: Ipv4Schema }, closed), { maxItems: 64 })),
     aliases: Type.Optional(AliasesSchema),
+    gateway: Type.Optional(
+      Type.Object(
+        { address: Ipv4Schema },
+        {
+          additionalProperties: false,
+          description: 'Its host-local address, from the third of the gateway subnet on. Allocated unless given; exports leave it out.',
+        },
+      ),
+    ),
     flannel: Type.Optional(
       Type.Object(
         { address: Type.Optional(Type.String({ pattern: IPV4_PATTERN, description: 'In the subnet of its node; allocated there unless given.' })) },
