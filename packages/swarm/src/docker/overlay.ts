@@ -2,7 +2,7 @@ import type { Ipv4 } from '@portolan/model';
 import type { DockerOrigin } from '../expected.js';
 import type { SwarmNode } from '../facts.js';
 import { portName } from './names.js';
-import { address, link, type Piece, piece, port, presenceOf } from './piece.js';
+import { address, link, type Piece, piece, port, presenceOf, sysctl } from './piece.js';
 import { type NetworkRoster, segmentOf } from './roster.js';
 import { oncePer } from './shared.js';
 
@@ -38,7 +38,9 @@ const peersOf = oncePer((roster: NetworkRoster): readonly Peer[] => {
 /** A bridge with the gateway's address and a VTEP for each subnet that somebody is in. */
 const framePieces = oncePer(({ network, mtu, segments }: NetworkRoster): readonly Piece[] => {
   const origin: DockerOrigin = { networkId: network.id };
-  return segments.flatMap(({ bridge, vtep, gateway, range, vni, certain }) => {
+  // Taken over from the host, as every namespace does; between the subnets of a network it is needed.
+  const forwards = segments.length > 1 ? [piece(sysctl('net.ipv4.ip_forward', '1'), origin)] : [];
+  const devices = segments.flatMap(({ bridge, vtep, gateway, range, vni, certain }) => {
     const presence = presenceOf(certain || network.ingress);
     const vxlan = { vni, port: DATA_PATH_PORT, proxy: true, learning: true, l2miss: true, l3miss: true };
     return [
@@ -48,6 +50,7 @@ const framePieces = oncePer(({ network, mtu, segments }: NetworkRoster): readonl
       piece(port(vtep, bridge), origin, presence),
     ];
   });
+  return [...devices, ...forwards];
 });
 
 /**
