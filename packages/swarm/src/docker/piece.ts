@@ -113,14 +113,15 @@ export function expectedNamespace(about: Omit<ExpectedNamespace, 'dump' | 'optio
   for (const { object, key, origin, presence } of pieces) {
     const isKnown = origins.has(key);
     if (!isKnown || object.kind === 'rule') add(draft, object);
-    if (presence === 'required') {
+    if (isKnown && presence !== 'required') continue;
+    origins.set(key, origin);
+    if (isKnown) {
       optional.delete(key);
       draining.delete(key);
-    } else if (!isKnown) {
+    } else if (presence !== 'required') {
       optional.add(key);
       if (presence === 'draining') draining.add(key);
     }
-    if (!isKnown || presence === 'required') origins.set(key, origin);
   }
   const tables = new Set([...draft.rules, ...draft.chains].map(({ table }) => table));
   const builtIn = builtInChains.flatMap(([table, chains]) => (tables.has(table) ? chains.map((name) => ({ table, chain: name, policy: 'ACCEPT' })) : []));
