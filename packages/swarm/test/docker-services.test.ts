@@ -211,6 +211,17 @@ describe('a task that starts', () => {
     expect(optionalOf(balancer, 'real-server')).toEqual(['257/10.0.1.4:0']);
     expect([...balancer.draining]).toEqual([]);
   });
+
+  it('may bring its network to the node', () => {
+    const first = swarmOf({ ...base, tasks: [{ name: 'web2', service: 'web', node: 'node2', state: 'starting', sandbox: null, on: { front: '10.0.1.6' } }] });
+    expect(dockerState(first, idOf('node2')).map(({ name, mayBeAbsent, known }) => [name, mayBeAbsent, known])).toEqual([
+      ['host', false, true],
+      ['1-ingress000', false, true],
+      ['ingress_sbox', false, true],
+      ['1-front00000', true, true],
+      ['lb_front0000', true, false],
+    ]);
+  });
 });
 
 describe('ports of mode host', () => {

@@ -51,11 +51,9 @@ export function dockerState(swarm: Swarm | SwarmIndex, nodeId: string): readonly
   return namespaces;
 }
 
-/** The networks that are on a node: those that Docker says are, and those that a task there cannot do without. */
-function rostersOn({ rosters }: SwarmIndex, { id, balancers }: SwarmNode): readonly NetworkRoster[] {
-  return [...rosters.values()].filter(
-    (roster) => roster.balancers.has(id) || isNeeded(roster, id) || (balancers === null && (roster.members.get(id)?.length ?? 0) > 0),
-  );
+/** The networks that are on a node, or may be: those that Docker says are, and those of the tasks there. */
+function rostersOn({ rosters }: SwarmIndex, { id }: SwarmNode): readonly NetworkRoster[] {
+  return [...rosters.values()].filter(({ network, balancers, members }) => network.ingress || balancers.has(id) || members.has(id));
 }
 
 function isNeeded({ network, members }: NetworkRoster, nodeId: string): boolean {
