@@ -71,6 +71,8 @@ export interface SwarmNetwork {
   readonly dsr: boolean;
   readonly internal: boolean;
   readonly attachable: boolean;
+  /** It has IPv6 too, of which nothing else is said here. */
+  readonly ipv6?: boolean;
 }
 
 export interface SwarmService {
@@ -95,6 +97,7 @@ export interface SwarmTask {
   readonly id: string;
   /** `web.1.nbt9ucn3j6aldvnn349b5zm4n`; of a global service `web.NODE-ID.TASK-ID`. */
   readonly name: string;
+  /** '' of a task that leaves and whose service is gone. */
   readonly serviceId: string;
   readonly nodeId: string;
   readonly containerId: string | null;

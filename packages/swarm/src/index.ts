@@ -1,6 +1,9 @@
+export { type AuditInput, auditSwarm } from './audit/audit.js';
+export { differencesOf } from './audit/differences.js';
 export { type SwarmIndex, swarmIndex } from './docker/roster.js';
 export { dockerState } from './docker/state.js';
 export * from './engine/fault.js';
+export * from './engine/swarm.js';
 export * from './expected.js';
 export * from './facts.js';
 export * from './finding.js';
