@@ -21,7 +21,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   harness: ['model'],
   'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'render', 'protocol', 'store'],
   agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
-  cli: ['model', 'intent', 'node-state', 'compute', 'plan', 'render', 'dump', 'swarm'],
+  cli: ['model', 'flannel', 'intent', 'node-state', 'compute', 'plan', 'render', 'dump', 'swarm'],
   lab: ['model', 'harness'],
 };
 

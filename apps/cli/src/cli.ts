@@ -5,6 +5,7 @@ import { addApply } from './commands/apply.js';
 import { addChangeset } from './commands/changeset.js';
 import { addCluster } from './commands/cluster.js';
 import type { AddCommand } from './commands/command.js';
+import { addCompile } from './commands/compile.js';
 import { addDrain } from './commands/drain.js';
 import { addDrift } from './commands/drift.js';
 import { addEndpoint } from './commands/endpoint.js';
@@ -34,6 +35,7 @@ const commands: readonly AddCommand[] = [
   addHistory,
   addDiff,
   addExport,
+  addCompile,
   addGet,
   addDescribe,
   addDelete,

@@ -1,5 +1,6 @@
 export * from './fault.js';
+export { withKernelParts } from './kernel-parts.js';
 export * from './namespace.js';
-export { printNamespace, printRealServer, printRule, printVirtualServer } from './print.js';
+export { printNamespace, printRealServer, printRule, printServers, printTables, printVirtualServer } from './print.js';
 export { readNamespace } from './read.js';
 export { dumpsOfState, namesOfSpaces } from './state.js';

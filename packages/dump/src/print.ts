@@ -19,8 +19,8 @@ export function printNamespace(dump: NamespaceDump): string {
     ['# route', ...dump.routes.map(lineOfRoute)],
     ['# neigh', ...dump.neighbours.map(lineOfNeighbour)],
     ['# fdb', ...dump.forwarding.map(lineOfForwarding)],
-    ['# iptables', ...linesOfTables(dump)],
-    ['# ipvs', ...linesOfServers(dump)],
+    ['# iptables', ...printTables(dump)],
+    ['# ipvs', ...printServers(dump)],
     ['# sysctl', ...Object.entries(dump.sysctls).map(([name, value]) => (value === '' ? `${name} =` : `${name} = ${value}`))],
   ];
   return sections.flatMap((lines) => lines.map((line) => `${line}\n`)).join('');
@@ -82,7 +82,8 @@ function lineOfForwarding({ mac, link, vtep, master, permanent }: DumpedForwardi
   ].join(' ');
 }
 
-function linesOfTables({ chains, rules }: NamespaceDump): string[] {
+/** Lines as of iptables-save, and for iptables-restore. */
+export function printTables({ chains, rules }: Pick<NamespaceDump, 'chains' | 'rules'>): string[] {
   const tables = new Set([...chains, ...rules].map(({ table }) => table));
   return [...tables].flatMap((table) => [
     `*${table}`,
@@ -97,7 +98,8 @@ export function printRule({ chain, match, target, options }: DumpedRule): string
   return ['-A', chain, match, ...(target === null ? [] : ['-j', target]), options].filter((part) => part !== '').join(' ');
 }
 
-function linesOfServers({ virtualServers, realServers }: NamespaceDump): string[] {
+/** Lines as of `ipvsadm -Sn`, and for `ipvsadm -R`. */
+export function printServers({ virtualServers, realServers }: Pick<NamespaceDump, 'virtualServers' | 'realServers'>): string[] {
   const behind = new Map<number, DumpedRealServer[]>();
   for (const real of realServers) {
     const known = behind.get(real.mark);

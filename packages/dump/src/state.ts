@@ -1,5 +1,5 @@
 import type { NodeState, ObjectBody, ObjectKind, Space } from '@portolan/node-state';
-import { inOrderOfTables, kernelRoutes } from './kernel-routes.js';
+import { loopback, withKernelParts } from './kernel-parts.js';
 import type {
   DumpedAddress,
   DumpedForwarding,
@@ -10,22 +10,11 @@ import type {
   DumpedVirtualServer,
   NamespaceDump,
 } from './namespace.js';
-import { restoredTables } from './restored-tables.js';
-
-const lo: DumpedLink = {
-  name: 'lo',
-  kind: 'loopback',
-  up: true,
-  mtu: 65536,
-  mac: '00:00:00:00:00:00',
-  master: null,
-  vxlan: null,
-  addresses: [{ address: '127.0.0.1', prefixLength: 8, scope: 'host' }],
-};
+import { restoredTables } from './tables.js';
 
 /** A namespace while it is put together. */
 class Sketch {
-  readonly links = new Map<string, DumpedLink>([['lo', lo]]);
+  readonly links = new Map<string, DumpedLink>([['lo', loopback]]);
   readonly addresses = new Map<string, DumpedAddress[]>();
   readonly routes: DumpedRoute[] = [];
   readonly neighbours: DumpedNeighbour[] = [];
@@ -40,19 +29,16 @@ class Sketch {
 
   dump(rules: string): NamespaceDump {
     const links = [...this.links.values()].map((link) => ({ ...link, addresses: [...link.addresses, ...(this.addresses.get(link.name) ?? [])] }));
-    // The kernel has the setting for each link; it is off unless somebody wants it.
-    const localnet = ['all', 'default', ...links.map(({ name }) => name.replaceAll('.', '/'))].map((name) => `net.ipv4.conf.${name}.route_localnet`);
-    const sysctls = new Map([...localnet.map((name) => [name, '0'] as const), ...this.sysctls]);
-    return {
+    return withKernelParts({
       links,
-      routes: inOrderOfTables([...this.routes, ...kernelRoutes(links)]),
+      routes: this.routes,
       neighbours: this.neighbours,
       forwarding: this.forwarding,
       ...restoredTables(rules),
       virtualServers: this.virtualServers,
       realServers: this.realServers,
-      sysctls: Object.fromEntries([...sysctls].sort(([a], [b]) => (a < b ? -1 : 1))),
-    };
+      sysctls: Object.fromEntries(this.sysctls),
+    });
   }
 }
 

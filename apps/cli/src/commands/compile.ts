@@ -1,0 +1,58 @@
+import { compileDocker } from '../compile/docker.js';
+import { printDumps, writeDumps } from '../compile/dump-files.js';
+import { compilePortolan } from '../compile/portolan.js';
+import { compiledSnapshot } from '../compile/snapshot.js';
+import { usageFailure } from '../failure.js';
+import { readSourceDocument } from '../manifest-file.js';
+import type { AddCommand } from './command.js';
+
+const formats = ['commands', 'json', 'dump'] as const;
+const profiles = { portolan: compilePortolan, docker: compileDocker } as const;
+
+/** The cluster's name, where nobody gives one: nothing of the environment may change what is printed. */
+const CLUSTER = 'default';
+
+export const addCompile: AddCommand = (cli, terminal) =>
+  cli.command(
+    'compile',
+    'Print what a manifest makes of a node, offline: as commands, as JSON or as the tools of Linux would show it',
+    (command) =>
+      command
+        .options({
+          file: { alias: 'f', type: 'string', requiresArg: true, demandOption: true, describe: 'Manifest, YAML or JSON; - reads standard input' },
+          node: { type: 'string', requiresArg: true, demandOption: true, describe: 'Node of the manifest' },
+          format: {
+            choices: formats,
+            describe: 'commands: a shell script; json: the node state; dump: the namespaces as a collection of a swarm has them [commands, with --json json]',
+          },
+          profile: {
+            choices: Object.keys(profiles) as (keyof typeof profiles)[],
+            default: 'portolan' as const,
+            describe: "portolan: what our agents apply; docker: Docker 20.10's own names and rules for the same cluster",
+          },
+          directory: { type: 'string', requiresArg: true, describe: 'With --format dump: a folder to write the files NODE.host.txt and NODE.ns.NAME.txt to' },
+          underlay: { type: 'string', requiresArg: true, default: 'eth0', describe: 'Interface of the hosts that a flannel network sends by' },
+        })
+        .example('$0 compile -f examples/bjdt.yaml --node node1', 'a script that makes the data plane of node1')
+        .example('$0 compile -f cluster.yaml --node node1 --profile docker --format dump', 'what Docker would have programmed there'),
+    async ({ file, node: name, format, profile, directory, underlay, cluster = CLUSTER, json, output }) => {
+      const chosen = format ?? (json || output === 'json' ? 'json' : 'commands');
+      if (directory !== undefined && chosen !== 'dump') throw usageFailure('--directory belongs to the files of a dump', 'Add --format dump, or leave it out.');
+      const snapshot = compiledSnapshot(await readSourceDocument(terminal, file), { cluster, underlay });
+      const nodes = [...snapshot.nodes.values()];
+      const node = nodes.find((own) => own.name === name);
+      if (node === undefined) throw unknownNode(name, nodes);
+      const compiled = profiles[profile](snapshot, node.id);
+      if (chosen === 'json') terminal.write(`${JSON.stringify(compiled.json, null, 2)}\n`);
+      else if (chosen === 'commands') terminal.write(compiled.commands());
+      else if (directory === undefined) terminal.write(printDumps(name, compiled.dumps()));
+      else terminal.writeError(`${writeDumps(terminal.directory, directory, name, compiled.dumps())} files are in ${directory}\n`);
+    },
+  );
+
+function unknownNode(name: string, nodes: readonly { readonly name: string }[]): Error {
+  const known = nodes.map((node) => node.name).sort();
+  if (known.length === 0)
+    return usageFailure(`there is no node "${name}": the manifest has no nodes`, 'Write a section "nodes" with a name and an address for each host.');
+  return usageFailure(`there is no node "${name}" in the manifest`, `Its nodes are ${known.join(', ')}.`);
+}
