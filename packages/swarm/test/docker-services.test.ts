@@ -235,7 +235,7 @@ describe('ports of mode host', () => {
         service: 'web',
         node: 'node1',
         on: { front: '10.0.1.4' },
-        hostPorts: [hostPort(9000, 80), hostPort(9001, 80), hostPort(9002, 7, 'sctp'), hostPort(0, 81)],
+        hostPorts: [hostPort(9000, 80), hostPort(9000, 80), hostPort(9001, 80), hostPort(9002, 7, 'sctp'), hostPort(0, 81)],
       },
     ],
   };

@@ -1,4 +1,6 @@
-import type { SwarmGateway } from '../facts.js';
+import type { Ipv4 } from '@portolan/model';
+import type { SwarmGateway, SwarmPort } from '../facts.js';
+import type { NamespaceObject } from '../object.js';
 import { GATEWAY_BRIDGE } from './names.js';
 import { type Piece, piece, presenceOf, rule } from './piece.js';
 import type { Resident } from './roster.js';
@@ -11,25 +13,24 @@ export function hostPortPieces({ sandboxes }: SwarmGateway, residents: readonly 
   return residents.flatMap(({ task, sandbox, origin: from, certain }) => {
     const to = sandbox === null ? undefined : sandboxes[sandbox];
     if (task === null || to === undefined) return [];
-    // Docker looks before it adds, so two ports with one target share the rules that only name the target.
-    const targets = new Set<string>();
-    return task.hostPorts.flatMap((port) => {
-      const { protocol, target, published } = port;
-      const isNew = !targets.has(`${protocol} ${target}`);
-      targets.add(`${protocol} ${target}`);
-      const flow = `-p ${protocol} -m ${protocol}`;
-      return [
-        ...(published === 0 ? [] : [rule('nat', 'DOCKER', `! -i ${GATEWAY_BRIDGE} ${flow} --dport ${published}`, 'DNAT', `--to-destination ${to}:${target}`)]),
-        ...(isNew
-          ? [
-              rule('filter', 'DOCKER', `-d ${to}/32 ! -i ${GATEWAY_BRIDGE} -o ${GATEWAY_BRIDGE} ${flow} --dport ${target}`, 'ACCEPT'),
-              // The task reaches itself by its own published port.
-              rule('nat', 'POSTROUTING', `-s ${to}/32 -d ${to}/32 ${flow} --dport ${target}`, 'MASQUERADE'),
-            ]
-          : []),
-        // For cards that do not sum SCTP, and kernels of 4.9 and older that leave it to them.
-        ...(isNew && protocol === 'sctp' ? [rule('mangle', 'POSTROUTING', `-p sctp -m sctp --sport ${target}`, 'CHECKSUM', '--checksum-fill')] : []),
-      ].map((object) => piece(object, { ...from, port }, presenceOf(certain)));
-    });
+    // Docker looks before it adds: two ports with one target share what only names the target, and a port that it tells twice (on 0.0.0.0 and on ::) is one.
+    const added = new Set<string>();
+    return task.hostPorts.flatMap((port) =>
+      rulesOf(port, to)
+        .map((object) => piece(object, { ...from, port }, presenceOf(certain)))
+        .filter(({ key }) => !added.has(key) && added.add(key)),
+    );
   });
+}
+
+function rulesOf({ protocol, target, published }: SwarmPort, to: Ipv4): readonly NamespaceObject[] {
+  const flow = `-p ${protocol} -m ${protocol}`;
+  return [
+    ...(published === 0 ? [] : [rule('nat', 'DOCKER', `! -i ${GATEWAY_BRIDGE} ${flow} --dport ${published}`, 'DNAT', `--to-destination ${to}:${target}`)]),
+    rule('filter', 'DOCKER', `-d ${to}/32 ! -i ${GATEWAY_BRIDGE} -o ${GATEWAY_BRIDGE} ${flow} --dport ${target}`, 'ACCEPT'),
+    // The task reaches itself by its own published port.
+    rule('nat', 'POSTROUTING', `-s ${to}/32 -d ${to}/32 ${flow} --dport ${target}`, 'MASQUERADE'),
+    // For cards that do not sum SCTP, and kernels of 4.9 and older that leave it to them.
+    ...(protocol === 'sctp' ? [rule('mangle', 'POSTROUTING', `-p sctp -m sctp --sport ${target}`, 'CHECKSUM', '--checksum-fill')] : []),
+  ];
 }

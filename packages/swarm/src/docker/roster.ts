@@ -155,7 +155,7 @@ function isReady({ state }: SwarmNode): boolean {
 }
 
 function residentOfTask(task: SwarmTask, node: SwarmNode, service: SwarmService | null): Resident {
-  const { id, serviceId, containerId, sandbox, addresses, state } = task;
+  const { id, containerId, sandbox, addresses, state } = task;
   // Of a node that went silent the others drop what was there, some sooner than others.
   const certain = state === 'running' && isReady(node);
   return {
@@ -167,7 +167,7 @@ function residentOfTask(task: SwarmTask, node: SwarmNode, service: SwarmService 
     addresses,
     certain,
     serving: certain ? 'required' : state === 'starting' ? 'optional' : 'draining',
-    origin: { serviceId, taskId: id, nodeId: node.id, ...(containerId === null ? {} : { containerId }) },
+    origin: { ...(service === null ? {} : { serviceId: service.id }), taskId: id, nodeId: node.id, ...(containerId === null ? {} : { containerId }) },
   };
 }
 
