@@ -48,16 +48,35 @@ export function readElements<T>(text: string, shape: Shape<T>, complaints: Compl
 }
 
 function parsed(text: string, complaints: Complaints): unknown {
+  const trimmed = text.trimEnd();
+  const outcome = attempt(trimmed);
+  if ('value' in outcome) return outcome.value;
+  if (outcome.cutOff) complaints.at('', `is cut off: the JSON ends at ${placeOf(trimmed, trimmed.length)}`);
+  else complaints.at('', `is no JSON from ${placeOf(trimmed, faultIn(trimmed))} on`);
+  return undefined;
+}
+
+/** Whether a text is JSON, or the beginning of one: then what V8 finds wrong is its end. */
+function attempt(text: string): { readonly value: unknown } | { readonly cutOff: boolean } {
   try {
-    return JSON.parse(text) as unknown;
+    return { value: JSON.parse(text) as unknown };
   } catch (error) {
-    const [, position] = /at position (\d+)/.exec(error instanceof Error ? error.message : '') ?? [];
-    const trimmed = text.trimEnd();
-    // V8 names a position unless the text ends too early.
-    if (position === undefined || Number(position) >= trimmed.length) complaints.at('', `is cut off: the JSON ends at ${placeOf(trimmed, trimmed.length)}`);
-    else complaints.at('', `is no JSON from ${placeOf(text, Number(position))} on`);
-    return undefined;
+    const { message } = error as SyntaxError;
+    const [, position] = /at position (\d+)/.exec(message) ?? [];
+    return { cutOff: position === undefined ? message.startsWith('Unexpected end') : Number(position) >= text.length };
   }
+}
+
+/** Position of the first character that nothing can follow to make the text JSON; not every error says it. */
+function faultIn(text: string): number {
+  let [sound, faulty] = [0, text.length];
+  while (faulty - sound > 1) {
+    const middle = (sound + faulty) >> 1;
+    const outcome = attempt(text.slice(0, middle));
+    if ('value' in outcome || outcome.cutOff) sound = middle;
+    else faulty = middle;
+  }
+  return sound;
 }
 
 function placeOf(text: string, position: number): string {
