@@ -1,5 +1,6 @@
 import { Client } from './client.js';
 import { type Kind, kindOf } from './kinds.js';
+import { readSourceDocument } from './manifest-file.js';
 import { clusterPath } from './session.js';
 import { chooseTarget } from './target.js';
 import type { Terminal } from './terminal.js';
@@ -32,6 +33,7 @@ function kindToComplete(words: readonly string[]): Kind | undefined {
 export async function completeNames(words: readonly string[], terminal: Terminal): Promise<readonly string[] | undefined> {
   const kind = kindToComplete(words);
   if (kind === undefined) return undefined;
+  if (words[1] === 'compile' && kind === 'nodes') return namesInManifest(optionIn(words, '--file') ?? optionIn(words, '-f'), words.at(-1) ?? '', terminal);
   const target = chooseTarget(
     {
       url: optionIn(words, '--url'),
@@ -45,6 +47,20 @@ export async function completeNames(words: readonly string[], terminal: Terminal
   try {
     const path = kind === 'clusters' ? '/v1/clusters' : await clusterPath(client, target.cluster, kind);
     return (await client.list<{ name: string }>(path, { name: words.at(-1) || undefined })).map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** Nodes of a manifest, for a command that asks no control plane; none while there is no such file, or something is wrong with it. */
+async function namesInManifest(file: string | undefined, begin: string, terminal: Terminal): Promise<readonly string[]> {
+  // The shell waits for the answer with standard input of its own.
+  if (file === undefined || file === '-') return [];
+  try {
+    const { value } = await readSourceDocument(terminal, file);
+    const nodes = typeof value === 'object' && value !== null && 'nodes' in value && Array.isArray(value.nodes) ? (value.nodes as readonly unknown[]) : [];
+    const names = nodes.map((node) => (typeof node === 'object' && node !== null && 'name' in node ? node.name : undefined));
+    return names.filter((name): name is string => typeof name === 'string' && name.startsWith(begin));
   } catch {
     return [];
   }

@@ -1,13 +1,10 @@
-import { compileDocker } from '../compile/docker.js';
-import { printDumps, writeDumps } from '../compile/dump-files.js';
-import { compilePortolan } from '../compile/portolan.js';
-import { compiledSnapshot } from '../compile/snapshot.js';
+import type { Profile } from '../compile/compile.js';
 import { usageFailure } from '../failure.js';
 import { readSourceDocument } from '../manifest-file.js';
 import type { AddCommand } from './command.js';
 
 const formats = ['commands', 'json', 'dump'] as const;
-const profiles = { portolan: compilePortolan, docker: compileDocker } as const;
+const profiles = ['portolan', 'docker'] as const satisfies readonly Profile[];
 
 /** The cluster's name, where nobody gives one: nothing of the environment may change what is printed. */
 const CLUSTER = 'default';
@@ -26,7 +23,7 @@ export const addCompile: AddCommand = (cli, terminal) =>
             describe: 'commands: a shell script; json: the node state; dump: the namespaces as a collection of a swarm has them [commands, with --json json]',
           },
           profile: {
-            choices: Object.keys(profiles) as (keyof typeof profiles)[],
+            choices: profiles,
             default: 'portolan' as const,
             describe: "portolan: what our agents apply; docker: Docker 20.10's own names and rules for the same cluster",
           },
@@ -38,21 +35,12 @@ export const addCompile: AddCommand = (cli, terminal) =>
     async ({ file, node: name, format, profile, directory, underlay, cluster = CLUSTER, json, output }) => {
       const chosen = format ?? (json || output === 'json' ? 'json' : 'commands');
       if (directory !== undefined && chosen !== 'dump') throw usageFailure('--directory belongs to the files of a dump', 'Add --format dump, or leave it out.');
-      const snapshot = compiledSnapshot(await readSourceDocument(terminal, file), { cluster, underlay });
-      const nodes = [...snapshot.nodes.values()];
-      const node = nodes.find((own) => own.name === name);
-      if (node === undefined) throw unknownNode(name, nodes);
-      const compiled = profiles[profile](snapshot, node.id);
+      // Whoever runs another command is not to wait for the rooms that compute.
+      const [{ compileNode }, { printDumps, writeDumps }] = await Promise.all([import('../compile/compile.js'), import('../compile/dump-files.js')]);
+      const compiled = compileNode(await readSourceDocument(terminal, file), name, profile, { cluster, underlay });
       if (chosen === 'json') terminal.write(`${JSON.stringify(compiled.json, null, 2)}\n`);
       else if (chosen === 'commands') terminal.write(compiled.commands());
       else if (directory === undefined) terminal.write(printDumps(name, compiled.dumps()));
       else terminal.writeError(`${writeDumps(terminal.directory, directory, name, compiled.dumps())} files are in ${directory}\n`);
     },
   );
-
-function unknownNode(name: string, nodes: readonly { readonly name: string }[]): Error {
-  const known = nodes.map((node) => node.name).sort();
-  if (known.length === 0)
-    return usageFailure(`there is no node "${name}": the manifest has no nodes`, 'Write a section "nodes" with a name and an address for each host.');
-  return usageFailure(`there is no node "${name}" in the manifest`, `Its nodes are ${known.join(', ')}.`);
-}
