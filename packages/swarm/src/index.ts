@@ -7,5 +7,6 @@ export * from './engine/swarm.js';
 export * from './expected.js';
 export * from './facts.js';
 export * from './finding.js';
+export { manifestOfSwarm, type SwarmManifest } from './manifest.js';
 export * from './object.js';
 export * from './snapshot.js';
