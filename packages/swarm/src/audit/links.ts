@@ -13,15 +13,20 @@ export interface LinkMatch {
   readonly nameOf: (expected: string) => string;
 }
 
+/** A text that is cut may lack the word. */
+function isVeth({ kind, name }: DumpedLink): boolean {
+  return kind === 'veth' || (kind === 'device' && name.startsWith('veth'));
+}
+
 /** A veth that Docker put on a bridge of the namespace: its name is drawn at random, or by the order of arrival. */
 export function isBridgePort(link: DumpedLink): boolean {
-  return link.kind === 'veth' && link.master !== null;
+  return isVeth(link) && link.master !== null;
 }
 
 /** Links of containers are numbered in the order of arrival, so they are told by MAC and address; others by name as well. */
 export function linkMatch({ role, dump }: ExpectedNamespace, observed: NamespaceDump): LinkMatch {
   const named = role !== 'task';
-  const candidates = role === 'overlay' ? observed.links.filter(({ kind }) => kind !== 'veth') : observed.links;
+  const candidates = role === 'overlay' ? observed.links.filter((link) => !isVeth(link)) : observed.links;
   const pairs = dump.links
     .filter((link) => !isBridgePort(link))
     .flatMap((link) => candidates.map((there) => ({ link, there, score: likeness(link, there, named) })))
@@ -108,14 +113,14 @@ function portDifferences(
 ): readonly Difference[] {
   const differences: Difference[] = [];
   const ports = dump.links.filter(isBridgePort);
-  const loose = observed.links.filter(({ kind, master, name }) => kind === 'veth' && master === null && (role === 'overlay' || /^veth[0-9a-f]{7}$/.test(name)));
+  const loose = observed.links.filter((link) => isVeth(link) && link.master === null && (role === 'overlay' || /^veth[0-9a-f]{7}$/.test(link.name)));
   for (const master of new Set(ports.map((link) => link.master ?? ''))) {
     const wanted = ports.filter((link) => link.master === master);
     const certain = wanted.filter((link) => !optional.has(objectKey({ kind: 'link', link })));
     const [model] = wanted;
     if (model === undefined) continue;
     const mtu = role === 'host' ? (sight.gatewayMtu ?? model.mtu) : model.mtu;
-    const attached = observed.links.filter((link) => link.kind === 'veth' && link.master === nameOf(master));
+    const attached = observed.links.filter((link) => isVeth(link) && link.master === nameOf(master));
     const lacking = Math.max(0, certain.length - attached.length);
     const off = loose.splice(0, lacking);
     for (const there of [...attached, ...off]) {
