@@ -4,7 +4,10 @@ import type { SwarmPort } from './facts.js';
 
 /** What Docker 20.10 programs in one namespace of a node. */
 export interface ExpectedNamespace {
-  /** As in the files of a collection: `host`, or the name in /var/run/docker/netns: `1-mou30nzwns`, `lb_mou30nzwn`, `ingress_sbox`, `399ae6370db7`. */
+  /**
+   * As in the files of a collection: `host`, or the name in /var/run/docker/netns: `1-mou30nzwns`, `lb_mou30nzwn`, `ingress_sbox`, `399ae6370db7`.
+   * An overlay's begins with `1-` here, and with `2-` … there when its network was made anew while the daemon ran.
+   */
   readonly name: string;
   readonly role: ExpectedRole;
   /** The network of an overlay and of a load balancer. */
@@ -19,7 +22,7 @@ export interface ExpectedNamespace {
   readonly unknownPeers: readonly Ipv4[];
   /**
    * What is there. Of names that Docker draws at random there is one at most of each object, with a name of ours (`veth0`, …, see the comments in
-   * `docker/`); what Docker does not decide (counters, other programs' rules, IPv6) is not in it. Marks are the node's own by `marksOf`.
+   * `docker/`); what Docker does not decide (counters, other programs' rules, IPv6) is not in it. Marks are numbers of ours, from 256.
    */
   readonly dump: NamespaceDump;
   /** Keys (`objectKey` of `object.ts`) of what may be there or not: of tasks that start or leave. */

@@ -11,7 +11,7 @@ export function overlayName(networkId: string): string {
 }
 
 export const HOST_NAME = 'host';
-export const INGRESS_NAME = 'ingress_sbox';
+const INGRESS_NAME = 'ingress_sbox';
 
 /** The namespace that balances for a network: the ingress sandbox, or one of its own. */
 export function balancerName({ id, ingress }: Pick<SwarmNetwork, 'id' | 'ingress'>): string {
