@@ -191,6 +191,18 @@ describe('what is wrong is told', () => {
     expect(await compile(example('bjdt.yaml'), words)).toMatchObject({ exitCode: 2, err: expect.stringMatching(message) as unknown });
   });
 
+  it('of what is left out', async () => {
+    const docker = await compile(example('two-hosts.yaml'), ['--node', 'host-a', '--profile', 'docker']);
+    expect(docker).toMatchObject({ exitCode: 0, err: expect.stringMatching(/^note: .*namespace of web-1 .*attachment\.netns\)\n$/) as unknown });
+    const small = example('flannel.yaml')
+      .replace('network: 10.244.0.0/16', 'network: 10.244.0.0/16\n  subnetMin: 10.244.9.0\n  subnetMax: 10.244.9.0')
+      .replace(/ {2}reservations:[\s\S]*?\n\n/, '\n')
+      .replace(/flannel: \{ address.*?\}/g, 'flannel: {}');
+    const notes = await Promise.all(['node-a', 'node-b'].map(async (node) => (await compile(small, ['--node', node])).err));
+    // The network has one subnet to give.
+    expect(notes.filter((note) => note !== '')).toEqual([expect.stringContaining('gets no subnet of the flannel network 10.244.0.0/16')]);
+  });
+
   it('of namespaces that Docker would call the same', async () => {
     const manifest = example('bjdt.yaml').replace('/run/netns/bjdt_bjdt-dzwl-web.1', '/var/other/bjdt_bjdt-dzwl.1');
     const { exitCode, err } = await compile(manifest, ['--node', 'node1', '--profile', 'docker']);

@@ -6,7 +6,10 @@ const MOST_TOLD = 20;
 /** Of a line that is quoted in a fault, in characters. */
 const MOST_QUOTED = 80;
 
-/** What ip says of a link whose other end is in a namespace that it cannot name. The link itself follows. */
+/**
+ * What ip says of a link whose other end is in a namespace that it cannot name; the link itself is shown all the same. It comes by another way than the
+ * rest (standard error), so it may stand within a line.
+ */
 const NOISE = 'Error: Peer netns reference is invalid.';
 
 /** Says what is wrong with a line of a section, which is not whole then. */
@@ -63,12 +66,17 @@ export function sectionsOf(text: string): SectionedText {
   const { refuse } = refusals;
   const sections = new Map<DumpSection, SectionLine[]>();
   const lines = (text.startsWith('\ufeff') ? text.slice(1) : text).split('\n');
-  const rest = lines.pop() ?? '';
+  const end = lines.pop() ?? '';
   // Only a file with such characters is looked at line by line.
   const isBinary = text.includes('\0') || text.includes('\ufffd');
   let current: SectionLine[] | undefined;
+  /** Of a line, before noise. */
+  let begun = '';
   for (const [i, raw] of lines.entries()) {
-    const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+    const line = begun + (raw.endsWith('\r') ? raw.slice(0, -1) : raw);
+    const isCut = line.endsWith(NOISE);
+    begun = isCut ? line.slice(0, -NOISE.length) : '';
+    if (isCut) continue;
     const number = i + 1;
     const section = line.startsWith('# ') ? names.get(line.trimEnd()) : undefined;
     if (section !== undefined) {
@@ -76,11 +84,12 @@ export function sectionsOf(text: string): SectionedText {
       if (sections.has(section)) refuse(number, `the section "# ${section}" begins again: the file has more than one dump`);
       current = [];
       if (!sections.has(section)) sections.set(section, current);
-    } else if (line === '' || line === NOISE) continue;
+    } else if (line === '') continue;
     else if (isBinary && (line.includes('\0') || line.includes('\ufffd'))) refuse(number, `${quoted(line)} is no text`);
     else if (current === undefined) refuse(number, `${quoted(line)} is in no section; a dump begins with the line "# addr"`);
     else current.push({ number, text: line });
   }
+  const rest = begun + end;
   if (text === '') refusals.insist(0, 'the file is empty');
   const last = starts.at(-1)?.section;
   // What is left of a line may be another value than it was: 1 of 10.

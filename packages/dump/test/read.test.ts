@@ -139,6 +139,15 @@ describe('other versions of the tools', () => {
     ]);
   });
 
+  it('what ip says of namespaces without a name may stand within a line', () => {
+    const text = capture('node1.ns.1-mou30nzwns.txt');
+    const quiet = text.replaceAll('Error: Peer netns reference is invalid.\n', '');
+    for (const place of [quiet.indexOf('vxlan id') + 3, quiet.indexOf('mtu 1450') + 6, quiet.indexOf('inet 10.0.1.1')]) {
+      const noisy = `${quiet.slice(0, place)}Error: Peer netns reference is invalid.\nError: Peer netns reference is invalid.\n${quiet.slice(place)}`;
+      expect(readNamespace(noisy)).toEqual(readNamespace(text));
+    }
+  });
+
   it('lines may end as on Windows', () => {
     const text = capture('node1.ns.ingress_sbox.txt');
     expect(readNamespace(`\ufeff${text.replaceAll('\n', '\r\n')}`)).toEqual(readNamespace(text));

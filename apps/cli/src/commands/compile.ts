@@ -38,6 +38,7 @@ export const addCompile: AddCommand = (cli, terminal) =>
       // Whoever runs another command is not to wait for the rooms that compute.
       const [{ compileNode }, { printDumps, writeDumps }] = await Promise.all([import('../compile/compile.js'), import('../compile/dump-files.js')]);
       const compiled = compileNode(await readSourceDocument(terminal, file), name, profile, { cluster, underlay });
+      for (const note of compiled.notes) terminal.writeError(`note: ${note}\n`);
       if (chosen === 'json') terminal.write(`${JSON.stringify(compiled.json, null, 2)}\n`);
       else if (chosen === 'commands') terminal.write(compiled.commands());
       else if (directory === undefined) terminal.write(printDumps(name, compiled.dumps()));

@@ -14,7 +14,10 @@ export function compileNode(document: SourceDocument, name: string, profile: Pro
   const nodes = [...snapshot.nodes.values()];
   const node = nodes.find((own) => own.name === name);
   if (node === undefined) throw unknownNode(name, nodes.map((own) => own.name).sort());
-  return compilers[profile](snapshot, node.id);
+  const compiled = compilers[profile](snapshot, node.id);
+  const { flannel, flannelLeases } = snapshot;
+  if (flannel === null || flannel.leaving || [...flannelLeases.values()].some(({ nodeId }) => nodeId === node.id)) return compiled;
+  return { ...compiled, notes: [...compiled.notes, `${name} gets no subnet of the flannel network ${flannel.network}, which has none left: give it more`] };
 }
 
 function unknownNode(name: string, known: readonly string[]): Error {

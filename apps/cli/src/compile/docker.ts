@@ -15,7 +15,11 @@ export function compileDocker(snapshot: Snapshot, nodeId: Id): Compiled {
     dumps.set(name, withKernelParts(dump));
   }
   const node = snapshot.nodes.get(nodeId);
+  const nameless = [...snapshot.endpoints.values()].filter(({ nodeId: own, attachment }) => own === nodeId && !('netns' in attachment));
   return {
+    notes: nameless.map(
+      ({ name }) => `what Docker programs in the namespace of ${name} is left out, for its name is not known: give its path (attachment.netns)`,
+    ),
     json: {
       cluster: snapshot.cluster.name,
       node: node?.name,

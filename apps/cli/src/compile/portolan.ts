@@ -14,6 +14,7 @@ export function compilePortolan(snapshot: Snapshot, nodeId: Id): Compiled {
   const layout: Layout = { pathOf: (space) => pathOf(state, names, space) };
   const batches = batchesOf(state, layout);
   return {
+    notes: [],
     json: state,
     dumps: (): ReadonlyMap<string, NamespaceDump> => dumpsOfState(state, (space) => rulesIn(batches, space)),
     commands: () => scriptOf(state, batches, layout, names),
