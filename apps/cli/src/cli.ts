@@ -19,6 +19,7 @@ import { addPlan } from './commands/plan.js';
 import { addFindings, addPools } from './commands/pools.js';
 import { addStatus, addWait } from './commands/progress.js';
 import { addRollback } from './commands/rollback.js';
+import { addSwarm } from './commands/swarm.js';
 import { addToken } from './commands/token.js';
 import { completeNames } from './completion.js';
 import { exitCodes, usageFailure } from './failure.js';
@@ -49,6 +50,7 @@ const commands: readonly AddCommand[] = [
   addJobs,
   addEndpoint,
   addFlannel,
+  addSwarm,
   addCluster,
   addToken,
   addRefusals,
