@@ -170,6 +170,16 @@ describe('an attachable network', () => {
   });
 });
 
+describe('a swarm whose ingress network was removed', () => {
+  it('may have what published ports left behind', () => {
+    const swarm = swarmOf({ nodes: [{ name: 'node1', on: {}, gateway: { ...gateway, sandboxes: {} } }], networks: [] });
+    const host = namespaceOf(swarm, 'node1', 'host');
+    expect(optionalOf(host, 'chain')).toEqual(['nat/DOCKER-INGRESS', 'filter/DOCKER-INGRESS']);
+    expect(optionalOf(host, 'rule')).toHaveLength(6);
+    expect(rulesOf(host, 'filter', 'FORWARD')).toHaveLength(7);
+  });
+});
+
 describe('what cannot be told', () => {
   const swarm = swarmOf({
     nodes: [

@@ -55,13 +55,13 @@ describe('a large swarm', () => {
 
   it('takes little time for all nodes together', () => {
     const runs = Array.from({ length: 3 }, () => {
-      const start = performance.now();
+      const start = process.cpuUsage();
       const index = swarmIndex(swarm);
       const count = swarm.nodes.reduce((sum, { id }) => sum + dockerState(index, id).reduce((all, { origins }) => all + origins.size, 0), 0);
-      return { count, milliseconds: performance.now() - start };
+      return { count, milliseconds: process.cpuUsage(start).user / 1000 };
     });
     expect(runs[0]?.count).toBeGreaterThan(300_000);
-    // The best of them: the machine may be busy with other tests.
+    // Of the processor, and the best of them: the machine may be busy with other tests.
     expect(Math.min(...runs.map(({ milliseconds }) => milliseconds))).toBeLessThan(1500);
   });
 });

@@ -1,5 +1,6 @@
 import type { DockerOrigin } from '../expected.js';
 import type { SwarmGateway, SwarmNode } from '../facts.js';
+import type { NamespaceObject } from '../object.js';
 import { GATEWAY_MTU, prefixLengthOf } from './gateway.js';
 import { hostPortPieces } from './host-ports.js';
 import { GATEWAY_BRIDGE, portName } from './names.js';
@@ -21,13 +22,13 @@ export function hostPieces(index: SwarmIndex, node: SwarmNode, rosters: readonly
   const origin: DockerOrigin = { nodeId: node.id };
   const ingress = rosters.find(({ network }) => network.ingress);
   const residents = index.residents.get(node.id) ?? [];
-  const publishes = presenceOf(ingress?.offers.some(({ certain, ports }) => certain && ports.length > 0) ?? false);
   const meshOrigin = ingress === undefined ? origin : { ...origin, networkId: ingress.network.id };
   const { gateway } = node;
   const mesh = ingress === undefined || gateway === null || gateway.ingress === null ? undefined : { roster: ingress, to: gateway.ingress };
-  const common = (...objects: readonly Piece['object'][]): readonly Piece[] => objects.map((object) => piece(object, origin));
-  const once = (...objects: readonly Piece['object'][]): readonly Piece[] =>
-    mesh === undefined ? [] : objects.map((object) => piece(object, meshOrigin, publishes));
+  const publishes = mesh?.roster.offers.some(({ certain, ports }) => certain && ports.length > 0) ?? false;
+  const common = (...objects: readonly NamespaceObject[]): readonly Piece[] => objects.map((object) => piece(object, origin));
+  // What comes with the first published port and stays for good, even when the ingress network goes.
+  const once = (...objects: readonly NamespaceObject[]): readonly Piece[] => objects.map((object) => piece(object, meshOrigin, presenceOf(publishes)));
   return [
     ...(gateway === null ? [] : bridgePieces(gateway, residents, origin, meshOrigin)),
     ...common(sysctl('net.ipv4.ip_forward', '1')),
