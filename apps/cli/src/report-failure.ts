@@ -5,6 +5,8 @@ import { styled, type Terminal } from './terminal.js';
 export function reportFailure(terminal: Terminal, error: unknown, json: boolean): ExitCode {
   const failure = error instanceof CommandFailure ? error : unexpected(error);
   const { exitCode, message, fix, problems } = failure;
+  // The command's answer says it all.
+  if (message === '') return exitCode;
   if (json) {
     terminal.writeError(`${JSON.stringify({ error: { exitCode, message, fix, problems } }, null, 2)}\n`);
     return exitCode;

@@ -129,7 +129,7 @@ function faultsOfLinks(lines: readonly string[], namespace: string): readonly Dr
     if (!isOurs) continue;
     const scope = `link/${name}`;
     // Which of several equal ports is missing is not told by a name.
-    const called = FIRST_ARRIVED.test(name) || master === 'docker_gwbridge' ? /^link veth/ : naming(`link ${name}`);
+    const called = FIRST_ARRIVED.test(name) || master === 'docker_gwbridge' ? /^port of / : naming(`link ${name}`);
     add('link down', `${scope}/up`, 'different', naming(`link ${name}`), swapped(head, /,UP\b/, ''));
     add('link mtu', `${scope}/mtu`, 'different', naming(`link ${name}`), swapped(head, / mtu \d+/, ' mtu 1380'));
     if (name !== 'br0' && name !== 'docker_gwbridge') add('link gone', scope, 'missing', called, withoutBlock(own, restOf(name, lines)));
@@ -304,6 +304,8 @@ function faultsOfSettings(lines: readonly string[], namespace: string): readonly
 
 /** Whether one of two faults hides the other, or both are of one object. */
 export function interfere(a: Fault, b: Fault): boolean {
+  // Two ends of one cable may be lost by one fault only.
+  if (a.name === b.name && a.name === 'link gone' && placeOf(a.file).node === placeOf(b.file).node) return true;
   if (a.file !== b.file) return false;
   return `${a.scope}/`.startsWith(`${b.scope}/`) || `${b.scope}/`.startsWith(`${a.scope}/`) || a.scope === '' || b.scope === '';
 }

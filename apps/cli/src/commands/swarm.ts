@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { reasonOf } from '../exchange.js';
 import { CommandFailure, exitCodes } from '../failure.js';
+import { addSwarmAudit } from '../swarm/audit-command.js';
 import { styled, type Terminal } from '../terminal.js';
 import type { AddCommand } from './command.js';
 
@@ -9,9 +10,9 @@ const DOCKER_SOCKET = 'unix:///var/run/docker.sock';
 const NAMESPACES = '/var/run/docker/netns';
 
 export const addSwarm: AddCommand = (cli, terminal) =>
-  cli.command('swarm', 'A Docker swarm: collect what it is, and import it as a cluster', (command) =>
-    command
-      .demandCommand(1, 'Say what to do: portolan swarm collect or import')
+  cli.command('swarm', 'A Docker swarm: collect what it is, audit it, and import it as a cluster', (command) =>
+    addSwarmAudit(command, terminal)
+      .demandCommand(1, 'Say what to do: portolan swarm collect, audit or import')
       .command(
         'collect <directory>',
         "Write what Docker says of the swarm, and each namespace's kernel state, to a directory (on a node, as root)",

@@ -8,6 +8,7 @@ import { type Book, bookOf } from './book.js';
 import { collectionFindings, engineFindings, type Gaps, gapsOf, withoutGaps } from './collection.js';
 import { differencesOf } from './differences.js';
 import { type ReadDumpOf, type ReadDumps, readDumps } from './dumps.js';
+import { withoutEchoes } from './echoes.js';
 import { findingOf } from './finding-of.js';
 import { namespacesOf } from './namespaces.js';
 import { withSandboxes } from './sandboxes.js';
@@ -62,18 +63,19 @@ interface Around {
 }
 
 function auditNode(node: SwarmNode, expected: readonly ExpectedNamespace[], { swarm, book, there, gaps, port }: Around): readonly Finding[] {
-  const { pairs, findings } = namespacesOf(node, expected, there, { swarm, book, gaps });
+  const { pairs, missing, findings } = namespacesOf(node, expected, there, { swarm, book, gaps });
   const view = { host: there.get('host')?.dump, ingress: there.get('ingress_sbox')?.dump };
-  return [
-    ...findings,
-    ...pairs.flatMap(({ expected: namespace, name, observed }) => {
+  const differences = withoutEchoes(
+    pairs.flatMap(({ expected: namespace, name, observed }) => {
       const sight = sightOf(node, namespace, observed, view);
       const judged = withoutGaps(namespace, sight, gaps);
       if (judged === null) return [];
       const place = { book, node, expected: namespace, observed: observed.dump, name };
-      return differencesOf(withDataPathPort(namespace, port), observed.dump, judged).map((difference) => findingOf(difference, place));
+      return differencesOf(withDataPathPort(namespace, port), observed.dump, judged).map((difference) => ({ difference, place }));
     }),
-  ];
+    missing,
+  );
+  return [...findings, ...differences.map(({ difference, place }) => findingOf(difference, place))];
 }
 
 /** What a swarm was made with (`--data-path-port`) is in no JSON, so the tunnels themselves tell. */

@@ -106,6 +106,12 @@ export function listed(words: readonly string[], join = 'and'): string {
 
 const numbers = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
 
+/** `two in three requests` */
+export function someIn(count: number, total: number): string {
+  if (count >= total) return 'every request';
+  return count === 1 ? oneIn(total) : `${numbers[count] ?? count} in ${numbers[total] ?? total} requests`;
+}
+
 /** `one in three requests`; of one that is `every request`. */
 export function oneIn(count: number): string {
   return count <= 1 ? 'every request' : `one in ${numbers[count] ?? count} requests`;

@@ -1,6 +1,7 @@
 import type { DumpedRule, DumpSection } from '@portolan/dump';
 import { dumpSections } from '@portolan/dump';
 import type { Ipv4 } from '@portolan/model';
+import type { ExpectedNamespace } from '../expected.js';
 import type { Finding } from '../finding.js';
 import type { NamespaceObject } from '../object.js';
 
@@ -44,6 +45,8 @@ export interface Difference {
   readonly position?: number | null;
   /** What goes with it and has to be made anew with it: a virtual server's real servers, a chain's rules, a tunnel's peers. */
   readonly implied?: readonly NamespaceObject[];
+  /** Of the port of a bridge: in which namespace its other end was. */
+  readonly owner?: ExpectedNamespace;
   /** Of aspect `order`: the rule that takes the packets. */
   readonly before?: DumpedRule;
 }

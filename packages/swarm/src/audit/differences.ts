@@ -28,7 +28,7 @@ export function differencesOf(expected: ExpectedNamespace, observed: NamespaceDu
     ...links.map((difference) => withPeers(difference, wanted)),
     ...(read('addr') ? addressDifferences(expected, rest, observed, match) : []),
     ...(read('route') ? routeDifferences(expected, rest, observed, match) : []),
-    ...(read('neigh', 'fdb') ? peerDifferences(expected, withoutDowned(rest, observed, match), observed) : []),
+    ...(read('neigh', 'fdb') ? peerDifferences(expected, withoutForgotten(rest, observed, links), observed) : []),
     ...(read('iptables') ? ruleDifferences(expected, rest, observed, sight) : []),
     ...(read('ipvs') ? balancingDifferences(expected, rest, observed) : []),
     ...(read('sysctl') ? sysctlDifferences(expected, rest, observed, sight) : []),
@@ -117,9 +117,19 @@ function withPeers(difference: Difference, wanted: readonly Wanted[]): Differenc
   return { ...difference, implied };
 }
 
-/** The kernel forgets the neighbours of a link that goes down: all at once, so any that is left shows that the others are missing by themselves. */
-function withoutDowned(wanted: readonly Wanted[], observed: NamespaceDump, { links }: LinkMatch): readonly Wanted[] {
-  const downed = new Set([...links.values()].filter(({ up }) => !up).map(({ name }) => name));
-  const emptied = [...downed].filter((name) => !observed.neighbours.some(({ link, state }) => link === name && state === 'PERMANENT'));
-  return wanted.filter(({ object }) => object.kind !== 'neighbour' || !emptied.includes(object.neighbour.link));
+/**
+ * The kernel forgets the neighbours of a link that goes down, and a tunnel that was made anew has no peers at all: they are gone all at once, so any that is left shows
+ * that the others are missing by themselves.
+ */
+function withoutForgotten(wanted: readonly Wanted[], observed: NamespaceDump, links: readonly Difference[]): readonly Wanted[] {
+  const troubled = new Set(
+    links.flatMap(({ aspect, expected }) => (expected?.kind === 'link' && ['up', 'vni', 'port', 'proxy'].includes(aspect) ? [expected.link.name] : [])),
+  );
+  const hasNeighbour = new Set(observed.neighbours.filter(({ state }) => state === 'PERMANENT').map(({ link }) => link));
+  const hasForwarding = new Set(observed.forwarding.filter(({ vtep, permanent }) => vtep !== null && permanent).map(({ link }) => link));
+  return wanted.filter(({ object }) => {
+    if (object.kind === 'neighbour') return !troubled.has(object.neighbour.link) || hasNeighbour.has(object.neighbour.link);
+    if (object.kind === 'forwarding') return !troubled.has(object.forwarding.link) || hasForwarding.has(object.forwarding.link);
+    return true;
+  });
 }

@@ -1,5 +1,6 @@
-import { portName, serviceLabel, serviceOf } from './book.js';
+import { portName, serviceLabel, serviceOf, taskName } from './book.js';
 import type { Difference } from './difference.js';
+import { GATEWAY } from './links.js';
 import { type Effect, harm, leastMtu, objectOf, originOf, type Place, warn } from './place.js';
 import { conditionValue } from './rule.js';
 
@@ -21,17 +22,21 @@ export function hostEffect(difference: Difference, place: Place): Effect {
     case 'address':
       return harm(`${none}, and tasks on ${name} reach nothing outside of their networks`);
     case 'port':
-      return harm(onePort(place));
+      return harm(onePort(difference, place));
     case 'link':
       if (aspect === 'mtu') return harm(`requests and answers over docker_gwbridge on ${name} with packets of more than ${leastMtu(difference)} bytes hang`);
-      return harm(object.link.kind === 'bridge' ? `${none}, and tasks on ${name} reach nothing outside of their networks` : onePort(place));
+      return harm(object.link.kind === 'bridge' ? `${none}, and tasks on ${name} reach nothing outside of their networks` : onePort(difference, place));
     default:
       return harm(none);
   }
 }
 
 /** The links of docker_gwbridge do not tell whose they are. */
-function onePort({ node }: Place): string {
+function onePort({ owner }: Difference, { node, book }: Place): string {
+  const task = book.tasks.get(owner?.taskId ?? '');
+  if (owner?.role === 'ingress') return `no published port answers through ${node.name}: its ingress sandbox is cut off`;
+  if (owner !== undefined)
+    return `${task === undefined ? `the container in ${owner.name}` : `task ${taskName(task, book)}`} reaches nothing outside of its networks`;
   return `the ingress sandbox of ${node.name} (no published port answers there then) or one of its tasks (which reaches nothing outside then) is cut off`;
 }
 
@@ -54,8 +59,11 @@ function ruleEffect(difference: Difference, place: Place): Effect {
         ? serviceLabel(service, book.ingress?.id ?? null, book)
         : portName(service, published);
   if (difference.aspect === 'order') {
-    const lead = target === 'DOCKER-INGRESS' ? none : `${label} does not answer through ${node.name}`;
-    return harm(`${lead}: the rule before it takes what is for it`);
+    const taken = 'the rule before it takes what is for it';
+    const inner = conditionValue(difference.before?.match ?? '', '-i') === GATEWAY;
+    if (target !== 'DOCKER-INGRESS') return harm(`${label} does not answer through ${node.name}: ${taken}`);
+    if (chain === 'OUTPUT') return harm(`published ports do not answer on ${node.name} itself: ${taken}`);
+    return harm(`${inner ? `containers on ${node.name} get no answer from published ports at ${node.name}` : none}: ${taken}`);
   }
   if (difference.kind === 'unexpected') {
     return target === 'DNAT'
@@ -63,6 +71,8 @@ function ruleEffect(difference: Difference, place: Place): Effect {
       : warn(`none that a user sees: nothing is published there any more`);
   }
   if (chain === 'DOCKER-INGRESS') {
+    if (target === 'DNAT' && difference.found !== null)
+      return harm(`${label} does not answer through ${node.name}: it is sent where its ingress sandbox is not`);
     if (target === 'DNAT') return harm(`${label} does not answer through ${node.name}: connections reach dockerd, which never answers`);
     if (target === 'ACCEPT') {
       const answers = conditionValue(rule.match, '--sport') !== undefined;
@@ -77,6 +87,8 @@ function ruleEffect(difference: Difference, place: Place): Effect {
     if (table === 'nat' && chain === 'OUTPUT') return harm(`published ports do not answer on ${node.name} itself`);
     return table === 'nat' || forwardPolicy === 'DROP' ? harm(none) : warn(`containers on ${node.name} get no answer from published ports at ${node.name}`);
   }
+  if (target === 'RETURN') return warn('none while the chain ends there anyway');
+  if (table === 'nat' && target === 'DOCKER') return hostPortsEffect(place);
   if (chain === 'DOCKER')
     return target === 'DNAT' || target === 'ACCEPT'
       ? harm(`port ${published.published} of ${service?.name ?? 'a task'} on ${node.name} does not answer`)
@@ -91,8 +103,14 @@ function ruleEffect(difference: Difference, place: Place): Effect {
   if (target === 'DROP') return warn(`containers on docker_gwbridge of ${node.name} are not kept apart from each other`);
   if (target === 'DOCKER-USER' || chain === 'DOCKER-USER') return warn(`rules of the owner of ${node.name} in DOCKER-USER are not asked`);
   if (target?.startsWith('DOCKER-ISOLATION')) return warn(`networks of containers on ${node.name} are not kept apart from each other`);
-  if (target === 'RETURN') return warn('none while the chain ends there anyway');
   return forwardPolicy === 'DROP'
     ? harm(`tasks on ${node.name} get no answers from outside of their networks`)
     : warn(`none while the policy of FORWARD on ${node.name} is ACCEPT`);
+}
+
+/** Ports of mode host, and those of containers that are no tasks. */
+function hostPortsEffect({ book, node }: Place): Effect {
+  const tasks = book.tasksOn(node.id).filter(({ hostPorts }) => hostPorts.length > 0);
+  if (tasks.length === 0) return warn(`ports that containers on ${node.name} publish without the swarm do not answer`);
+  return harm(`ports of mode host on ${node.name} do not answer: those of ${tasks.map((task) => taskName(task, book)).join(', ')}`);
 }

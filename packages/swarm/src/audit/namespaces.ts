@@ -29,7 +29,8 @@ export function namespacesOf(
   expected: readonly ExpectedNamespace[],
   there: ReadonlyMap<string, ReadDumpOf>,
   known: Known,
-): { readonly pairs: readonly NamespacePair[]; readonly findings: readonly Finding[] } {
+): { readonly pairs: readonly NamespacePair[]; readonly missing: readonly ExpectedNamespace[]; readonly findings: readonly Finding[] } {
+  const missing: ExpectedNamespace[] = [];
   const pairs: NamespacePair[] = [];
   const findings: Finding[] = [];
   const used = new Set<string>();
@@ -39,13 +40,16 @@ export function namespacesOf(
     if (observed !== undefined) {
       used.add(name);
       pairs.push({ expected: namespace, name, observed });
-    } else if (!namespace.mayBeAbsent && name !== 'host' && there.has('host')) findings.push(missing(node, namespace, name, known.book));
+    } else if (!namespace.mayBeAbsent && name !== 'host' && there.has('host')) {
+      missing.push(namespace);
+      findings.push(missingFinding(node, namespace, name, known.book));
+    }
   }
   findings.push(...homelessTasks(node, expected, there, used, known));
   for (const name of there.keys()) {
     if (!used.has(name)) findings.push(...leftOver(node, name, known));
   }
-  return { pairs, findings };
+  return { pairs, missing, findings };
 }
 
 /** Of an overlay's namespaces, which count their epochs, the newest. */
@@ -58,7 +62,7 @@ function nameOf({ name, role, networkId }: ExpectedNamespace, there: ReadonlyMap
   return own.sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))[0] ?? name;
 }
 
-function missing(node: SwarmNode, expected: ExpectedNamespace, name: string, book: Book): Finding {
+function missingFinding(node: SwarmNode, expected: ExpectedNamespace, name: string, book: Book): Finding {
   return {
     severity: 'error',
     node: node.name,

@@ -1,4 +1,4 @@
-import { type Holder, holderName, listed, oneIn, serviceLabel, taskName } from './book.js';
+import { type Holder, holderName, listed, serviceLabel, someIn, taskName } from './book.js';
 import type { Difference } from './difference.js';
 import { type Effect, harm, leastMtu, networkName, objectOf, originOf, type Place, shareOfTask, warn } from './place.js';
 
@@ -12,7 +12,7 @@ export function overlayEffect(difference: Difference, place: Place): Effect {
     case 'forwarding':
       return peerEffect(difference, place);
     case 'port':
-      return object.link.startsWith('vxlan') ? harm(cutOff(place)) : harm(`${onePort(place)} is cut off from ${network}`);
+      return object.link.startsWith('vxlan') ? harm(cutOff(place)) : harm(cutPort(difference, place));
     case 'link':
       return linkEffect(difference, place);
     case 'address':
@@ -43,7 +43,7 @@ function sharesElsewhere({ book, expected, node }: Place): string {
     const elsewhere = tasks.filter(({ nodeId }) => nodeId !== node.id).length;
     if (elsewhere === 0) return [];
     const way = networkId === book.ingress?.id ? `through ${node.name}` : `from tasks on ${node.name}`;
-    const share = elsewhere === tasks.length ? 'every request' : elsewhere === 1 ? oneIn(tasks.length) : `${elsewhere} in ${tasks.length} requests`;
+    const share = someIn(elsewhere, tasks.length);
     return [`${share} to ${serviceLabel(service, networkId, book)} ${way}`];
   });
   if (shares.length === 0) return '';
@@ -54,6 +54,18 @@ function sharesElsewhere({ book, expected, node }: Place): string {
 
 function isRouted({ book, expected }: Place): boolean {
   return (book.networks.get(expected.networkId ?? '')?.subnets.length ?? 0) > 1;
+}
+
+/** The one that is behind a port, or those that may be. */
+function cutPort({ owner }: Difference, place: Place): string {
+  const { book, node } = place;
+  const task = book.tasks.get(owner?.taskId ?? '');
+  if (task !== undefined) {
+    const share = shareOfTask(task.serviceId, place.expected.networkId, 'from every node', place);
+    return `task ${taskName(task, book)} is cut off from ${networkName(place)}${share === '' ? '' : `: ${share}`}`;
+  }
+  const who = owner === undefined ? onePort(place) : owner.role === 'task' ? `the container in ${owner.name}` : `the load balancer of ${node.name}`;
+  return `${who} is cut off from ${networkName(place)}`;
 }
 
 /** Which of those that are on the node's bridge is not told by the links. */
@@ -82,7 +94,7 @@ function linkEffect(difference: Difference, place: Place): Effect {
     return harm(`nothing on ${place.node.name} reaches anything on ${network}`);
   }
   if (aspect === 'mtu') return harm(`requests and answers on ${network} with packets of more than ${leastMtu(difference)} bytes hang for ${onePort(place)}`);
-  return harm(`${onePort(place)} is cut off from ${network}`);
+  return harm(cutPort(difference, place));
 }
 
 function peerEffect(difference: Difference, place: Place): Effect {
@@ -125,7 +137,7 @@ function answersLost(other: string, { book, expected, node }: Place): string {
     const tasks = book.runningOf(service.id);
     const here = tasks.filter(({ nodeId }) => nodeId === node.id).length;
     if (here === 0) return [];
-    const share = here === tasks.length ? 'every request' : here === 1 ? oneIn(tasks.length) : `${here} in ${tasks.length} requests`;
+    const share = someIn(here, tasks.length);
     return [`${share} to ${serviceLabel(service, networkId, book)} ${way}`];
   });
   const lost = `answers of tasks on ${node.name} do not reach the load balancer of ${other}`;

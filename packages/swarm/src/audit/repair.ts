@@ -116,7 +116,7 @@ function orderRepair(rule: DumpedRule, before: DumpedRule | undefined, run: stri
 }
 
 /** A rule of the resolver with the port that dockerd listens on, which the rule of the other direction tells; undefined when that is gone too. */
-function resolved(rule: DumpedRule, { observed }: Place): DumpedRule | undefined {
+export function resolved(rule: DumpedRule, { observed }: Place): DumpedRule | undefined {
   if (rule.chain !== 'DOCKER_OUTPUT' && rule.chain !== 'DOCKER_POSTROUTING') return rule;
   const protocol = / -p (tcp|udp) /.exec(rule.match)?.[1] ?? '';
   for (const other of observed.rules) {
@@ -128,13 +128,13 @@ function resolved(rule: DumpedRule, { observed }: Place): DumpedRule | undefined
   return undefined;
 }
 
-function linkRepair({ kind, aspect, implied, expected }: Difference, link: DumpedLink, place: Place): string {
+function linkRepair({ kind, aspect, implied, expected, owner }: Difference, link: DumpedLink, place: Place): string {
   const run = inside(place.name);
   const peers = (implied ?? []).filter((object) => object.kind !== 'port').map((object) => makeOf(object, run));
   if (kind === 'different' && aspect === 'up') return allOf([`${run}ip link set ${link.name} up`, ...peers]);
   if (kind === 'different' && aspect === 'mtu') return `${run}ip link set ${link.name} mtu ${link.mtu}`;
   if (kind === 'different' && aspect === 'mac') return `${run}ip link set ${link.name} address ${link.mac}`;
-  if (expected?.kind !== 'link' || link.vxlan === null) return renewal(place);
+  if (expected?.kind !== 'link' || link.vxlan === null) return renewal({ book: place.book, expected: owner ?? place.expected });
   // Its socket has to be in the host's namespace, so it is made there and moved.
   const made = `vx-${link.vxlan.vni.toString(16).padStart(6, '0')}-anew`;
   const master = (implied ?? []).find((object) => object.kind === 'port')?.master ?? 'br0';

@@ -7,7 +7,8 @@ import type { LinkMatch } from './links.js';
 export function routeDifferences(expected: ExpectedNamespace, wanted: readonly Wanted[], observed: NamespaceDump, { links }: LinkMatch): readonly Difference[] {
   // The host's own routes are not Docker's.
   if (expected.role === 'host') return [];
-  const downed = new Set([...links.values()].filter(({ up }) => !up).map(({ name }) => name));
+  // With its last address a link loses its routes too.
+  const downed = new Set([...links.values()].filter(({ up, addresses }) => !up || addresses.length === 0).map(({ name }) => name));
   return wanted.flatMap(({ key, object }): readonly Difference[] => {
     if (object.kind !== 'route' || expected.optional.has(key)) return [];
     const { route } = object;

@@ -32,7 +32,7 @@ export function titleOf(difference: Difference, place: Place): string {
     }
     case 'address': {
       const { address, prefixLength } = object.address;
-      const isVip = prefixLength === 32 && balances;
+      const isVip = prefixLength === 32 && balances && !isOutside(object.link, expected);
       return isVip ? `vip ${address}${service === undefined ? '' : ` of ${service.name}`}` : `address ${address}/${prefixLength} on ${object.link}`;
     }
     case 'neighbour':
@@ -52,7 +52,9 @@ export function titleOf(difference: Difference, place: Place): string {
       return `forwarding ${object.forwarding.mac}${holder === undefined ? '' : ` (${holderName(holder, book)})`}`;
     }
     case 'link':
-      return `link ${object.link.name}`;
+      return difference.found === null && (expected.role === 'overlay' || expected.role === 'host') && object.link.kind === 'veth'
+        ? `port of ${object.link.master ?? 'a bridge'}`
+        : `link ${object.link.name}`;
     case 'port':
       return `port ${object.link} of ${object.master}`;
     case 'route':
@@ -69,4 +71,9 @@ export function titleOf(difference: Difference, place: Place): string {
 function vipLabel(service: Parameters<typeof serviceLabel>[0], networkId: string | null): string {
   const vip = service.vips.find((it) => it.networkId === networkId)?.address;
   return vip === undefined ? service.name : `${service.name} (${vip})`;
+}
+
+/** The link of the ingress sandbox towards the host: what it has there is no VIP. */
+function isOutside(link: string, { dump }: Place['expected']): boolean {
+  return dump.routes.some((route) => route.destination === 'default' && route.link === link);
 }
