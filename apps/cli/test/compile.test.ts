@@ -43,6 +43,8 @@ describe.each(cases)('%s for %s, profile %s', (file, node, profile) => {
     const dumps = dumpsIn(await compiled(manifest, [...words, '--format', 'dump']));
     expect([...dumps.keys()][0]).toBe(`${node}.host.txt`);
     for (const [, name] of script.matchAll(/^netns add (.+)$/gm)) expect([...dumps.keys()]).toContain(`${node}.ns.${name}.txt`);
+    const balances = [...dumps.values()].some(({ virtualServers }) => virtualServers.length > 0);
+    expect(script.includes('modprobe -qa ip_vs ip_vs_rr xt_ipvs')).toBe(balances);
     for (const dump of dumps.values()) {
       for (const { mark } of dump.virtualServers) expect(script).toContain(`-A -f ${mark} -s `);
       for (const { mac, vtep } of dump.forwarding) if (vtep !== null) expect(script).toContain(`fdb replace ${mac} dev `);

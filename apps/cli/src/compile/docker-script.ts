@@ -14,6 +14,7 @@ export function dockerScript(title: string, dumps: ReadonlyMap<string, Namespace
     'those of tasks are made, too, in the place of containers. Names of veths are ours where Docker draws them.',
   );
   script.command('set -eu');
+  script.loadIpvs([...dumps.values()].flatMap(({ virtualServers }) => virtualServers.map(({ scheduler }) => scheduler)));
   script.feed(
     undefined,
     'ip -batch -',

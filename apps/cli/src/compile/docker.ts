@@ -1,13 +1,13 @@
 import { type NamespaceDump, withKernelParts } from '@portolan/dump';
 import type { Id, Node, Snapshot } from '@portolan/model';
-import { dockerState, swarmOfSnapshot } from '@portolan/swarm';
+import { dockerState, type ExpectedNamespace, objectKey, swarmOfSnapshot } from '@portolan/swarm';
 import { CommandFailure, exitCodes } from '../failure.js';
 import type { Compiled } from './compiled.js';
 import { dockerScript } from './docker-script.js';
 
-/** What Docker 20.10 would program for the same networks, services, endpoints and addresses. */
+/** What Docker 20.10 would program on a new node for the same networks, services, endpoints and addresses. */
 export function compileDocker(snapshot: Snapshot, nodeId: Id): Compiled {
-  const namespaces = dockerState(swarmOfSnapshot(snapshot), nodeId);
+  const namespaces = dockerState(swarmOfSnapshot(snapshot), nodeId).map((expected) => ({ ...expected, dump: ofNewNode(expected) }));
   const dumps = new Map<string, NamespaceDump>();
   for (const { name, dump } of namespaces) {
     // Docker cuts the names of sandboxes: what is one namespace to it cannot be told apart.
@@ -28,6 +28,16 @@ export function compileDocker(snapshot: Snapshot, nodeId: Id): Compiled {
     },
     dumps: () => dumps,
     commands: () => dockerScript(titleOf(snapshot, node), dumps),
+  };
+}
+
+/** Without what may be left from before: rules and settings for published ports where there are none (any more). */
+function ofNewNode({ dump, optional }: ExpectedNamespace): NamespaceDump {
+  return {
+    ...dump,
+    chains: dump.chains.filter((chain) => !optional.has(objectKey({ kind: 'chain', chain }))),
+    rules: dump.rules.filter((rule) => !optional.has(objectKey({ kind: 'rule', rule }))),
+    sysctls: Object.fromEntries(Object.entries(dump.sysctls).filter(([name, value]) => !optional.has(objectKey({ kind: 'sysctl', name, value })))),
   };
 }
 

@@ -64,6 +64,7 @@ function scriptOf(state: NodeState, batches: readonly Batch[], layout: Layout, n
     `${state.objects.length} objects, hash ${state.hash}.`,
   );
   script.command('set -eu');
+  script.loadIpvs(state.objects.flatMap(({ body }) => (body.kind === 'virtual-server' ? [body.scheduler] : [])));
   attachEndpoints(state, names, script);
   for (const { tool, space, text, goesOn } of batches) {
     const lines = text.split('\n').filter((line) => line !== '');

@@ -11,6 +11,12 @@ export class Script {
     this.blocks.push(lines.join('\n'));
   }
 
+  /** IPVS and its settings are there once its modules are loaded; a kernel that has them built in, has none to load. */
+  loadIpvs(schedulers: Iterable<string>): void {
+    const names = [...new Set(schedulers)].sort().map((scheduler) => `ip_vs_${scheduler}`);
+    if (names.length > 0) this.command(`modprobe -qa ip_vs ${names.join(' ')} xt_ipvs nf_conntrack || true`);
+  }
+
   /** Runs the command where `path` leads (undefined: on the host) with these lines on standard input; nothing when there are none. */
   feed(path: string | undefined, command: string, lines: readonly string[], goesOn = false): void {
     if (lines.length === 0) return;
