@@ -1,10 +1,14 @@
 import type { ObservedObject } from '@portolan/node-state';
 
-/** The names that lead to a VIP of which the data path is not there, in words. `vips`: `NETWORK ADDRESS` of what is, or was, a VIP. */
+/**
+ * The names that lead to a VIP of which the data path is not there, in words. `vips`: `NETWORK ADDRESS` of what is, or was, a VIP. `tampered`: keys of what somebody
+ * else may have taken away, which nobody is to blame for.
+ */
 export function brokenNames(
   objects: ReadonlyMap<string, ObservedObject>,
   names: ReadonlyMap<string, ObservedObject>,
   vips: ReadonlySet<string>,
+  tampered: ReadonlySet<string>,
 ): ReadonlySet<string> {
   const broken = new Set<string>();
   if (names.size === 0) return broken;
@@ -19,7 +23,10 @@ export function brokenNames(
     for (const address of body.addresses) {
       if (!vips.has(`${body.network} ${address}`)) continue;
       const mark = marks.get(address);
-      if (mark === undefined || !servers.has(mark)) broken.add(`${key} to ${address}`);
+      const isTaken = [...tampered].some(
+        (one) => one.endsWith(`/input/${address}`) || (mark !== undefined && one === `virtual-server/${mark.replace(' ', '/')}`),
+      );
+      if (!isTaken && (mark === undefined || !servers.has(mark))) broken.add(`${key} to ${address}`);
     }
   }
   return broken;

@@ -19,11 +19,6 @@ export const faultKinds = [
   'namespaces',
   'late-report',
 ] as const;
-/**
- * Not drawn by seeds, for the control plane does not withstand it yet: a report that is overtaken by a newer one takes the place of that, and
- * nobody says it again. `--with late-report` shows it.
- */
-export const unwithstood: ReadonlySet<string> = new Set(['late-report']);
 export type FaultKind = (typeof faultKinds)[number];
 
 /** Decides what goes wrong. Nothing does any more once `isOver` is set. */

@@ -30,7 +30,10 @@ export function kernelOf(host: SimulatedHost, process: SimulatedProcess): Kernel
     host.kernel.onBatch = exitCodeOf;
     const [applied] = await host.kernel.apply([batch]);
     if (applied === undefined) throw new Error('the fake kernel answered nothing');
-    if (applied.exitCode === 0) host.noteOrigins(batch.keys);
+    if (applied.exitCode === 0) {
+      host.noteOrigins(batch.keys);
+      for (const key of batch.keys) host.tamperedWith.delete(key);
+    }
     for (const name of host.brokenNames()) {
       if (!before.has(name)) world.truth.refute('a name never comes before its data path', `${process.name}: after ${batch.tool} in ${batch.space}, ${name}`);
     }
@@ -47,7 +50,10 @@ export function kernelOf(host: SimulatedHost, process: SimulatedProcess): Kernel
       process.call('kernel.observe', look, async () => {
         const observation = await host.kernel.observe(request);
         const { desired } = host;
-        if (desired !== undefined && host.holds(desired.state)) world.truth.reached(host.name, desired.state.hash);
+        if (desired !== undefined && host.holds(desired.state)) {
+          world.truth.reached(host.name, desired.state.hash);
+          host.noteReached(desired);
+        }
         const foreign = [...host.foreign.keys()].filter((key) => key.includes('/own:')).map((text) => ({ space: 'host' as const, text }));
         return host.observed({ ...observation, foreign: [...observation.foreign, ...foreign] });
       }),

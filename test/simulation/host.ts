@@ -31,8 +31,8 @@ export class SimulatedHost {
   readonly tamperedWith = new Set<string>();
   /** State that batches mean now. */
   desired: DesiredState | undefined;
-  /** Of what is in the kernel: why it was made. */
-  readonly origins = new Map<string, Origin>();
+  /** Of what is in the kernel: why it was made, and for which node; what an earlier node of that name left behind is nobody's. */
+  readonly origins = new Map<string, { readonly nodeId: Id; readonly origin: Origin }>();
   process: SimulatedProcess | undefined;
   agent: Agent | undefined;
   /** Milliseconds that its time of day is wrong by. */
@@ -40,6 +40,7 @@ export class SimulatedHost {
   /** Until when it cannot reach the control planes, Redis, etcd and the other hosts. */
   readonly cutOff = { plane: 0, redis: 0, etcd: 0, hosts: 0 };
   #starts = 0;
+  #reached: DesiredState | undefined;
   readonly #listeners = new Set<(event: KernelEvent) => void>();
 
   constructor(
@@ -158,27 +159,35 @@ export class SimulatedHost {
 
   /** After a batch: notes why each object is there. */
   noteOrigins(keys: readonly string[]): void {
-    const wanted = new Map(this.desired?.state.objects.map((object) => [object.key, object]));
+    const { desired } = this;
+    const wanted = new Map(desired?.state.objects.map((object) => [object.key, object]));
     for (const key of keys) {
       const object = wanted.get(key);
-      if (object === undefined) this.origins.delete(key);
-      else this.origins.set(key, object.origin);
+      if (object === undefined || desired === undefined) this.origins.delete(key);
+      else this.origins.set(key, { nodeId: desired.nodeId, origin: object.origin });
     }
   }
 
-  /** Values that objects in the kernel have, and for whom. */
-  holdings(): ReadonlyMap<string, string> {
+  /** All that this state wants is there for its node, whichever node it was made for. */
+  noteReached(desired: DesiredState): void {
+    if (this.#reached === desired) return;
+    this.#reached = desired;
+    this.noteOrigins(desired.state.objects.map(({ key }) => key));
+  }
+
+  /** Values that objects in the kernel have that were made for this node, and for whom. */
+  holdings(nodeId: Id): ReadonlyMap<string, string> {
     const held = new Map<string, string>();
     for (const [key, { space, body }] of this.kernel.objects) {
-      const origin = this.origins.get(key);
-      if (origin === undefined || body === undefined) continue;
-      for (const [value, owner] of holdingsOf({ space, body }, origin)) held.set(value, owner);
+      const made = this.origins.get(key);
+      if (made?.nodeId !== nodeId || body === undefined) continue;
+      for (const [value, owner] of holdingsOf({ space, body }, made.origin)) held.set(value, owner);
     }
     return held;
   }
 
   brokenNames(): ReadonlySet<string> {
-    return this.desired === undefined ? new Set() : brokenNames(this.kernel.objects, this.names.objects, this.world.vips);
+    return this.desired === undefined ? new Set() : brokenNames(this.kernel.objects, this.names.objects, this.world.vips, this.tamperedWith);
   }
 
   /** Everything of ours that is there, names included. */

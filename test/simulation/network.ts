@@ -1,7 +1,7 @@
 import { PortolanError, portolanError } from '@portolan/model';
 import { type DesiredState, PROTOCOL_VERSION, type Report, type ReportAnswer } from '@portolan/protocol';
 import type { ControlPlane, StateAnswer } from '../../apps/agent/src/control-plane.js';
-import { desiredNodeState } from '../../apps/control-plane/src/application/nodes.js';
+import { handedState } from '../../apps/control-plane/src/application/handed-state.js';
 import { objectNamed } from '../../apps/control-plane/src/application/objects.js';
 import { takeReport } from '../../apps/control-plane/src/application/reports.js';
 import { progressOf } from '../../apps/control-plane/src/application/status.js';
@@ -48,7 +48,7 @@ export class SimulatedNetwork {
     if (progress !== undefined && progress.generation > 0 && progress.stateHash === knownHash) {
       return { kind: 'same', generation: progress.generation, revision: progress.computedRevision };
     }
-    const { state, generation, revision } = await desiredNodeState(ctx, snapshot, name);
+    const { state, generation, revision } = await handedState(ctx, snapshot, node);
     return { kind: 'state', desired: { protocol: PROTOCOL_VERSION, nodeId: node.id, generation, revision, state } };
   }
 

@@ -146,7 +146,6 @@ function storeOf(world: World, process: SimulatedProcess): IntentStore {
     commit: (cluster, note, edit) =>
       call(`store.commit ${note.actor}: ${note.summary}`, async () => {
         const before = await inner.snapshot(cluster);
-        const progress = await inner.progress(before.cluster.id);
         const isRetried = faults.happens('store-failure', 0.1);
         const committed = await inner.commit(cluster, note, (snapshot, settled) => {
           // A serialisation failure: the first answer of the edit comes to nothing.
@@ -155,8 +154,7 @@ function storeOf(world: World, process: SimulatedProcess): IntentStore {
           return planted.edited?.(snapshot, after) ?? after;
         });
         if (committed.changed) {
-          const reported = new Set(progress.filter(({ lastReportAt }) => lastReportAt !== null).map(({ nodeId }) => nodeId));
-          truth.committed(before, committed.snapshot, world.hosts, (id) => reported.has(id));
+          truth.committed(before, committed.snapshot, world.hosts);
           world.committed(before, committed.snapshot);
         }
         return committed;

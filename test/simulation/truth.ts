@@ -23,9 +23,6 @@ export class Truth {
   readonly #computed = new Map<Id, ComputedNode>();
   readonly #accepted = new Map<string, { readonly nodeId: Id; readonly generation: number }>();
   readonly #reached = new Map<string, Set<string>>();
-  /** Revision by which a node had reported, and by which a value had been given up. */
-  readonly #firstSeen = new Map<Id, number>();
-  readonly #givenUp = new Map<string, number>();
   readonly #publishedJobs = new Set<string>();
   first: Violation | undefined;
 
@@ -98,15 +95,13 @@ export class Truth {
   }
 
   /** Looks at a new snapshot: nothing is held twice, and nothing is given to somebody for whom another one's kernel objects are still there. */
-  committed(before: Snapshot, after: Snapshot, hosts: readonly SimulatedHost[], hasReported: (nodeId: Id) => boolean): void {
+  committed(before: Snapshot, after: Snapshot, hosts: readonly SimulatedHost[]): void {
     if (after.cluster.revision !== before.cluster.revision + 1) {
       this.refute('revisions have no gaps', `${before.cluster.revision} was followed by ${after.cluster.revision}`);
     }
     const { revision } = after.cluster;
     const held = this.#claimsOf(before);
     const claims = this.#claimsOf(after);
-    for (const { id } of after.nodes.values()) if (hasReported(id) && !this.#firstSeen.has(id)) this.#firstSeen.set(id, revision);
-    for (const [value, owner] of held) if (claims.get(value) !== owner) this.#givenUp.set(value, revision);
     refuteOverlaps(this, after);
     const given = [...claims].filter(([value, owner]) => held.get(value) !== owner);
     if (given.length === 0) return;
@@ -114,12 +109,10 @@ export class Truth {
     for (const host of hosts) {
       const nodeId = members.get(host.name);
       if (nodeId === undefined || host.desired?.nodeId !== nodeId) continue;
-      const kept = host.holdings();
+      const kept = host.holdings(nodeId);
       for (const [value, owner] of given) {
         const other = kept.get(value);
-        // What was given up before a node reported for the first time counts as held by others alone, although it may have been told of it.
-        const isKnown = (this.#firstSeen.get(nodeId) ?? Number.POSITIVE_INFINITY) < (this.#givenUp.get(value) ?? 0);
-        if (other !== undefined && other !== owner && isKnown) {
+        if (other !== undefined && other !== owner) {
           this.refute(
             'nothing is given again while a node holds it',
             `${value} was given to ${owner} at revision ${revision}, but the kernel of ${host.name} has it for ${other}`,

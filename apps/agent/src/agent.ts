@@ -11,6 +11,7 @@ import type { Agent, AgentConfig, AgentPorts, AgentStatus } from './ports.js';
 import { watchPresence } from './presence.js';
 import { type Reading, type Reconciled, reconcile } from './reconcile.js';
 import { reportOf } from './report.js';
+import { reportNumbers } from './report-numbers.js';
 import { reporter } from './reporter.js';
 import { logRun } from './run-log.js';
 import { type Run, singleFlight } from './single-flight.js';
@@ -72,6 +73,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   const closers: (() => Promise<void>)[] = [];
 
   const reports = reporter({
+    numbers: reportNumbers(() => source),
     controlPlane: { sendReport: (report) => controlPlane.sendReport(reportForProtocol(report, source.protocol)) },
     clock,
     log,
@@ -184,6 +186,14 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       await source.noteApplied(desired, waiting);
     } catch (error) {
       log.warn({ err: error, generation: desired.generation }, 'what was applied is not noted on disk');
+    }
+  }
+
+  async function noteStart(): Promise<void> {
+    try {
+      await source.begin(clock.today());
+    } catch (error) {
+      log.warn({ err: error }, 'that the agent started is not noted on disk');
     }
   }
 
@@ -333,6 +343,7 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
           onChange: () => void flight.poke('kernel'),
         });
       }
+      await noteStart();
       void flight.poke('start');
       const stopDoubting = watchDoubts({ kernel, clock, log, isBusy: () => isAtWork, onDoubt: () => void flight.poke('doubt') });
       closers.push(async () => stopDoubting());

@@ -2,7 +2,7 @@ import { portolanError } from '@portolan/model';
 import { type NodeState, stateAfter } from '@portolan/node-state';
 import { type DesiredState, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, type SyncHint } from '@portolan/protocol';
 import type { ControlPlane } from './control-plane.js';
-import { type AppliedLedger, isWholeState, type Ledger, type LedgerFile } from './ledger.js';
+import { type AppliedLedger, emptyLedger, isWholeState, type Ledger, type LedgerFile } from './ledger.js';
 
 /** What one look for a newer state gave. */
 export interface Look {
@@ -19,6 +19,10 @@ export interface DesiredSource {
   readonly ledger: Ledger;
   /** Version of the protocol that the control plane answered its last question with; before the first, that of the state in the ledger. */
   readonly protocol: number;
+  /** Notes that the agent starts, by a number that is larger than those of its starts before, and than `least`. It counts even where it cannot be noted. */
+  begin(least: number): Promise<void>;
+  /** Starts are counted from here on: somebody else has said a larger number. It is noted with what is noted next. */
+  beginAfter(start: number): void;
   /**
    * Asks the control plane, unless the hint brings what leads from the held state to a newer one. Without a usable answer the state of
    * the ledger stays.
@@ -74,7 +78,7 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
   let ledger = await file.read();
   // A folder that was copied from another node says nothing about this one.
   if (ledger.desired !== undefined && (ledger.desired.state.cluster !== identity.cluster || ledger.desired.state.node !== identity.node)) {
-    ledger = { desired: undefined, applied: undefined, retiring: {} };
+    ledger = emptyLedger;
   }
   let protocol = ledger.desired?.protocol ?? PROTOCOL_VERSION;
 
@@ -88,7 +92,7 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
         fix: 'Make room on the disk of PORTOLAN_STATE_DIR; the agent tries again by itself.',
       });
     }
-    ledger = next;
+    ledger = { ...next, start: ledger.start };
   }
 
   async function accept(desired: DesiredState): Promise<boolean> {
@@ -129,6 +133,13 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
   }
 
   return {
+    begin: async (least) => {
+      ledger = { ...ledger, start: Math.max(ledger.start + 1, least) };
+      await keep(ledger);
+    },
+    beginAfter: (start) => {
+      ledger = { ...ledger, start: start + 1 };
+    },
     get ledger() {
       return ledger;
     },

@@ -18,6 +18,8 @@ export interface Ledger {
   readonly applied: AppliedLedger | undefined;
   /** Endpoints of earlier states whose namespaces may still hold something of ours. */
   readonly retiring: NodeState['endpoints'];
+  /** Number of the agent's last start, which orders its reports (`ReportOrder`); 0 before the first. */
+  readonly start: number;
 }
 
 export interface LedgerFile {
@@ -26,7 +28,7 @@ export interface LedgerFile {
   write(ledger: Ledger): Promise<void>;
 }
 
-export const emptyLedger: Ledger = { desired: undefined, applied: undefined, retiring: {} };
+export const emptyLedger: Ledger = { desired: undefined, applied: undefined, retiring: {}, start: 0 };
 
 const FORMAT = 2;
 /** Format 1 knew nothing of what was applied. */
@@ -45,9 +47,9 @@ export function isWholeState(state: NodeState): boolean {
 function parseLedger(text: string): Ledger {
   const document: unknown = JSON.parse(text);
   if (typeof document !== 'object' || document === null || !('format' in document) || !readableFormats.has(document.format)) throw new Error('unknown format');
-  const { desired, applied, retiring } = document as Partial<Ledger>;
+  const { desired, applied, retiring, start } = document as Partial<Ledger>;
   if (desired !== undefined && !isWholeState(desired.state)) throw new Error('the hash of the state is wrong');
-  return { desired, applied, retiring: retiring ?? {} };
+  return { desired, applied, retiring: retiring ?? {}, start: start ?? 0 };
 }
 
 /** The ledger in one file. `onDamage` is told of one that cannot be read; it counts as empty then. */
@@ -67,8 +69,8 @@ export function ledgerFile(path: string, onDamage: (error: unknown) => void): Le
         return emptyLedger;
       }
     },
-    write: async ({ desired, applied, retiring }) => {
-      await writeDurably(path, JSON.stringify({ format: FORMAT, desired, applied, retiring }));
+    write: async ({ desired, applied, retiring, start }) => {
+      await writeDurably(path, JSON.stringify({ format: FORMAT, desired, applied, retiring, start }));
     },
   };
 }

@@ -1,11 +1,13 @@
-import { PortolanError } from '@portolan/model';
+import { PortolanError, portolanError } from '@portolan/model';
 import type { Report, ReportAnswer } from '@portolan/protocol';
 import { backOff, type Clock } from './clock.js';
 import type { ControlPlane } from './control-plane.js';
 import type { Log } from './log.js';
+import type { ReportNumbers } from './report-numbers.js';
 
 export interface ReporterOptions {
   readonly controlPlane: Pick<ControlPlane, 'sendReport'>;
+  readonly numbers: ReportNumbers;
   readonly clock: Clock;
   readonly log: Log;
   readonly retryFirst: number;
@@ -34,7 +36,7 @@ function replacing(older: Report | undefined, newer: Report): Report {
  * Delivers reports one at a time. The observed objects are left out when the control plane has taken those of the same
  * hash before, and sent again when it asks for them.
  */
-export function reporter({ controlPlane, clock, log, retryFirst, retryLast, onAnswer, onOutcome }: ReporterOptions): Reporter {
+export function reporter({ controlPlane, numbers, clock, log, retryFirst, retryLast, onAnswer, onOutcome }: ReporterOptions): Reporter {
   let next: Report | undefined;
   let current: Promise<void> | undefined;
   let cancelTimer: () => void = () => undefined;
@@ -42,9 +44,20 @@ export function reporter({ controlPlane, clock, log, retryFirst, retryLast, onAn
   let failures = 0;
   let stopped = false;
 
+  /** With an order of its own each time it is sent, so that of two copies the later one counts. */
+  async function taken(report: Report): Promise<ReportAnswer> {
+    const answer = await controlPlane.sendReport({ ...report, order: numbers.next() });
+    if (answer.overtakenBy === undefined) return answer;
+    log.info({ latest: answer.overtakenBy }, 'the control plane holds a later report than those of this start; they are counted on from there');
+    numbers.goOnAfter(answer.overtakenBy);
+    const again = await controlPlane.sendReport({ ...report, order: numbers.next() });
+    if (again.overtakenBy === undefined) return again;
+    throw portolanError('store-unavailable', '', 'another agent reports for this node at the same time', { fix: 'Stop one of the two.' });
+  }
+
   async function send(report: Report): Promise<ReportAnswer> {
     const { objects, ...observed } = report.observed;
-    const answer = await controlPlane.sendReport(heldHash === observed.hash ? { ...report, observed } : report);
+    const answer = await taken(heldHash === observed.hash ? { ...report, observed } : report);
     if (!answer.wantsObjects || heldHash !== observed.hash || objects === undefined) {
       heldHash = answer.wantsObjects ? undefined : observed.hash;
       return answer;

@@ -54,6 +54,7 @@ describe('ledger', () => {
         desired: { protocol: PROTOCOL_VERSION, nodeId: 'n1', generation: 2, revision: 3, state: stateWith('a') },
         applied: { generation: 1, revision: 2, hashes: { 'namespace/own:1-net': 'a' } },
         retiring: stateWith('b').endpoints,
+        start: 1_800_000_000_000,
       };
       await file.write(ledger);
       expect(await file.read()).toEqual(ledger);

@@ -167,11 +167,24 @@ export type Signals = Static<typeof SignalsSchema>;
 
 export const noSignals: Signals = { health: {}, reachable: {}, connections: {} };
 
+/**
+ * Tells which of two reports of a node is the newer one: `start` decides, then `count`. `start` grows with each start of an agent, also where its disk or its
+ * clock was lost: it is a time of day in milliseconds since 1970 where nothing says otherwise. `count` numbers what one start says, from 1.
+ */
+export const ReportOrderSchema = Type.Object({ start: Type.Integer({ minimum: 0 }), count: Type.Integer({ minimum: 1 }) }, closed);
+export type ReportOrder = Static<typeof ReportOrderSchema>;
+
+export function isLater(one: ReportOrder, other: ReportOrder): boolean {
+  return one.start === other.start ? one.count > other.count : one.start > other.start;
+}
+
 /** What an agent says after each run of its loop in which something changed or was asked for. */
 export const ReportSchema = Type.Object(
   {
     protocol: Type.Integer(),
     agentVersion: Type.String(),
+    /** Since protocol 4. A report that is not later than one that was taken is not taken. One without is always taken. */
+    order: Type.Optional(ReportOrderSchema),
     /** Job that asked for it, if one did. */
     jobId: Type.Optional(Type.String()),
     generation: Type.Integer({ minimum: 0 }),
@@ -237,4 +250,9 @@ export interface ReportAnswer {
   readonly generation: number;
   /** True when the control plane does not hold the observed objects of this hash: send them next time. */
   readonly wantsObjects: boolean;
+  /**
+   * There is a later report of the node, so this one was not taken. Who said it last and is told so says it again, with a later `start`
+   * than this one. Control planes say it since protocol 4.
+   */
+  readonly overtakenBy?: ReportOrder;
 }

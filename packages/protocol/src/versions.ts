@@ -15,7 +15,7 @@ export function stateForProtocol(state: NodeState, protocol: number): NodeState 
 /** The report as a control plane of that version takes it: without what the version does not know. */
 export function reportForProtocol(report: Report, protocol: number): Report {
   if (protocol >= 4) return report;
-  const { drift: _drift, errors, signals, ...rest } = report;
+  const { drift: _drift, order: _order, errors, signals, ...rest } = report;
   const { vips: _vips, ...seen } = signals;
   return { ...rest, protocol, errors: errors.map(({ command: _command, ...error }) => error), signals: seen };
 }

@@ -56,6 +56,7 @@ describe('reports', () => {
   const full: Report = {
     ...applied,
     protocol: 4,
+    order: { start: 1_800_000_000_000, count: 7 },
     errors: [{ code: 'apply-failed', message: 'm', fix: 'f', key: 'k', command: { command: 'ip -batch -', exitCode: 1, stderr: 'no' } }],
     signals: { ...noSignals, underlayMtu: 1500, vips: { 's/n/80': { revision: 3, answers: true } } },
     drift: { open: [{ key: 'k', kind: 'missing', reason: 'r', since: '2026-11-26T00:00:00.000Z' }], repaired: [] },
@@ -86,6 +87,8 @@ describe('reports', () => {
     const [open] = full.drift?.open ?? [];
     const others: readonly object[] = [
       { ...full, ...strange },
+      { ...full, order: { start: 1, count: 1, ...strange } },
+      { ...full, order: { start: 1, count: 0 } },
       { ...full, steps: [{ ...step, ...strange }] },
       { ...full, commands: [{ ...command, ...strange }] },
       { ...full, errors: [{ ...error, ...strange }] },

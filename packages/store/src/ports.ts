@@ -2,7 +2,7 @@ import type { RegistryEntry, RegistryView } from '@portolan/flannel';
 import type { Change, Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
 import type { NodeState, ObservedObject, StateDelta } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
-import type { Drift, Liveness, Report, Signals, SyncHint } from '@portolan/protocol';
+import type { Drift, Liveness, Report, ReportOrder, Signals, SyncHint } from '@portolan/protocol';
 import type { Changeset, ChangesetStatus, NewChangeset, Rollout } from './changesets.js';
 
 /** Who changed what, for the audit trail. */
@@ -18,6 +18,8 @@ export interface ChangeNote {
    * that version, and with `rollout-in-progress` when another one is under way.
    */
   readonly changeset?: { readonly id: string; readonly version: number; readonly status: ChangesetStatus; readonly rollout: Rollout | null } | undefined;
+  /** The report that the change follows from: nothing is changed when a later one of the node was saved. */
+  readonly report?: { readonly nodeId: Id; readonly order: ReportOrder } | undefined;
 }
 
 export interface Committed {
@@ -57,6 +59,10 @@ export interface NodeProgress {
   /** Newest revision that the node has applied. */
   readonly appliedRevision: number;
   readonly lastReportAt: string | null;
+  /** Of the latest report that had one; null before. */
+  readonly reportOrder: ReportOrder | null;
+  /** Revision of the cluster when the node was about to be given its first state; null before. Its state is none of before that. */
+  readonly handedRevision: number | null;
   readonly lastStatus: 'applied' | 'failed' | null;
   readonly lastErrors: Report['errors'];
   /** Reports with status failed since the last applied one, and the time of the first of them; 0 and null when there is none. */
@@ -160,8 +166,8 @@ export interface IntentStore {
   snapshot(cluster: string): Promise<Snapshot>;
   /**
    * The only way to change intent. Serialised for each cluster (row lock), so `edit` sees the newest snapshot; it is
-   * pure and may run again after a serialisation conflict. `settledRevision` is the least appliedRevision of the nodes that
-   * ever reported, and the cluster's revision when there are none: what was given up till then is held by nobody. Writes exactly the difference, the revision, the audit
+   * pure and may run again after a serialisation conflict. `settledRevision` is the least settled revision (`settledRevisionOf`) of the nodes, and
+   * the cluster's revision when there are none: what was given up till then is held by nobody. Writes exactly the difference, the revision, the audit
    * rows; all or nothing. What `edit` throws is passed on and nothing is written. The database's own constraints
    * answer with the codes of the model (`address-taken`, `vni-taken`, `mark-taken`, `port-taken`, `duplicate-name`,
    * `subnet-overlap`) even where the edit did not see it.
@@ -193,7 +199,13 @@ export interface IntentStore {
   /** Progress of every node of the cluster that has any, or of one node alone. */
   progress(cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]>;
   /**
-   * Stores a report with its drift, and closes its jobs. An applied one moves appliedRevision: to computedRevision when its hash is that of the
+   * The node is about to be given its first state: it may hold from now on what is given up from now on, also before it reports. Answers with the revision
+   * of the cluster at this moment, or when it was first noted. What was given up till then may be somebody else's, so the node must not be given a state that
+   * is older. One after the other with commits. Fails with `not-found`.
+   */
+  noteHanded(nodeId: Id): Promise<number>;
+  /**
+   * Stores a report with its drift, and closes its jobs. One that is not later than the latest one of the node changes nothing; the answer has the order of that. An applied one moves appliedRevision: to computedRevision when its hash is that of the
    * newest state, else to the revision that first gave its generation; never back. Fails with `not-found`.
    */
   saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { IntentStore, OutboxMessage } from '../src/ports.js';
-import { idOf, newCluster, note, planTo, remove, reportOn, stateOf } from './fixtures/intent.js';
+import { idOf, newCluster, note, planTo, put, remove, reportOn, stateOf } from './fixtures/intent.js';
 import { all, n1, n2, web1 } from './fixtures/small-cluster.js';
 import type { StoreUnderTest } from './intent.contract.js';
 
@@ -175,6 +175,76 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
 
       it('a report of an unknown node is refused', async () => {
         await expect(store.saveReport(idOf('gone'), reportOn(first, 1))).rejects.toMatchObject({ code: 'not-found' });
+      });
+
+      it('a report that is not later than the latest one changes nothing, whatever it says', async () => {
+        await save(1, first);
+        const at = (start: number, count: number, fields: Parameters<typeof reportOn>[2] = {}) =>
+          store.saveReport(n1.id, reportOn(first, 1, { order: { start, count }, ...fields }));
+        expect(await at(1_800_000_000_000, 2, { facts: { kernel: 'new' } })).toMatchObject({
+          reportOrder: { start: 1_800_000_000_000, count: 2 },
+          lastStatus: 'applied',
+        });
+        const failed = { status: 'failed', facts: { kernel: 'old' }, observed: { hash: 'old', objects: [], foreign: [] } } as const;
+        for (const [start, count] of [
+          [1_800_000_000_000, 2],
+          [1_800_000_000_000, 1],
+          [1_799_999_999_999, 9],
+        ] as const) {
+          expect(await at(start, count, failed)).toMatchObject({
+            reportOrder: { start: 1_800_000_000_000, count: 2 },
+            lastStatus: 'applied',
+            failures: 0,
+            facts: { kernel: 'new' },
+          });
+        }
+        expect(await store.observed(n1.id)).toBeNull();
+        expect(await store.jobs(cluster, { limit: 1 })).toMatchObject([{ status: 'applied' }]);
+        expect(await at(1_800_000_000_001, 1, failed)).toMatchObject({ reportOrder: { start: 1_800_000_000_001, count: 1 }, lastStatus: 'failed' });
+      });
+
+      it('a report without an order is always taken, and leaves the order as it is', async () => {
+        await save(1, first);
+        expect(await store.saveReport(n1.id, reportOn(first, 1))).toMatchObject({ reportOrder: null, lastStatus: 'applied' });
+        await store.saveReport(n1.id, reportOn(first, 1, { order: { start: 7, count: 1 } }));
+        expect(await store.saveReport(n1.id, reportOn(first, 1, { status: 'failed' }))).toMatchObject({
+          reportOrder: { start: 7, count: 1 },
+          lastStatus: 'failed',
+        });
+      });
+
+      it('what follows from a report is changed only while no later one is saved', async () => {
+        await store.saveReport(n1.id, reportOn(first, 1, { order: { start: 7, count: 2 } }));
+        const commit = (count: number) => store.commit('a', { ...note, report: { nodeId: n1.id, order: { start: 7, count } } }, remove(web1.id));
+        const { revision } = (await store.snapshot('a')).cluster;
+        expect(await commit(1)).toMatchObject({ changed: false, snapshot: { cluster: { revision } } });
+        expect(await commit(2)).toMatchObject({ changed: true, snapshot: { cluster: { revision: revision + 1 } } });
+      });
+
+      it('a node holds what is given up from the moment on when it is given its first state, until it has applied a newer one', async () => {
+        const settled = async (): Promise<number> => {
+          let seen = -1;
+          await store.commit('a', note, (snapshot, revision) => {
+            seen = revision;
+            return snapshot;
+          });
+          return seen;
+        };
+        const revision = async (): Promise<number> => (await store.snapshot('a')).cluster.revision;
+        const retired = [{ pool: 'mark', networkId: null, value: '9', revision: 1, holder: { kind: 'service', name: 'old', serviceId: null } }] as const;
+        await store.commit('a', note, put({ retired }));
+        const at = await revision();
+        expect(await store.noteHanded(n1.id)).toBe(at);
+        await store.commit('a', note, remove(web1.id));
+        expect(await store.noteHanded(n1.id)).toBe(at);
+        expect(await store.progress(cluster, n1.id)).toMatchObject([{ handedRevision: at, lastReportAt: null }]);
+        expect(await settled()).toBe(at);
+        await save(at + 1, first);
+        await store.saveReport(n1.id, reportOn(first, 1, { status: 'failed' }));
+        expect(await settled()).toBe(at);
+        await store.saveReport(n1.id, reportOn(first, 1));
+        expect(await settled()).toBe(at + 1);
+        await expect(store.noteHanded(idOf('gone'))).rejects.toMatchObject({ code: 'not-found' });
       });
 
       it('jobs are filtered and come in pages', async () => {

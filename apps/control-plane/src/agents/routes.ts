@@ -1,8 +1,8 @@
-import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportSchema, stateForProtocol } from '@portolan/protocol';
+import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportOrderSchema, ReportSchema, stateForProtocol } from '@portolan/protocol';
 import { Type } from 'typebox';
 import { protocolOf } from '../application/agent-protocol.js';
 import type { Context } from '../application/context.js';
-import { desiredNodeState } from '../application/nodes.js';
+import { handedState } from '../application/handed-state.js';
 import { objectNamed } from '../application/objects.js';
 import { takeReport } from '../application/reports.js';
 import { progressOf } from '../application/status.js';
@@ -55,7 +55,7 @@ export function registerAgents(routes: Routes, ctx: Context): void {
             .send();
         }
       }
-      const { state: newest, generation, revision } = await desiredNodeState(ctx, snapshot, node.name);
+      const { state: newest, generation, revision } = await handedState(ctx, snapshot, node);
       const state = stateForProtocol(newest, protocol);
       reply.headers(stateHeadersOf(protocol, state.hash, generation, revision));
       if (tag === `"${state.hash}"`) return reply.code(304).send();
@@ -76,7 +76,10 @@ export function registerAgents(routes: Routes, ctx: Context): void {
         body: ReportSchema,
         consumes: ['application/json'],
         answers: {
-          200: { description: 'Whether there is something newer.', schema: Type.Object({ generation: Type.Integer(), wantsObjects: Type.Boolean() }) },
+          200: {
+            description: 'Whether there is something newer.',
+            schema: Type.Object({ generation: Type.Integer(), wantsObjects: Type.Boolean(), overtakenBy: Type.Optional(ReportOrderSchema) }),
+          },
         },
         errors: ['not-found', 'unknown-field', 'protocol-unsupported'],
       }),

@@ -1,9 +1,8 @@
 import { releaseRetired } from '@portolan/ipam';
 import { type Change, changesOf, portolanError, type Snapshot } from '@portolan/model';
-import type { ChangeNote, Changeset } from '@portolan/store';
+import { type ChangeNote, type Changeset, settledRevisionOf } from '@portolan/store';
 import { type Actor, isObservation } from './actor.js';
 import type { Context } from './context.js';
-import { settledRevisionOf } from './status.js';
 
 export interface Outcome {
   readonly snapshot: Snapshot;
@@ -18,10 +17,10 @@ export type Edit = (snapshot: Snapshot) => Snapshot;
 
 /**
  * Commits an edit and wakes everybody whom it concerns. What people want waits until a rollout is over (`rollout-in-progress`), what is
- * observed does not.
+ * observed does not. With `report`, nothing is done once a later one of its node was saved.
  */
-export async function commitEdit(ctx: Context, actor: Actor, cluster: string, summary: string, edit: Edit): Promise<Outcome> {
-  if (isObservation({ actor: actor.name, from: actor.from })) return committed(ctx, { actor: actor.name, summary }, cluster, edit);
+export async function commitEdit(ctx: Context, actor: Actor, cluster: string, summary: string, edit: Edit, report?: ChangeNote['report']): Promise<Outcome> {
+  if (isObservation({ actor: actor.name, from: actor.from })) return committed(ctx, { actor: actor.name, summary, report }, cluster, edit);
   for (;;) {
     const snapshot = await ctx.store.snapshot(cluster);
     const active = await ctx.store.activeChangeset(snapshot.cluster.id);

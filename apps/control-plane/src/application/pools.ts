@@ -1,7 +1,7 @@
 import { type PoolUsage, poolUsage, releaseRetired } from '@portolan/ipam';
 import type { Id, Snapshot } from '@portolan/model';
+import { settledRevisionOf } from '@portolan/store';
 import type { Context } from './context.js';
-import { settledRevisionOf } from './status.js';
 
 /** The last count of each snapshot, with the revision up to which values had been released for it. */
 const counts = new WeakMap<Snapshot, { readonly settled: number; readonly usages: readonly PoolUsage[] }>();

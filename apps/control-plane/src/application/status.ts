@@ -4,7 +4,7 @@ import type { Context } from './context.js';
 import { type Degradation, degradationOf } from './degraded.js';
 import { objectNamed, objectsOf } from './objects.js';
 
-export interface NodeStatus extends Omit<NodeProgress, 'nodeId' | 'signals'> {
+export interface NodeStatus extends Omit<NodeProgress, 'nodeId' | 'signals' | 'reportOrder' | 'handedRevision'> {
   readonly id: Id;
   readonly name: string;
   /** Whether its agent holds its lease in etcd; null as long as etcd does not say. */
@@ -42,11 +42,6 @@ export async function statusOf(ctx: Context, snapshot: Snapshot): Promise<Cluste
 export async function nodeStatus(ctx: Context, snapshot: Snapshot, name: string): Promise<NodeStatus> {
   const node = objectNamed(snapshot, 'node', name);
   return nodeStatusFrom(ctx, snapshot, node, await progressOf(ctx, snapshot, node.id));
-}
-
-/** What was given up till then is held by nobody: the least applied revision of the nodes that ever reported; the newest where there are none. */
-export function settledRevisionOf({ cluster }: Snapshot, progress: readonly NodeProgress[]): number {
-  return Math.min(cluster.revision, ...progress.filter(({ lastReportAt }) => lastReportAt !== null).map(({ appliedRevision }) => appliedRevision));
 }
 
 /** Undefined before anything was computed for the node. */

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { changesOf, diffSnapshots, emptySnapshotOf, type Id, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
+import { isLater } from '@portolan/protocol';
 import { revisionNotFound } from '../history.js';
 import type { IntentStore, JobRow, OutboxMessage, RevisionRow } from '../ports.js';
+import { settledRevisionOf } from '../settled.js';
 import { memoryChangesets } from './changesets.js';
 import { refuseConflicts } from './conflicts.js';
 import { driftPage } from './drift.js';
@@ -42,6 +44,11 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
     return record;
   };
   const withId = (id: Id): ClusterRecord | undefined => [...clusters.values()].find(({ snapshot }) => snapshot.cluster.id === id);
+  const withNode = (nodeId: Id): Snapshot => {
+    const record = [...clusters.values()].find(({ snapshot }) => snapshot.nodes.has(nodeId));
+    if (record === undefined) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+    return record.snapshot;
+  };
   const historyOf = (nodeId: Id): NodeHistory => {
     const history = histories.get(nodeId) ?? newNodeHistory(nodeId);
     histories.set(nodeId, history);
@@ -86,14 +93,13 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
     async snapshot(cluster) {
       return named(cluster).snapshot;
     },
-    async commit(cluster, { actor, summary, from = null, changeset }, edit) {
+    async commit(cluster, { actor, summary, from = null, changeset, report }, edit) {
       const record = named(cluster);
       const was = record.snapshot;
-      const applied = [...was.nodes.keys()].flatMap((id) => {
-        const progress = histories.get(id)?.progress;
-        return progress === undefined || progress.lastReportAt === null ? [] : [progress.appliedRevision];
-      });
-      const edited = edit(was, applied.length === 0 ? was.cluster.revision : Math.min(...applied));
+      const latest = report === undefined ? undefined : histories.get(report.nodeId)?.progress.reportOrder;
+      if (report !== undefined && latest != null && isLater(latest, report.order)) return { snapshot: was, changed: false };
+      const progress = [...was.nodes.keys()].flatMap((id) => histories.get(id)?.progress ?? []);
+      const edited = edit(was, settledRevisionOf(was, progress));
       const difference = diffSnapshots(was, edited);
       if (isEmptyDifference(difference)) return { snapshot: was, changed: false };
       refuseConflicts(edited);
@@ -150,9 +156,15 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
       const nodes = [...(withId(cluster)?.snapshot.nodes.keys() ?? [])].sort();
       return nodes.filter((id) => nodeId === undefined || id === nodeId).flatMap((id) => histories.get(id)?.progress ?? []);
     },
+    async noteHanded(nodeId) {
+      const snapshot = withNode(nodeId);
+      const history = historyOf(nodeId);
+      const handedRevision = history.progress.handedRevision ?? snapshot.cluster.revision;
+      history.progress = { ...history.progress, handedRevision };
+      return handedRevision;
+    },
     async saveReport(nodeId, report) {
-      const exists = [...clusters.values()].some(({ snapshot }) => snapshot.nodes.has(nodeId));
-      if (!exists) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+      withNode(nodeId);
       return addReport(historyOf(nodeId), report, now());
     },
     async observed(nodeId) {

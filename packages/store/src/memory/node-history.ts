@@ -1,7 +1,7 @@
 import type { Id } from '@portolan/model';
 import type { NodeState } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
-import { noSignals, type Report } from '@portolan/protocol';
+import { isLater, noSignals, type Report } from '@portolan/protocol';
 import { KEPT_JOBS, KEPT_STATES } from '../history.js';
 import type { DriftRow, JobRow, NodeProgress, NodeStateRow, ObservedRow } from '../ports.js';
 import { driftAfter } from './drift.js';
@@ -25,6 +25,8 @@ export function newNodeHistory(nodeId: Id): NodeHistory {
       computedRevision: 0,
       appliedRevision: 0,
       lastReportAt: null,
+      reportOrder: null,
+      handedRevision: null,
       lastStatus: null,
       lastErrors: [],
       failures: 0,
@@ -77,12 +79,15 @@ function jobAfter(job: JobRow, report: Report, kept: Report, now: string): JobRo
 /** Takes in a report. */
 export function addReport(history: NodeHistory, report: Report, now: string): NodeProgress {
   const { observed, ...rest } = report;
+  const { reportOrder } = history.progress;
+  if (report.order !== undefined && reportOrder !== null && !isLater(report.order, reportOrder)) return history.progress;
   const { hash, foreign, objects } = observed;
   const kept: Report = { ...rest, observed: { hash, foreign } };
   history.progress = {
     ...history.progress,
     appliedRevision: appliedRevisionOf(history, report),
     lastReportAt: now,
+    reportOrder: report.order ?? reportOrder,
     lastStatus: report.status,
     lastErrors: report.errors,
     failures: report.status === 'applied' ? 0 : history.progress.failures + 1,

@@ -26,8 +26,11 @@ interface ReadyCommit {
 
 const lockSql = 'SELECT id, revision FROM clusters WHERE name = $1 FOR UPDATE';
 
-/** See IntentStore.commit. A node that never reported an apply holds nothing. */
-const settledSql = 'SELECT min(applied_revision) AS settled FROM node_progress WHERE cluster_id = $1 AND last_report_at IS NOT NULL';
+/** See `settledRevisionOf`. */
+const settledSql = `SELECT min(greatest(applied_revision, handed_revision)) AS settled FROM node_progress
+  WHERE cluster_id = $1 AND (last_report_at IS NOT NULL OR handed_revision IS NOT NULL)`;
+
+const overtakenSql = 'SELECT 1 AS later FROM node_progress WHERE node_id = $1 AND (report_start, report_count) > ($2::bigint, $3::int)';
 
 /** The revision with its changes, in one statement. */
 const noteSql = `WITH moved AS (UPDATE clusters SET revision = $2, settings = coalesce($3::jsonb, settings), flannel = CASE WHEN $8 THEN $9::json ELSE flannel END WHERE id = $1),
@@ -52,6 +55,10 @@ async function writeRevision(
   await transaction.$executeRawUnsafe(noteSql, id, revision, newSettings, note.actor, note.summary, rows, commitId, isNewFlannel, flannel, note.from ?? null);
 }
 
+async function isOvertaken(transaction: Transaction, { nodeId, order: { start, count } }: NonNullable<ChangeNote['report']>): Promise<boolean> {
+  return (await transaction.$queryRawUnsafe<unknown[]>(overtakenSql, nodeId, start, count)).length > 0;
+}
+
 /** One run of the edit under the lock of its cluster, not yet committed. */
 async function applyEdit(
   transaction: Transaction,
@@ -64,6 +71,7 @@ async function applyEdit(
 ): Promise<Committed> {
   const before = snapshots.remembered(cluster, locked.id, locked.revision) ?? (await loadSnapshot(transaction, cluster));
   if (before === undefined) throw clusterNotFound(cluster);
+  if (note.report !== undefined && (await isOvertaken(transaction, note.report))) return { snapshot: before, changed: false };
   // Nothing was given up: then nobody need be asked who still holds it.
   const [row] = before.retired.length === 0 ? [] : await transaction.$queryRawUnsafe<{ settled: number | null }[]>(settledSql, locked.id);
   const settled = row?.settled ?? before.cluster.revision;

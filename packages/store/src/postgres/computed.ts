@@ -124,6 +124,8 @@ export function progressOf(row: NodeProgressRow): NodeProgress {
     computedRevision: row.computedRevision,
     appliedRevision: row.appliedRevision,
     lastReportAt: row.lastReportAt?.toISOString() ?? null,
+    reportOrder: row.reportStart === null || row.reportCount === null ? null : { start: Number(row.reportStart), count: row.reportCount },
+    handedRevision: row.handedRevision,
     lastStatus: row.lastStatus,
     lastErrors: row.lastErrors as unknown as NodeProgress['lastErrors'],
     failures: row.failures,

@@ -11,7 +11,7 @@ import { isOutage } from './failures.js';
 import { jobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
 import { applyMigrations } from './migrate.js';
 import { snapshotAt } from './past.js';
-import { observedRow, saveNodeReport } from './reports.js';
+import { noteHandedState, observedRow, saveNodeReport } from './reports.js';
 import { openSnapshots } from './snapshots.js';
 
 export { openPostgresCredentials } from './credentials.js';
@@ -85,6 +85,7 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
     saveComputed: (cluster, revision, states) => run(() => saveComputedStates(connections, cluster, revision, states)),
     nodeState: (nodeId, generation) => run(() => nodeStateRow(connections, nodeId, generation)),
     progress: (cluster, nodeId) => run(() => progressRows(connections, cluster, nodeId)),
+    noteHanded: (nodeId) => run(() => noteHandedState(connections, nodeId)),
     saveReport: (nodeId, report) => run(() => saveNodeReport(connections, nodeId, report)),
     observed: (nodeId) => run(() => observedRow(connections, nodeId)),
     drift: (cluster, filter) => run(() => driftRows(connections, cluster, filter)),

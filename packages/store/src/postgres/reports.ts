@@ -1,5 +1,5 @@
 import { type Id, portolanError } from '@portolan/model';
-import type { Report } from '@portolan/protocol';
+import { isLater, type Report } from '@portolan/protocol';
 import { KEPT_REPORTS } from '../history.js';
 import type { JobRow, NodeProgress, ObservedRow } from '../ports.js';
 import { progressOf } from './computed.js';
@@ -23,7 +23,7 @@ async function saveObserved(transaction: Transaction, nodeId: Id, { observed }: 
  * state, else the revision that first gave its generation. It never goes back.
  */
 const progressSql = `UPDATE node_progress p SET last_report_at = now(), last_status = $2::report_status, last_errors = $3::json, last_waiting = $4::json,
-  facts = $5::json, signals = $8::json, failures = CASE WHEN $2 = 'applied' THEN 0 ELSE p.failures + 1 END,
+  report_start = coalesce($9::bigint, p.report_start), report_count = coalesce($10::int, p.report_count), facts = $5::json, signals = $8::json, failures = CASE WHEN $2 = 'applied' THEN 0 ELSE p.failures + 1 END,
   failing_since = CASE WHEN $2 = 'applied' THEN NULL ELSE coalesce(p.failing_since, now()) END,
   applied_revision = CASE WHEN $2 = 'applied' THEN greatest(p.applied_revision, CASE WHEN p.state_hash = $6 THEN p.computed_revision
     ELSE (SELECT s.revision FROM node_states s WHERE s.node_id = p.node_id AND s.generation = $7 AND s.hash = $6) END) ELSE p.applied_revision END
@@ -41,16 +41,32 @@ const jobsSql = `UPDATE jobs SET finished_at = now(),
 const pruneSql = `DELETE FROM reports r WHERE r.node_id = $1 AND NOT EXISTS (SELECT FROM jobs j WHERE j.report_id = r.id)
   AND r.id < (SELECT id FROM reports WHERE node_id = $1 ORDER BY id DESC OFFSET ${KEPT_REPORTS - 1} LIMIT 1)`;
 
+/** Makes the row of the node where it is missing, and locks it. */
+const lockSql = `INSERT INTO node_progress (node_id, cluster_id) SELECT id, cluster_id FROM nodes WHERE id = $1
+  ON CONFLICT (node_id) DO UPDATE SET node_id = excluded.node_id RETURNING report_start AS start, report_count AS count`;
+
+/** Commits hold the lock of their cluster from their first statement on, so this waits for the one that is under way. */
+const handedSql = `INSERT INTO node_progress (node_id, cluster_id, handed_revision) SELECT n.id, c.id, c.revision FROM nodes n JOIN clusters c ON c.id = n.cluster_id
+  WHERE n.id = $1 FOR SHARE OF c
+  ON CONFLICT (node_id) DO UPDATE SET handed_revision = coalesce(node_progress.handed_revision, excluded.handed_revision) RETURNING handed_revision AS revision`;
+
+/** See IntentStore.noteHanded. */
+export async function noteHandedState({ prisma }: Connections, nodeId: Id): Promise<number> {
+  const [row] = await prisma.$queryRawUnsafe<{ revision: number }[]>(handedSql, nodeId);
+  if (row === undefined) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+  return row.revision;
+}
+
 /** See IntentStore.saveReport. */
 export async function saveNodeReport(connections: Connections, nodeId: Id, report: Report): Promise<NodeProgress> {
   const { observed, ...rest } = report;
   const body: Report = { ...rest, observed: { hash: observed.hash, foreign: observed.foreign } };
   return connections.transaction(async (transaction) => {
-    const made = await transaction.$executeRawUnsafe(
-      'INSERT INTO node_progress (node_id, cluster_id) SELECT id, cluster_id FROM nodes WHERE id = $1 ON CONFLICT (node_id) DO UPDATE SET node_id = excluded.node_id',
-      nodeId,
-    );
-    if (made === 0) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+    const [latest] = await transaction.$queryRawUnsafe<{ start: bigint | null; count: number | null }[]>(lockSql, nodeId);
+    if (latest === undefined) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+    const order = latest.start === null || latest.count === null ? null : { start: Number(latest.start), count: latest.count };
+    const isLate = report.order !== undefined && order !== null && !isLater(report.order, order);
+    if (isLate) return progressOf(await transaction.nodeProgress.findUniqueOrThrow({ where: { nodeId } }));
     const { id } = await transaction.report.create({ data: { nodeId, body: body as object }, select: { id: true } });
     const { status, errors, waiting, facts, signals, stateHash, generation } = report;
     await transaction.$executeRawUnsafe(
@@ -63,6 +79,8 @@ export async function saveNodeReport(connections: Connections, nodeId: Id, repor
       stateHash,
       generation,
       JSON.stringify(signals),
+      report.order?.start ?? null,
+      report.order?.count ?? null,
     );
     await transaction.$executeRawUnsafe(jobsSql, nodeId, id, generation, status, report.jobId ?? null);
     await saveObserved(transaction, nodeId, report);
