@@ -42,11 +42,10 @@ export async function collectNode(directory: string, { host, netnsDirectory, nod
   if (!/^[^./][^/]*$/.test(node)) throw usageFailure(`"${node}" cannot be part of the name of a file`, 'Name the node with --node.');
   const notes: string[] = [];
   const places = placesIn(netnsDirectory, notes);
-  const files = new Files(directory);
-
   const manager = flagField(info, 'Swarm', 'ControlAvailable');
   const before = await networksOf(engine, notes);
   const cluster = manager ? await clusterOf(engine) : null;
+  const files = new Files(directory);
   for (let i = 0; i < places.length; i += AT_ONCE) {
     const some = places.slice(i, i + AT_ONCE);
     const dumps = await Promise.all(some.map(async (place) => ({ place, ...(await dumpOf(place)) })));
