@@ -4,15 +4,16 @@ import type { Snapshot } from '@portolan/model';
 import { emptySnapshot, largeManifest, seededIds } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 
-/** Bounds are many times what a two-core machine needs: they catch work that grows with the square. */
-describe('10,000 services with 10 endpoints each', () => {
+/** Bounds are many times what a processor needs, in its own time: they catch work that grows with the square, and no neighbours. */
+describe('10,000 services with 10 endpoints each', { timeout: 120_000 }, () => {
   const manifest = largeManifest({ nodes: 500, networks: 100, services: 10_000, endpointsPerService: 10, publishedServices: 1_000 });
   let snapshot: Snapshot = emptySnapshot('large');
 
   function timed<T>(milliseconds: number, run: () => T): T {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const result = run();
-    expect(performance.now() - start).toBeLessThan(milliseconds);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1000).toBeLessThan(milliseconds);
     return result;
   }
 

@@ -149,7 +149,7 @@ describe('kernelEvents and concernsUs', () => {
     // Nothing is read while this thread is busy.
     const lines = Array.from({ length: 40_000 }, (_, i) => `route replace 10.98.${i % 249}.0/24 dev ${i % 2 === 0 ? 'eth0' : 'cni0'}`);
     execFileSync('nsenter', [`--net=${host.host}`, '--', 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
-    await expect.poll(() => lost).toBeGreaterThan(0);
+    await expect.poll(() => lost, { timeout: 20_000 }).toBeGreaterThan(0);
     expect(await noticed('ip link set flannel.1 mtu 1400')).toEqual(['link flannel.1: changed']);
   }, 60_000);
 
