@@ -95,10 +95,29 @@ export function openapiDocument(app: FastifyInstance): Document {
   return app.swagger() as unknown as Document;
 }
 
+interface Promises {
+  readonly document: Document;
+  readonly templates: readonly { readonly template: string; readonly fits: RegExp }[];
+  /** By the schema itself: to compile one takes longer than to answer most requests. */
+  readonly validators: Map<object, ReturnType<typeof Compile>>;
+}
+
+/** What every control plane of this process promises: their routes are the same. */
+let promises: Promises | undefined;
+
+function promisesOf(app: FastifyInstance): Promises {
+  if (promises === undefined) {
+    const document = openapiDocument(app);
+    const templates = Object.keys(document.paths).map((template) => ({ template, fits: new RegExp(`^${template.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`) }));
+    promises = { document, templates, validators: new Map() };
+  }
+  return promises;
+}
+
 function expectPromised(app: FastifyInstance, method: string, url: string, answer: Answer): void {
-  const document = openapiDocument(app);
+  const { document, templates, validators } = promisesOf(app);
   const path = new URL(url, 'http://localhost').pathname;
-  const template = Object.keys(document.paths).find((candidate) => new RegExp(`^${candidate.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`).test(path));
+  const template = templates.find(({ fits }) => fits.test(path))?.template;
   const operation = template === undefined ? undefined : document.paths[template]?.[method.toLowerCase()];
   if (operation === undefined) return;
   const promised = operation.responses[answer.status];
@@ -107,7 +126,9 @@ function expectPromised(app: FastifyInstance, method: string, url: string, answe
   const type = answer.status < 400 ? 'application/json' : 'application/problem+json';
   expect(answer.headers['content-type']).toContain(type);
   const schema = promised?.content?.[type]?.schema ?? {};
-  const [fits, errors] = Compile({ ...schema, components: document.components } as object).Errors(answer.body);
+  const validator = validators.get(schema) ?? Compile({ ...schema, components: document.components } as object);
+  validators.set(schema, validator);
+  const [fits, errors] = validator.Errors(answer.body);
   expect(fits ? [] : errors.map((error) => `${error.instancePath} ${error.message}`), `${method} ${url} answers what its document does not promise`).toEqual(
     [],
   );
