@@ -226,9 +226,9 @@ describe('tasks and services', () => {
       { protocol: 'udp', target: 53, published: 30000, mode: 'ingress' },
     ]);
     expect(web?.networks).toEqual([{ networkId: OVERLAY, aliases: ['site', 'www'] }]);
-    const held = changed('tasks', ([first]) =>
-      merge(first, 'Status', { PortStatus: { Ports: [{ Protocol: 'tcp', TargetPort: 80, PublishedPort: 32768, PublishMode: 'host' }] } }),
-    );
+    // One for IPv4 and one for IPv6.
+    const port = { Protocol: 'tcp', TargetPort: 80, PublishedPort: 32768, PublishMode: 'host' };
+    const held = changed('tasks', ([first]) => merge(first, 'Status', { PortStatus: { Ports: [port, port] } }));
     expect(readSwarm(held).swarm.tasks[0]?.hostPorts).toEqual([{ protocol: 'tcp', target: 80, published: 32768, mode: 'host' }]);
   });
 

@@ -47,8 +47,9 @@ export function macOr(text: string | null | undefined, address: Ipv4): Mac {
   return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text ?? '') ? (text ?? '').toLowerCase() : macOfIpv4(address);
 }
 
+/** Each once: of a port of mode `host` Docker lists one for IPv4 and one for IPv6, which look the same. */
 export function portsOf(ports: readonly EnginePort[] | null | undefined, path: string, complaints: Complaints): readonly SwarmPort[] {
-  return (ports ?? []).flatMap((port, i) => {
+  const read = (ports ?? []).flatMap((port, i) => {
     const protocol = protocolOf(port.Protocol ?? 'tcp');
     const target = port.TargetPort ?? 0;
     const published = port.PublishedPort ?? 0;
@@ -57,6 +58,7 @@ export function portsOf(ports: readonly EnginePort[] | null | undefined, path: s
     else return [{ protocol, target, published, mode: port.PublishMode === 'host' ? 'host' : 'ingress' } as const];
     return [];
   });
+  return [...new Map(read.map((port) => [Object.values(port).join(), port])).values()];
 }
 
 function isPort(value: number): boolean {
