@@ -5,6 +5,7 @@ import type { Bench } from './bench.js';
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   api: async () => (await import('./api.js')).api,
   apply: async () => (await import('./apply.js')).apply,
+  audit: async () => (await import('./audit.js')).audit,
   compute: async () => (await import('./compute.js')).compute,
   converge: async () => (await import('./converge.js')).converge,
   dns: async () => (await import('./dns.js')).dns,
