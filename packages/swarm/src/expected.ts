@@ -29,6 +29,8 @@ export interface ExpectedNamespace {
   readonly optional: ReadonlySet<string>;
   /** Keys of real servers whose weight may be 0 as well as 1: of tasks that leave, to which Docker sends no new connections. */
   readonly draining: ReadonlySet<string>;
+  /** Keys of rules that Docker sometimes leaves twice, the first in its place, where two of its threads take one away and add it again. */
+  readonly repeatable: ReadonlySet<string>;
   /** What each object is for, by its key. */
   readonly origins: ReadonlyMap<string, DockerOrigin>;
 }

@@ -42,6 +42,16 @@ export function dumpFor({ name, role }: ExpectedNamespace, dumps: ReadonlyMap<st
   return [...dumps].find(([other]) => other.split('-')[1] === id)?.[1];
 }
 
+/** Of rules that may be there twice the first alone. */
+export function withoutRepetitions(dump: NamespaceDump, { repeatable }: ExpectedNamespace): NamespaceDump {
+  const seen = new Set<string>();
+  const rules = dump.rules.filter((rule) => {
+    const key = objectKey({ kind: 'rule', rule });
+    return !repeatable.has(key) || (!seen.has(key) && seen.add(key));
+  });
+  return { ...dump, rules };
+}
+
 /**
  * The objects of a namespace as lines in the order of the alphabet, without what Docker or the kernel draws at random, and without what is not Swarm's. It is not
  * the comparison of the audit, so that neither hides a fault of the other; orders within chains are compared apart.

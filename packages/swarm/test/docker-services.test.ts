@@ -105,6 +105,11 @@ describe('published ports', () => {
       '-A FORWARD -j DOCKER-ISOLATION-STAGE-1',
     ]);
   });
+
+  it('come by jumps that Docker may leave twice', () => {
+    const { repeatable } = namespaceOf(swarm, 'node1', 'host');
+    expect([...repeatable]).toEqual(['rule/filter/FORWARD -j DOCKER-USER', 'rule/filter/FORWARD -j DOCKER-INGRESS']);
+  });
 });
 
 describe('a swarm without published ports', () => {

@@ -28,7 +28,7 @@ export function ruleDifferences(expected: ExpectedNamespace, wantedObjects: read
   const wanted = variant
     .filter(isRule)
     .filter(({ object: { rule } }) => !lost.has(`${rule.table} ${rule.chain}`) && !lost.has(`${rule.table} ${rule.target ?? ''}`));
-  const matched = matchRules(wanted, observed);
+  const matched = matchRules(expected, wanted, observed);
   const misplaced = orderDifferences(expected, wanted, matched, observed);
   const swallowers = new Set(misplaced.map(({ before }) => before));
 
@@ -90,8 +90,11 @@ function withRules(difference: Difference, wanted: readonly Wanted[]): Differenc
   return { ...difference, implied };
 }
 
-/** Each wanted rule takes the last of its equals, as in a chain the first one is where a copy does harm. */
-function matchRules(wanted: readonly WantedRule[], observed: NamespaceDump): MatchedRules {
+/**
+ * Each wanted rule takes the last of its equals, as in a chain the first one is where a copy does harm. One that Docker itself leaves twice takes the
+ * first, and the others are no copies.
+ */
+function matchRules({ repeatable }: ExpectedNamespace, wanted: readonly WantedRule[], observed: NamespaceDump): MatchedRules {
   const byText = new Map<string, DumpedRule[]>();
   for (const rule of observed.rules) {
     const text = sameRuleText(rule);
@@ -105,7 +108,8 @@ function matchRules(wanted: readonly WantedRule[], observed: NamespaceDump): Mat
   for (const want of wanted) {
     const text = sameRuleText(want.object.rule);
     texts.add(text);
-    const rule = byText.get(text)?.pop();
+    const equals = byText.get(text);
+    const rule = repeatable.has(want.key) ? equals?.splice(0)[0] : equals?.pop();
     if (rule === undefined) lacking.push(want);
     else found.set(want, rule);
   }

@@ -50,8 +50,9 @@ export function hostPieces(index: SwarmIndex, node: SwarmNode, rosters: readonly
         )),
 
     ...common(...['DOCKER', 'DOCKER-ISOLATION-STAGE-1', 'DOCKER-ISOLATION-STAGE-2', 'DOCKER-USER'].map((name) => chain('filter', name))),
-    ...common(rule('filter', 'FORWARD', '', 'DOCKER-USER')),
-    ...once(chain('filter', 'DOCKER-INGRESS'), rule('filter', 'FORWARD', '', 'DOCKER-INGRESS')),
+    ...common(rule('filter', 'FORWARD', '', 'DOCKER-USER')).map(repeatable),
+    ...once(chain('filter', 'DOCKER-INGRESS')),
+    ...once(rule('filter', 'FORWARD', '', 'DOCKER-INGRESS')).map(repeatable),
     ...common(rule('filter', 'FORWARD', '', 'DOCKER-ISOLATION-STAGE-1'), ...(gateway === null ? [] : gatewayFilter)),
     ...common(rule('filter', 'DOCKER-ISOLATION-STAGE-1', '', 'RETURN'), rule('filter', 'DOCKER-ISOLATION-STAGE-2', '', 'RETURN')),
     ...common(rule('filter', 'DOCKER-USER', '', 'RETURN')),
@@ -60,6 +61,11 @@ export function hostPieces(index: SwarmIndex, node: SwarmNode, rosters: readonly
     ...once(rule('nat', 'DOCKER-INGRESS', '', 'RETURN'), rule('filter', 'DOCKER-INGRESS', '', 'RETURN')),
     ...(gateway === null ? [] : hostPortPieces(gateway, residents)),
   ];
+}
+
+/** Docker moves these jumps to the top for each network that it makes; of two that are made at once both add one (seen on a busy node). */
+function repeatable(jump: Piece): Piece {
+  return { ...jump, repeatable: true };
 }
 
 /** What may pass docker_gwbridge: answers, ports of mode host, and whatever goes out. Those on it do not reach each other. */

@@ -11,6 +11,8 @@ export interface Piece {
   readonly key: string;
   readonly origin: DockerOrigin;
   readonly presence: Presence;
+  /** A rule that may be there twice. */
+  readonly repeatable?: boolean;
 }
 export type Presence = 'required' | 'optional' | 'draining';
 
@@ -95,7 +97,10 @@ interface Draft {
  * A namespace of pieces. Where two are the same object it is there once, except for rules: Docker adds a rule twice where two ports ask for it.
  * What is required once is required.
  */
-export function expectedNamespace(about: Omit<ExpectedNamespace, 'dump' | 'optional' | 'draining' | 'origins'>, pieces: Iterable<Piece>): ExpectedNamespace {
+export function expectedNamespace(
+  about: Omit<ExpectedNamespace, 'dump' | 'optional' | 'draining' | 'repeatable' | 'origins'>,
+  pieces: Iterable<Piece>,
+): ExpectedNamespace {
   const draft: Draft = {
     links: new Map([['lo', { ...LOOPBACK, addresses: [...LOOPBACK.addresses] }]]),
     routes: [],
@@ -109,8 +114,10 @@ export function expectedNamespace(about: Omit<ExpectedNamespace, 'dump' | 'optio
   };
   const optional = new Set<string>();
   const draining = new Set<string>();
+  const repeatable = new Set<string>();
   const origins = new Map<string, DockerOrigin>();
-  for (const { object, key, origin, presence } of pieces) {
+  for (const { object, key, origin, presence, repeatable: repeats } of pieces) {
+    if (repeats === true) repeatable.add(key);
     const isKnown = origins.has(key);
     if (!isKnown || object.kind === 'rule') add(draft, object);
     if (isKnown && presence !== 'required') continue;
@@ -125,7 +132,7 @@ export function expectedNamespace(about: Omit<ExpectedNamespace, 'dump' | 'optio
   }
   const tables = new Set([...draft.rules, ...draft.chains].map(({ table }) => table));
   const builtIn = builtInChains.flatMap(([table, chains]) => (tables.has(table) ? chains.map((name) => ({ table, chain: name, policy: 'ACCEPT' })) : []));
-  return { ...about, dump: { ...draft, links: [...draft.links.values()], chains: [...builtIn, ...draft.chains] }, optional, draining, origins };
+  return { ...about, dump: { ...draft, links: [...draft.links.values()], chains: [...builtIn, ...draft.chains] }, optional, draining, repeatable, origins };
 }
 
 /** A link comes before its addresses and its place on a bridge. */
