@@ -96,7 +96,8 @@ export function sectionsOf(text: string): SectionedText {
   if (rest !== '') refusals.insist(lines.length + 1, `the file ends within the line ${quoted(rest)}`, last);
   const missing = dumpSections.filter((section) => !sections.has(section));
   for (const section of missing) refusals.insist(0, `the section "# ${section}" is missing`, section);
-  if (missing.length > 0 && last !== undefined) {
+  // A section that is not last may be left out on purpose, as that of a tool that is not installed.
+  if (last !== undefined && missing.some((section) => dumpSections.indexOf(section) > dumpSections.indexOf(last))) {
     refusals.insist(lines.length, `the file ends in the section "# ${last}", before all sections are there: more of it may be missing`, last);
   }
   return { sections, refusals };
