@@ -49,6 +49,8 @@ function inUse(expected: ExpectedNamespace, observed: NamespaceDump, { nameOf }:
     return next;
   };
   const named = (link: string | null): string | null => (link === null ? null : nameOf(link));
+  // Most keep their names, and there are many of them.
+  const isNamedSo = (link: string): boolean => nameOf(link) === link;
   const translated = (object: NamespaceObject): NamespaceObject => {
     switch (object.kind) {
       case 'address':
@@ -56,17 +58,19 @@ function inUse(expected: ExpectedNamespace, observed: NamespaceDump, { nameOf }:
       case 'route':
         return { kind: 'route', route: { ...object.route, link: named(object.route.link) } };
       case 'neighbour':
-        return { kind: 'neighbour', neighbour: { ...object.neighbour, link: nameOf(object.neighbour.link) } };
+        return isNamedSo(object.neighbour.link) ? object : { kind: 'neighbour', neighbour: { ...object.neighbour, link: nameOf(object.neighbour.link) } };
       case 'forwarding':
-        return { kind: 'forwarding', forwarding: { ...object.forwarding, link: nameOf(object.forwarding.link) } };
+        return isNamedSo(object.forwarding.link) ? object : { kind: 'forwarding', forwarding: { ...object.forwarding, link: nameOf(object.forwarding.link) } };
       case 'rule': {
         const mark = markOfRule(object.rule);
-        return mark === null ? object : { kind: 'rule', rule: withMark(object.rule, markOf(mark)) };
+        return mark === null || markOf(mark) === mark ? object : { kind: 'rule', rule: withMark(object.rule, markOf(mark)) };
       }
       case 'virtual-server':
         return { kind: 'virtual-server', virtualServer: { ...object.virtualServer, mark: markOf(object.virtualServer.mark) } };
       case 'real-server':
-        return { kind: 'real-server', realServer: { ...object.realServer, mark: markOf(object.realServer.mark) } };
+        return markOf(object.realServer.mark) === object.realServer.mark
+          ? object
+          : { kind: 'real-server', realServer: { ...object.realServer, mark: markOf(object.realServer.mark) } };
       case 'sysctl':
         return { ...object, name: object.name.replace(linkSysctl, (_, family: string, link: string, rest: string) => `${family}${nameOf(link)}${rest}`) };
       case 'link':

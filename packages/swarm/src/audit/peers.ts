@@ -1,7 +1,7 @@
 import type { NamespaceDump } from '@portolan/dump';
 import type { ExpectedNamespace } from '../expected.js';
-import { type NamespaceObject, objectKey, objectsOf } from '../object.js';
-import type { Difference, Wanted } from './difference.js';
+import type { NamespaceObject } from '../object.js';
+import type { Difference, Of, Wanted } from './difference.js';
 import { grouped } from './group.js';
 
 /**
@@ -11,12 +11,12 @@ import { grouped } from './group.js';
 export function peerDifferences(expected: ExpectedNamespace, wanted: readonly Wanted[], observed: NamespaceDump): readonly Difference[] {
   const unknown = new Set(expected.unknownPeers);
   const vtepOf = new Map(observed.forwarding.flatMap(({ mac, vtep }) => (vtep === null ? [] : [[mac, vtep] as const])));
-  const peers = wanted.filter(({ object }) => object.kind === 'neighbour' || object.kind === 'forwarding');
-  const there = grouped(objectsOf(observed).filter(isPeer), objectKey);
+  const peers = wanted.filter(isPeer);
+  const there = grouped(peersOf(observed), peerKey);
   const differences: Difference[] = [];
   for (const want of peers) {
-    const found = there.get(objectKey(want.object)) ?? [];
-    there.delete(objectKey(want.object));
+    const found = there.get(peerKey(want.object)) ?? [];
+    there.delete(peerKey(want.object));
     const right = found.findIndex((object) => isSamePeer(object, want.object));
     const [match] = found.splice(Math.max(0, right), 1);
     const change = { key: want.key, aspect: 'object', expected: want.object } as const;
@@ -32,10 +32,28 @@ export function peerDifferences(expected: ExpectedNamespace, wanted: readonly Wa
   return differences;
 }
 
-/** Docker's peers are on VXLAN devices only. */
-function isPeer(object: NamespaceObject): boolean {
-  if (object.kind === 'neighbour') return object.neighbour.link.startsWith('vxlan');
-  return object.kind === 'forwarding' && object.forwarding.link.startsWith('vxlan');
+type Peer = Of<'neighbour'> | Of<'forwarding'>;
+
+/** Docker's peers are on VXLAN devices only, and permanent. */
+function peersOf({ neighbours, forwarding }: NamespaceDump): readonly Peer[] {
+  const peers: Peer[] = [];
+  for (const neighbour of neighbours) {
+    if (neighbour.state === 'PERMANENT' && neighbour.link.startsWith('vxlan')) peers.push({ kind: 'neighbour', neighbour });
+  }
+  for (const entry of forwarding) {
+    const { vtep, permanent, link } = entry;
+    if (vtep !== null && permanent && link.startsWith('vxlan')) peers.push({ kind: 'forwarding', forwarding: { ...entry, vtep } });
+  }
+  return peers;
+}
+
+function isPeer(want: Wanted): want is Wanted<Peer> {
+  return want.object.kind === 'neighbour' || want.object.kind === 'forwarding';
+}
+
+/** An address has dots and a MAC has colons. */
+function peerKey(peer: Peer): string {
+  return peer.kind === 'neighbour' ? `${peer.neighbour.link} ${peer.neighbour.address}` : `${peer.forwarding.link} ${peer.forwarding.mac}`;
 }
 
 function isSamePeer(a: NamespaceObject, b: NamespaceObject): boolean {
