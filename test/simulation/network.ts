@@ -28,6 +28,8 @@ function asAnswered(error: unknown): unknown {
 
 /** HTTP between agents and control planes. */
 export class SimulatedNetwork {
+  /** Reports that were said, by all agents. */
+  #reports = 0;
   readonly #answers = new Map<string, DesiredState[]>();
 
   constructor(private readonly world: World) {}
@@ -36,8 +38,17 @@ export class SimulatedNetwork {
     return {
       fetchState: async (knownHash) =>
         this.#seen(host, await this.#call(host, process, 'asks for its state', (plane) => this.#stateOf(plane, host.name, knownHash))),
-      sendReport: (report) =>
-        this.#call(host, process, `reports generation ${report.generation} as ${report.status}`, (plane) => this.#take(plane, host.name, report), true),
+      sendReport: (report) => {
+        this.#reports += 1;
+        const said = this.#reports;
+        return this.#call(
+          host,
+          process,
+          `reports generation ${report.generation} as ${report.status}`,
+          (plane) => this.#take(plane, host.name, report, said),
+          true,
+        );
+      },
     };
   }
 
@@ -52,8 +63,15 @@ export class SimulatedNetwork {
     return { kind: 'state', desired: { protocol: PROTOCOL_VERSION, nodeId: node.id, generation, revision, state } };
   }
 
-  async #take({ ctx }: SimulatedPlane, name: string, report: Report): Promise<ReportAnswer> {
-    return takeReport(ctx, await ctx.store.snapshot(this.world.cluster), name, report);
+  async #take({ ctx }: SimulatedPlane, name: string, report: Report, said: number): Promise<ReportAnswer> {
+    const { store, cluster, truth } = this.world;
+    const snapshot = await ctx.store.snapshot(cluster);
+    const { id } = objectNamed(snapshot, 'node', name);
+    truth.said(id, said, report);
+    const answer = await takeReport(ctx, snapshot, name, report);
+    const [progress] = await store.progress(snapshot.cluster.id, id);
+    if (progress !== undefined) truth.reported(name, progress, said);
+    return answer;
   }
 
   /** Now and then an old answer comes again in the place of the new one. */

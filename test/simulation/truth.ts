@@ -1,6 +1,6 @@
 import { type Id, parseCidr, type Snapshot, subnetsOf, subnetsOverlap } from '@portolan/model';
 import type { KernelObject, Origin } from '@portolan/node-state';
-import type { DesiredState } from '@portolan/protocol';
+import type { DesiredState, Report } from '@portolan/protocol';
 import type { ComputedState, NodeProgress, OutboxMessage } from '@portolan/store';
 import type { SimulatedHost } from './host.js';
 import { Violation } from './violation.js';
@@ -23,6 +23,9 @@ export class Truth {
   readonly #computed = new Map<Id, ComputedNode>();
   readonly #accepted = new Map<string, { readonly nodeId: Id; readonly generation: number }>();
   readonly #reached = new Map<string, Set<string>>();
+  /** Of each node: what was said by each report that arrived, and the last one that was answered. */
+  readonly #said = new Map<Id, Map<number, string>>();
+  readonly #latest = new Map<Id, number>();
   readonly #publishedJobs = new Set<string>();
   first: Violation | undefined;
 
@@ -49,6 +52,24 @@ export class Truth {
       node.generations.set(row.stateHash, (node.generations.get(row.stateHash) ?? new Set<number>()).add(row.generation));
       if (row.computedRevision === revision) node.hashes.set(revision, row.stateHash);
     }
+  }
+
+  /** A report reaches a control plane: `said` grows from each report of an agent to its next one. */
+  said(nodeId: Id, said: number, { status, errors, waiting, signals }: Report): void {
+    const known = this.#said.get(nodeId) ?? new Map<number, string>();
+    this.#said.set(nodeId, known.set(said, JSON.stringify([status, errors, waiting, signals])));
+  }
+
+  /** A control plane has answered a report; `progress` is what is known of the node by then. */
+  reported(name: string, { nodeId, lastStatus, lastErrors, lastWaiting, signals }: NodeProgress, said: number): void {
+    const latest = Math.max(said, this.#latest.get(nodeId) ?? 0);
+    this.#latest.set(nodeId, latest);
+    // Something newer may have been saved that is not answered yet.
+    const held = JSON.stringify([lastStatus, lastErrors, lastWaiting, signals]);
+    const possible = this.#said.get(nodeId) ?? new Map<number, string>();
+    for (const when of possible.keys()) if (when < latest) possible.delete(when);
+    if (said < latest && lastStatus !== null && ![...possible.values()].includes(held))
+      this.refute("a late report takes no newer one's place", `${name}: what it said ${latest - said} reports before`);
   }
 
   /** A state is the one that an agent goes by from now on. */

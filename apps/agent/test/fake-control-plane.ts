@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NodeState } from '@portolan/node-state';
-import { agentHeaders, agentPaths, type DesiredState, PROTOCOL_VERSION, type Report, type ReportAnswer } from '@portolan/protocol';
+import { agentHeaders, agentPaths, type DesiredState, isLater, PROTOCOL_VERSION, type Report, type ReportAnswer, type ReportOrder } from '@portolan/protocol';
 
 /** The agents' API over real HTTP, with its state and its failures in the hands of a test. */
 export interface FakeControlPlane {
@@ -10,6 +10,8 @@ export interface FakeControlPlane {
   readonly reports: readonly Report[];
   readonly requests: { state: number; notModified: number };
   offer(generation: number, state: NodeState, revision?: number, nodeId?: string): void;
+  /** Of the latest report; a report that is not later is not taken. */
+  latest: ReportOrder | undefined;
   /** Version of the protocol that it is of. */
   speaks: number;
   /** 'down' answers 503 to everything, 'refuse' 422 to reports. */
@@ -62,6 +64,12 @@ export async function startControlPlane(cluster: string, node: string): Promise<
       response.writeHead(422).end('{"detail":"refused by the test"}');
       return;
     }
+    if (report.order !== undefined && plane.latest !== undefined && !isLater(report.order, plane.latest)) {
+      const late: ReportAnswer = { generation: desired?.generation ?? 0, wantsObjects: false, overtakenBy: plane.latest };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(late));
+      return;
+    }
+    plane.latest = report.order;
     reports.push(report);
     const wantsObjects = report.observed.objects === undefined && !held.has(report.observed.hash);
     if (report.observed.objects !== undefined) held.add(report.observed.hash);
@@ -81,6 +89,7 @@ export async function startControlPlane(cluster: string, node: string): Promise<
     reports,
     requests,
     mode: 'up',
+    latest: undefined,
     speaks: PROTOCOL_VERSION,
     offer: (generation, state, revision = generation, nodeId = 'node1-of-before') => {
       desired = { protocol: PROTOCOL_VERSION, nodeId, generation, revision, state };

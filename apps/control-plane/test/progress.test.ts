@@ -165,6 +165,51 @@ describe('agents', () => {
     expect((await plane.send('GET', cluster)).body.revision).toBe(2);
   });
 
+  it('that report late are answered, and what they say is not taken', async () => {
+    const agent = new SimulatedAgent(plane, 'lab', 'node1');
+    const state = (await plane.send('GET', '/v1/agents/lab/node1/state')).body;
+    const report = agent.report(state as never, 1);
+    const absent = Object.fromEntries(Object.keys(report.endpoints).map((id) => [id, 'absent' as const]));
+    const send = (start: number, count: number, change: object) =>
+      plane.send('POST', '/v1/agents/lab/node1/reports', { ...report, order: { start, count }, ...change });
+    expect((await send(5, 2, { endpoints: {} })).body).toEqual({ generation: 1, wantsObjects: false });
+    for (const [start, count] of [
+      [5, 1],
+      [4, 9],
+    ] as const) {
+      const late = await send(start, count, { status: 'failed', endpoints: absent });
+      expect(late).toMatchObject({ status: 200, body: { wantsObjects: false, overtakenBy: { start: 5, count: 2 } } });
+    }
+    expect((await plane.send('GET', `${cluster}/status`)).body).toMatchObject({ nodes: [{ lastStatus: 'applied' }, {}, {}] });
+    expect((await plane.send('GET', cluster)).body.revision).toBe(1);
+    // Of an agent that was installed anew, with a clock that is right.
+    expect((await send(6, 1, { endpoints: absent })).body).not.toHaveProperty('overtakenBy');
+    expect((await plane.send('GET', cluster)).body.revision).toBe(2);
+  });
+
+  it('hold what was given up since their first state was fetched, though they have reported nothing', async () => {
+    const make = async (name: string): Promise<string> => {
+      const made = await plane.send('POST', `${cluster}/services`, { name, networks: [{ network: 'bjdt_overlay' }] });
+      expect(made.status).toBe(201);
+      const { services } = await plane.store.snapshot('lab');
+      return [...services.values()].find((service) => service.name === name)?.networks[0]?.address ?? '';
+    };
+    const replaced = async (name: string, next: string): Promise<string> => {
+      await plane.send('DELETE', `${cluster}/services/${name}`);
+      return make(next);
+    };
+    const first = await make('one');
+    expect(await replaced('one', 'two')).toBe(first);
+    await eventually(async () => expect((await plane.send('GET', '/v1/agents/lab/node1/state')).status).toBe(200));
+    expect(await replaced('two', 'three')).not.toBe(first);
+    await new SimulatedAgent(plane, 'lab', 'node1').sync();
+    await eventually(async () => {
+      await new SimulatedAgent(plane, 'lab', 'node1').sync();
+      expect(Number((await plane.send('GET', `${cluster}/nodes/node1`)).body.status?.appliedRevision)).toBeGreaterThanOrEqual(5);
+    });
+    expect(await replaced('three', 'four')).toBe(first);
+  });
+
   it('are asked for what they observed when it is not known, and told of newer states', async () => {
     const agent = new SimulatedAgent(plane, 'lab', 'node1');
     const state = (await plane.send('GET', '/v1/agents/lab/node1/state')).body;
