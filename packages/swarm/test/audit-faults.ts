@@ -118,6 +118,8 @@ function restOf(name: string, lines: readonly string[]): readonly string[] {
 
 const FIRST_ARRIVED = /^veth[0-9]$/;
 
+const isTask = (namespace: string): boolean => /^[0-9a-f]{12}$/.test(namespace);
+
 function faultsOfLinks(lines: readonly string[], namespace: string): readonly Draft[] {
   const drafts: Draft[] = [];
   const add = (name: string, scope: string, kind: Draft['kind'], object: RegExp, change: Change): void =>
@@ -129,7 +131,7 @@ function faultsOfLinks(lines: readonly string[], namespace: string): readonly Dr
     if (!isOurs) continue;
     const scope = `link/${name}`;
     // Which of several equal ports is missing is not told by a name.
-    const called = FIRST_ARRIVED.test(name) || master === 'docker_gwbridge' ? /^port of / : naming(`link ${name}`);
+    const called = FIRST_ARRIVED.test(name) || master === 'docker_gwbridge' ? /^port of / : isTask(namespace) ? /^link to / : naming(`link ${name}`);
     add('link down', `${scope}/up`, 'different', naming(`link ${name}`), swapped(head, /,UP\b/, ''));
     add('link mtu', `${scope}/mtu`, 'different', naming(`link ${name}`), swapped(head, / mtu \d+/, ' mtu 1380'));
     if (name !== 'br0' && name !== 'docker_gwbridge') add('link gone', scope, 'missing', called, withoutBlock(own, restOf(name, lines)));
@@ -182,10 +184,13 @@ function faultsOfRules(lines: readonly string[], namespace: string): readonly Dr
     const object = mark ? /^mark-rule/ : naming(`rule ${table}`);
     const add = (name: string, kind: Draft['kind'], change: Change, on: RegExp = object): void =>
       void drafts.push({ name: `${name}: ${line}`, scope, kind, object: on, change: inTable(table, change) });
-    add('rule missing', 'missing', without(line));
     // Docker itself leaves these twice on a busy node (`repeatable`).
     const isRepeatable = line === '-A FORWARD -j DOCKER-USER' || line === '-A FORWARD -j DOCKER-INGRESS';
+    if (!isRepeatable || lines.filter((other) => other === line).length === 1) add('rule missing', 'missing', without(line));
     if (!line.endsWith('-j RETURN') && !isRepeatable) add('rule doubled', 'unexpected', doubled(line));
+    // As `iptables -A` does it, be it below the end of the chain.
+    const end = lines.findLast((other) => other.startsWith(line.split(' ').slice(0, 2).join(' ')));
+    if (/ -j (ACCEPT|DNAT|REDIRECT|MARK|SNAT)/.test(line) && end !== undefined && end !== line) add('rule doubled at the end', 'unexpected', after(end, line));
     if (mark) add('another mark', 'different', swapped(line, /0x[0-9a-f]+\//, '0x3e7/'));
     if (line.includes('--to-source 10')) add('another source', 'different', swapped(line, /--to-source .*/, '--to-source 10.99.0.9'));
     if (line.includes('REDIRECT')) add('another port', 'different', swapped(line, /--to-ports \d+/, '--to-ports 9'));

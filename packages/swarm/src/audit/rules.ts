@@ -91,8 +91,8 @@ function withRules(difference: Difference, wanted: readonly Wanted[]): Differenc
 }
 
 /**
- * Each wanted rule takes the last of its equals, as in a chain the first one is where a copy does harm. One that Docker itself leaves twice takes the
- * first, and the others are no copies.
+ * Each wanted rule takes the first of its equals, which is the one that works; of those that end the walk through a chain the last, as an earlier one does harm. Of one
+ * that Docker itself leaves twice the others are no copies.
  */
 function matchRules({ repeatable }: ExpectedNamespace, wanted: readonly WantedRule[], observed: NamespaceDump): MatchedRules {
   const byText = new Map<string, DumpedRule[]>();
@@ -109,7 +109,7 @@ function matchRules({ repeatable }: ExpectedNamespace, wanted: readonly WantedRu
     const text = sameRuleText(want.object.rule);
     texts.add(text);
     const equals = byText.get(text);
-    const rule = repeatable.has(want.key) ? equals?.splice(0)[0] : equals?.pop();
+    const rule = repeatable.has(want.key) ? equals?.splice(0)[0] : ends(want.object.rule) ? equals?.pop() : equals?.shift();
     if (rule === undefined) lacking.push(want);
     else found.set(want, rule);
   }
@@ -120,6 +120,11 @@ function matchRules({ repeatable }: ExpectedNamespace, wanted: readonly WantedRu
     copies: left.filter(({ copy }) => copy).map(({ rule }) => rule),
     extra: left.filter(({ copy }) => !copy).map(({ rule }) => rule),
   };
+}
+
+/** Rules that end the walk through a chain for what they match. */
+function ends({ target }: DumpedRule): boolean {
+  return target === 'RETURN' || target === 'DROP' || target === 'REJECT';
 }
 
 function lostTables(wanted: readonly WantedRule[], lacking: readonly WantedRule[]): readonly Difference[] {

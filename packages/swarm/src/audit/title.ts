@@ -1,3 +1,4 @@
+import type { DumpedLink } from '@portolan/dump';
 import { ruleText } from '../object.js';
 import { type Holder, holderName, type serviceLabel, serviceOf } from './book.js';
 import type { Difference } from './difference.js';
@@ -52,9 +53,7 @@ export function titleOf(difference: Difference, place: Place): string {
       return `forwarding ${object.forwarding.mac}${holder === undefined ? '' : ` (${holderName(holder, book)})`}`;
     }
     case 'link':
-      return difference.found === null && (expected.role === 'overlay' || expected.role === 'host') && object.link.kind === 'veth'
-        ? `port of ${object.link.master ?? 'a bridge'}`
-        : `link ${object.link.name}`;
+      return difference.found === null ? missingLink(object.link, difference, place) : `link ${object.link.name}`;
     case 'port':
       return `port ${object.link} of ${object.master}`;
     case 'route':
@@ -76,4 +75,12 @@ function vipLabel(service: Parameters<typeof serviceLabel>[0], networkId: string
 /** The link of the ingress sandbox towards the host: what it has there is no VIP. */
 function isOutside(link: string, { dump }: Place['expected']): boolean {
   return dump.routes.some((route) => route.destination === 'default' && route.link === link);
+}
+
+/** A link that is not there has no name where Docker draws it or numbers it as it comes. */
+function missingLink({ name, kind, master }: DumpedLink, difference: Difference, place: Place): string {
+  const { role } = place.expected;
+  if (kind === 'veth' && (role === 'overlay' || role === 'host')) return `port of ${master ?? 'a bridge'}`;
+  if (role !== 'task') return `link ${name}`;
+  return `link to ${isOutside(name, place.expected) ? 'docker_gwbridge' : (place.book.networks.get(originOf(difference, place)?.networkId ?? '')?.name ?? 'a network')}`;
 }

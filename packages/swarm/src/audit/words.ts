@@ -39,7 +39,7 @@ export function wordsOf(object: NamespaceObject, aspect: Aspect): string {
   }
 }
 
-function linkWords({ name, mtu, up, mac, vxlan, master }: Extract<NamespaceObject, { kind: 'link' }>['link'], aspect: Aspect): string {
+function linkWords({ name, mtu, up, mac, vxlan, master, addresses }: Extract<NamespaceObject, { kind: 'link' }>['link'], aspect: Aspect): string {
   const device = vxlan === null ? 'no vxlan' : undefined;
   switch (aspect) {
     case 'up':
@@ -55,7 +55,10 @@ function linkWords({ name, mtu, up, mac, vxlan, master }: Extract<NamespaceObjec
     case 'proxy':
       return `${name} ${device ?? `vxlan ${vxlan?.proxy ? 'proxy' : 'noproxy'}`}`;
     default:
-      if (master !== null) return `a veth with master ${master} mtu ${mtu}`;
+      // Its name is drawn, or given as it comes.
+      if (vxlan === null && addresses.length > 0)
+        return `a veth with ${addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`).join(' and ')} mtu ${mtu}`;
+      if (master !== null && vxlan === null) return `a veth with master ${master} mtu ${mtu}`;
       return `${name} ${vxlan === null ? '' : `vxlan id ${vxlan.vni} dstport ${vxlan.port} proxy `}mtu ${mtu}`;
   }
 }
