@@ -133,6 +133,16 @@ export function emptyNodeState(endpoints: NodeState['endpoints'] = {}): NodeStat
   return nodeState({ cluster: '', node: '', address: '0.0.0.0', endpoints, watch: nothingToWatch, objects: [] });
 }
 
+/** The hash of an observation that finds the objects of this state and no others. */
+export function wholeHash({ objects }: Pick<NodeState, 'objects'>): string {
+  return stateHash(objects, null);
+}
+
+/** The objects of a state as an observation finds them that has its `wholeHash`. */
+export function foundObjects({ objects }: Pick<NodeState, 'objects'>): readonly ObservedObject[] {
+  return objects.map(({ key, hash, space, body }) => ({ key, hash, space, kind: body.kind, body }));
+}
+
 export function observedState(
   objects: readonly ObservedObject[],
   endpoints: Readonly<Record<Id, 'present' | 'absent'>>,

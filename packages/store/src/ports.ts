@@ -72,6 +72,8 @@ export interface NodeProgress {
   readonly lastWaiting: Report['waiting'];
   /** Kernel, tools and versions, by the last report; {} before the first. */
   readonly facts: Report['facts'];
+  /** Of the observed objects that are held (`observed`); null where there are none. */
+  readonly observedHash: string | null;
   /** By the last report; `noSignals` before the first. */
   readonly signals: Signals;
 }

@@ -1,3 +1,4 @@
+import { foundObjects, stateDelta, wholeHash } from '@portolan/node-state';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { IntentStore, OutboxMessage } from '../src/ports.js';
 import { idOf, newCluster, note, planTo, put, remove, reportOn, stateOf } from './fixtures/intent.js';
@@ -171,6 +172,54 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         expect(await store.observed(n1.id)).toMatchObject({ hash: 'one', foreign: [{ text: 'x' }] });
         await store.saveReport(n1.id, reportOn(first, 1, observed('two')));
         expect(await store.observed(n1.id)).toMatchObject({ hash: 'one' });
+      });
+
+      it('observed objects that were left out are all those of the state that is told of, where their hash is that', async () => {
+        await save(1, first);
+        await save(2, second);
+        const found = (state: typeof first, generation: number) =>
+          store.saveReport(n1.id, reportOn(state, generation, { observed: { hash: wholeHash(state), foreign: [] } }));
+        expect(await found(first, 1)).toMatchObject({ observedHash: wholeHash(first) });
+        expect(await store.observed(n1.id)).toMatchObject({ hash: wholeHash(first), objects: foundObjects(first) });
+        await found(second, 2);
+        expect(await store.observed(n1.id)).toMatchObject({ hash: wholeHash(second), objects: foundObjects(second) });
+        // Not of that generation: unknown.
+        expect(await found(first, 2)).toMatchObject({ observedHash: wholeHash(second) });
+        await store.saveReport(n1.id, reportOn(second, 2, { observed: { hash: 'drifted', objects: [], foreign: [] } }));
+        expect(await store.observed(n1.id)).toMatchObject({ hash: 'drifted', objects: [] });
+      });
+
+      it('states that are made from those before are all there, and what was observed of one outlives it', async () => {
+        const states = Array.from({ length: 50 }, (_, i) => stateOf('n1', '10.0.1.1', `10.0.2.${i}`));
+        for (const [i, state] of states.entries()) {
+          const before = states[i - 1];
+          const delta = before === undefined ? undefined : stateDelta(before, state);
+          await store.saveComputed(cluster, i + 1, [{ nodeId: n1.id, changed: { state, plan: planTo(state), delta } }]);
+          if (i === 2) await store.saveReport(n1.id, reportOn(state, 3, { observed: { hash: wholeHash(state), foreign: [] } }));
+          expect((await store.nodeState(n1.id))?.state).toEqual(state);
+        }
+        for (let generation = 31; generation <= 50; generation++) {
+          expect(await store.nodeState(n1.id, generation)).toMatchObject({ generation, revision: generation, state: states[generation - 1] });
+        }
+        expect(await store.nodeState(n1.id, 30)).toBeNull();
+        expect(await store.nodeState(n1.id, 51)).toBeNull();
+        expect((await store.observed(n1.id))?.objects).toEqual(foundObjects(stateOf('n1', '10.0.1.1', '10.0.2.2')));
+      });
+
+      it('many nodes that report at once are answered each with its own, and one that is gone spoils nothing', async () => {
+        await save(1, first);
+        await save(1, second, n2.id);
+        const [one, two, gone, again] = await Promise.allSettled([
+          store.saveReport(n1.id, reportOn(first, 1)),
+          store.saveReport(n2.id, reportOn(second, 1, { status: 'failed' })),
+          store.saveReport(idOf('gone'), reportOn(first, 1)),
+          store.saveReport(n1.id, reportOn(first, 1, { facts: { kernel: 'later' } })),
+        ]);
+        expect(one).toMatchObject({ status: 'fulfilled', value: { nodeId: n1.id, appliedRevision: 1 } });
+        expect(two).toMatchObject({ status: 'fulfilled', value: { nodeId: n2.id, lastStatus: 'failed', failures: 1 } });
+        expect(gone).toMatchObject({ status: 'rejected', reason: { code: 'not-found' } });
+        expect(again).toMatchObject({ status: 'fulfilled', value: { nodeId: n1.id, facts: { kernel: 'later' } } });
+        expect((await store.progress(cluster, n1.id))[0]?.facts).toEqual({ kernel: 'later' });
       });
 
       it('a report of an unknown node is refused', async () => {

@@ -45,8 +45,9 @@ export async function nodeDrift(ctx: Context, snapshot: Snapshot, name: string):
   return diffNodeState(await lastObservation(ctx, snapshot, objectNamed(snapshot, 'node', name)), state);
 }
 
-/** The last report of the node as an observed state; an empty one before the first. */
-export async function lastObservation(ctx: Context, snapshot: Snapshot, node: Node): Promise<ObservedState> {
+/** The last report of the node as an observed state; an empty one before the first. `found`: its objects, where they are known; nothing is read then, and foreign things are left out. */
+export async function lastObservation(ctx: Context, snapshot: Snapshot, node: Node, found?: ObservedState['objects']): Promise<ObservedState> {
+  if (found !== undefined) return observedState(found, presenceOn(snapshot, node.id), []);
   const row = await ctx.store.observed(node.id);
   return observedState(row?.objects ?? [], presenceOn(snapshot, node.id), (row?.foreign ?? []) as ObservedState['foreign']);
 }

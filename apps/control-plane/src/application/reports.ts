@@ -16,9 +16,8 @@ export async function takeReport(ctx: Context, snapshot: Snapshot, name: string,
   const node = objectNamed(snapshot, 'node', name);
   const report = await reportOfAgent(ctx, node.id, document);
   const cluster = snapshot.cluster.name;
-  const known = report.observed.objects !== undefined || (await ctx.store.observed(node.id))?.hash === report.observed.hash;
   const repairs = await newRepairs(ctx, snapshot, node.id, report);
-  const { generation, reportOrder } = await ctx.store.saveReport(node.id, report);
+  const { generation, reportOrder, observedHash } = await ctx.store.saveReport(node.id, report);
   const { order } = report;
   if (order !== undefined && reportOrder !== null && isLater(reportOrder, order)) {
     ctx.log.debug({ cluster, node: name, order, latest: reportOrder }, 'a report came after a later one and is not taken');
@@ -35,5 +34,5 @@ export async function takeReport(ctx: Context, snapshot: Snapshot, name: string,
   const edit: Edit = (current) => observeNode(current, node.id, seen);
   const source = order === undefined ? undefined : { nodeId: node.id, order };
   if (edit(snapshot) !== snapshot) await commitEdit(ctx, agentActor(name), cluster, `what ${name} sees of its host and its endpoints`, edit, source);
-  return { generation, wantsObjects: !known };
+  return { generation, wantsObjects: observedHash !== report.observed.hash };
 }

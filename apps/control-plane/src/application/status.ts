@@ -4,7 +4,7 @@ import type { Context } from './context.js';
 import { type Degradation, degradationOf } from './degraded.js';
 import { objectNamed, objectsOf } from './objects.js';
 
-export interface NodeStatus extends Omit<NodeProgress, 'nodeId' | 'signals' | 'reportOrder' | 'handedRevision'> {
+export interface NodeStatus extends Omit<NodeProgress, 'nodeId' | 'signals' | 'reportOrder' | 'handedRevision' | 'observedHash'> {
   readonly id: Id;
   readonly name: string;
   /** Whether its agent holds its lease in etcd; null as long as etcd does not say. */

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { computeNodeState } from '@portolan/compute';
 import type { Cluster, Id, Node, Snapshot } from '@portolan/model';
-import type { NodeState } from '@portolan/node-state';
+import { foundObjects, type NodeState, wholeHash } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import type { ComputedState, NodeProgress } from '@portolan/store';
 import type { Context } from '../application/context.js';
@@ -9,7 +9,7 @@ import { heldNodes } from '../application/held-nodes.js';
 import { lastObservation } from '../application/nodes.js';
 import { snapshotWithRollout } from '../application/rollout-view.js';
 import { forEachCluster, isOutage } from './each-cluster.js';
-import { previousStates } from './previous-states.js';
+import { previousStates, smallDelta } from './previous-states.js';
 
 /** States that are saved in one transaction at most: bounds memory, and the first nodes need not wait for the last. */
 const BATCH = 32;
@@ -103,10 +103,15 @@ async function computedState(
   progress: NodeProgress | undefined,
 ): Promise<ComputedState & { readonly hash: string }> {
   const previous = previousStates(ctx.store);
-  const isOther = progress?.stateHash !== state.hash;
-  const delta = isOther ? await previous.deltaTo(node, progress, state) : undefined;
-  previous.note(node.id, state);
   const { hash } = state;
-  if (!isOther) return { nodeId: node.id, hash };
-  return { nodeId: node.id, hash, changed: { state, plan: diffNodeState(await lastObservation(ctx, snapshot, node), state), delta } };
+  if (progress?.stateHash === hash) {
+    previous.note(node.id, state);
+    return { nodeId: node.id, hash };
+  }
+  const before = await previous.of(node, progress);
+  previous.note(node.id, state);
+  // The usual node has all of the state before and nothing else: then nothing need be read of what it reported.
+  const found = before !== undefined && progress !== undefined && wholeHash(before) === progress.observedHash ? foundObjects(before) : undefined;
+  const plan = diffNodeState(await lastObservation(ctx, snapshot, node, found), state);
+  return { nodeId: node.id, hash, changed: { state, plan, delta: before === undefined ? undefined : smallDelta(before, state) } };
 }

@@ -10,8 +10,11 @@ export const MAX_DELTA_BYTES = 16 * 1024;
 /** Key, hash, space, body and origin of an object never take less, so that what is far too large is not written out to be measured. */
 const SMALLEST_OBJECT_BYTES = 64;
 
-/** Objects of all states that are kept at most: some 50 MB where states have nothing in common, and of one network they have most. */
-const KEPT_OBJECTS = 100_000;
+/**
+ * Objects of all states that are kept at most. States that were computed from one snapshot share what does not depend on the node, so this is 16 MB of references
+ * and, of a hundred nodes of one network, a twentieth of so many objects. Each state is asked for in turn: where not all have room, none is there when it is needed.
+ */
+const KEPT_OBJECTS = 2_000_000;
 
 /** The newest computed state of each node, as far as there is room; the others are read again. */
 export class PreviousStates {
@@ -34,28 +37,26 @@ export class PreviousStates {
     }
   }
 
-  /** What leads from the node's newest state to this one; undefined where there is none yet, or the delta is too large for a job. */
-  async deltaTo(node: Pick<Node, 'id'>, progress: NodeProgress | undefined, state: NodeState): Promise<StateDelta | undefined> {
+  /** The node's newest state; undefined where there is none yet. Another control plane may have computed it, so a state counts by its hash only. */
+  async of({ id }: Pick<Node, 'id'>, progress: NodeProgress | undefined): Promise<NodeState | undefined> {
     if (progress === undefined || progress.generation === 0) return undefined;
-    const before = await this.#stateOf(node.id, progress.stateHash);
-    if (before === undefined) return undefined;
-    const delta = stateDelta(before, state);
-    if (delta.put.length * SMALLEST_OBJECT_BYTES > MAX_DELTA_BYTES) return undefined;
-    return Buffer.byteLength(JSON.stringify(delta)) <= MAX_DELTA_BYTES ? delta : undefined;
-  }
-
-  /** Another control plane may have computed the newest one, so a state counts by its hash only. */
-  async #stateOf(nodeId: Id, hash: string): Promise<NodeState | undefined> {
-    const kept = this.#states.get(nodeId);
-    if (kept?.hash === hash) return kept;
-    const stored = (await this.store.nodeState(nodeId))?.state;
-    return stored?.hash === hash ? stored : undefined;
+    const kept = this.#states.get(id);
+    if (kept?.hash === progress.stateHash) return kept;
+    const stored = (await this.store.nodeState(id))?.state;
+    return stored?.hash === progress.stateHash ? stored : undefined;
   }
 
   #forget(nodeId: Id): void {
     this.#objects -= this.#states.get(nodeId)?.objects.length ?? 0;
     this.#states.delete(nodeId);
   }
+}
+
+/** What leads from one state of a node to the next; undefined where it is too large for a job. */
+export function smallDelta(before: NodeState, state: NodeState): StateDelta | undefined {
+  const delta = stateDelta(before, state);
+  if (delta.put.length * SMALLEST_OBJECT_BYTES > MAX_DELTA_BYTES) return undefined;
+  return Buffer.byteLength(JSON.stringify(delta)) <= MAX_DELTA_BYTES ? delta : undefined;
 }
 
 const byStore = new WeakMap<IntentStore, PreviousStates>();

@@ -1,5 +1,5 @@
 import type { Id } from '@portolan/model';
-import type { NodeState } from '@portolan/node-state';
+import { foundObjects, type NodeState, wholeHash } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
 import { isLater, noSignals, type Report } from '@portolan/protocol';
 import { KEPT_JOBS, KEPT_STATES } from '../history.js';
@@ -33,6 +33,7 @@ export function newNodeHistory(nodeId: Id): NodeHistory {
       failingSince: null,
       lastWaiting: [],
       facts: {},
+      observedHash: null,
       signals: noSignals,
     },
     states: [],
@@ -76,6 +77,13 @@ function jobAfter(job: JobRow, report: Report, kept: Report, now: string): JobRo
   return { ...job, status, finishedAt: now, report: isOfGeneration || isNamed ? kept : job.report };
 }
 
+/** Objects that a report leaves out: those of the one before, or all of the state that it is about. Undefined: they are others. */
+function leftOut({ observed, states }: NodeHistory, { observed: { hash }, generation, stateHash }: Report): ObservedRow['objects'] | undefined {
+  if (observed?.hash === hash) return observed.objects;
+  const state = states.find((row) => row.generation === generation && row.state.hash === stateHash)?.state;
+  return state !== undefined && wholeHash(state) === hash ? foundObjects(state) : undefined;
+}
+
 /** Takes in a report. */
 export function addReport(history: NodeHistory, report: Report, now: string): NodeProgress {
   const { observed, ...rest } = report;
@@ -98,7 +106,10 @@ export function addReport(history: NodeHistory, report: Report, now: string): No
   };
   if (report.drift !== undefined) history.drift = driftAfter(history.drift, history.progress.nodeId, report.drift, now);
   history.jobs = history.jobs.map((job) => jobAfter(job, report, kept, now));
-  const known = objects === undefined ? (history.observed?.hash === hash ? history.observed.objects : undefined) : (objects as ObservedRow['objects']);
-  if (known !== undefined) history.observed = { nodeId: history.progress.nodeId, hash, objects: known, foreign, observedAt: now };
+  const known = (objects as ObservedRow['objects'] | undefined) ?? leftOut(history, report);
+  if (known !== undefined) {
+    history.observed = { nodeId: history.progress.nodeId, hash, objects: known, foreign, observedAt: now };
+    history.progress = { ...history.progress, observedHash: hash };
+  }
   return history.progress;
 }

@@ -1,9 +1,10 @@
 import type { Id } from '@portolan/model';
-import type { NodeState } from '@portolan/node-state';
+import { wholeHash } from '@portolan/node-state';
 import type { NodeProgress as NodeProgressRow } from '../generated/prisma/client.js';
-import { KEPT_JOBS, KEPT_STATES } from '../history.js';
-import type { ComputedState, NodeProgress, NodeStateRow } from '../ports.js';
+import { KEPT_JOBS } from '../history.js';
+import type { ComputedState, NodeProgress } from '../ports.js';
 import type { Connections, Transaction } from './connections.js';
+import { isByDelta, pruneStates } from './states.js';
 
 /** Characters of JSON in one statement: a thousand large node states do not fit into one. */
 const BATCH_CHARACTERS = 16 * 1024 * 1024;
@@ -43,18 +44,15 @@ const movedSql = `UPDATE node_progress p SET computed_revision = $2,
     SELECT FROM jobs j WHERE j.node_id = p.node_id AND j.generation = p.generation AND j.status = 'applied') THEN $2 ELSE applied_revision END
   WHERE node_id = ANY($1::text[])`;
 
-/** A generation of each node, its job and its outbox message. $1: array of {node_id, generation, hash, state, plan, delta}, the last three as JSON text. */
+/** A generation of each node, its job and its outbox message. $1: array of {node_id, generation, hash, whole, state, plan, delta}, the last three as JSON text. */
 const generationsSql = `WITH r AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(node_id text, generation int, hash text, state text, plan text, delta text)),
-  states AS (INSERT INTO node_states (node_id, generation, revision, hash, state) SELECT node_id, generation, $3, hash, state::json FROM r),
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(node_id text, generation int, hash text, whole text, state text, plan text, delta text)),
+  states AS (INSERT INTO node_states (node_id, generation, revision, hash, whole_hash, state) SELECT node_id, generation, $3, hash, whole, state::json FROM r),
   progressed AS (UPDATE node_progress p SET generation = r.generation, state_hash = r.hash, computed_revision = $3 FROM r WHERE p.node_id = r.node_id),
   made AS (INSERT INTO jobs (cluster_id, node_id, generation, revision, plan, delta) SELECT $2, node_id, generation, $3, plan::json, delta::json FROM r ORDER BY node_id RETURNING id, sequence)
   INSERT INTO outbox (job_id) SELECT id FROM made ORDER BY sequence`;
 
-const pruneSql = {
-  states: `DELETE FROM node_states s USING node_progress p WHERE p.node_id = ANY($1::text[]) AND s.node_id = p.node_id AND s.generation <= p.generation - ${KEPT_STATES}`,
-  jobs: `DELETE FROM jobs j USING node_progress p WHERE p.node_id = ANY($1::text[]) AND j.node_id = p.node_id AND j.generation <= p.generation - ${KEPT_JOBS}`,
-} as const;
+const pruneJobsSql = `DELETE FROM jobs j USING node_progress p WHERE p.node_id = ANY($1::text[]) AND j.node_id = p.node_id AND j.generation <= p.generation - ${KEPT_JOBS}`;
 
 /** Rows as JSON arrays of at most BATCH_CHARACTERS, or of a single row that is longer. */
 function* batches(rows: Iterable<object>): Iterable<string> {
@@ -95,28 +93,40 @@ export async function saveComputedStates(connections: Connections, cluster: Id, 
           node_id: slot.node_id,
           generation: slot.generation + 1,
           hash: state.hash,
-          state: JSON.stringify(state),
+          whole: wholeHash(state),
+          state: isByDelta(slot.node_id, slot.generation + 1, slot.state_hash, changed) ? null : JSON.stringify(state),
           plan: JSON.stringify(plan),
           delta: delta === undefined ? null : JSON.stringify(delta),
         };
       }
     };
     for (const batch of batches(rows())) await transaction.$executeRawUnsafe(generationsSql, batch, cluster, revision);
-    const nodes = fresh.map(({ slot }) => slot.node_id);
-    await transaction.$executeRawUnsafe(pruneSql.states, nodes);
-    await transaction.$executeRawUnsafe(pruneSql.jobs, nodes);
+    const wholes = fresh.filter(({ slot, changed }) => !isByDelta(slot.node_id, slot.generation + 1, slot.state_hash, changed));
+    // A state goes only with all that is made from it, so behind a new whole one.
+    if (wholes.length > 0)
+      await pruneStates(
+        transaction,
+        wholes.map(({ slot }) => slot.node_id),
+      );
+    await transaction.$executeRawUnsafe(
+      pruneJobsSql,
+      fresh.map(({ slot }) => slot.node_id),
+    );
   });
 }
 
-/** The state of a generation, the newest unless one is named. */
-export async function nodeStateRow({ prisma }: Connections, nodeId: Id, generation?: number): Promise<NodeStateRow | null> {
-  const row = await prisma.nodeState.findFirst({ where: { nodeId, ...(generation === undefined ? {} : { generation }) }, orderBy: { generation: 'desc' } });
-  return row === null
-    ? null
-    : { nodeId, generation: row.generation, revision: row.revision, state: row.state as unknown as NodeState, createdAt: row.createdAt.toISOString() };
+interface ProgressRow extends Omit<NodeProgressRow, 'reportStart'> {
+  /** As text where pg itself reads it. */
+  readonly reportStart: NodeProgressRow['reportStart'] | string;
 }
 
-export function progressOf(row: NodeProgressRow): NodeProgress {
+/** Columns of `node_progress p` by the names of ProgressRow. */
+export const progressSelection = `p.node_id AS "nodeId", p.cluster_id AS "clusterId", p.generation, p.state_hash AS "stateHash", p.computed_revision AS "computedRevision",
+  p.applied_revision AS "appliedRevision", p.last_report_at AS "lastReportAt", p.last_status::text AS "lastStatus", p.report_start AS "reportStart",
+  p.report_count AS "reportCount", p.handed_revision AS "handedRevision", p.last_errors AS "lastErrors", p.last_waiting AS "lastWaiting", p.failures,
+  p.failing_since AS "failingSince", p.facts, p.observed_hash AS "observedHash", p.signals`;
+
+export function progressOf(row: ProgressRow): NodeProgress {
   return {
     nodeId: row.nodeId,
     generation: row.generation,
@@ -132,11 +142,14 @@ export function progressOf(row: NodeProgressRow): NodeProgress {
     failingSince: row.failingSince?.toISOString() ?? null,
     lastWaiting: row.lastWaiting as unknown as NodeProgress['lastWaiting'],
     facts: row.facts as unknown as NodeProgress['facts'],
+    observedHash: row.observedHash,
     signals: row.signals as unknown as NodeProgress['signals'],
   };
 }
 
-export async function progressRows({ prisma }: Connections, cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]> {
-  const rows = await prisma.nodeProgress.findMany({ where: { clusterId: cluster, ...(nodeId === undefined ? {} : { nodeId }) }, orderBy: { nodeId: 'asc' } });
-  return rows.map(progressOf);
+const progressSql = `SELECT ${progressSelection} FROM node_progress p WHERE cluster_id = $1 AND ($2::text IS NULL OR node_id = $2) ORDER BY node_id`;
+
+/** Asked after each movement by all who wait, so by one prepared statement. */
+export async function progressRows({ lookUp }: Connections, cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]> {
+  return (await lookUp<ProgressRow>(progressSql, [cluster, nodeId ?? null])).map(progressOf);
 }

@@ -7,26 +7,37 @@ import type { Connections, Transaction } from './connections.js';
 
 type Told = NonNullable<Report['drift']>;
 
-/** $1: node, $2: array of {key, since, kind, reason, expected, found, repaired_at}. What is over stays so, however often it is told. */
+/** $1: array of {node_id, key, since, kind, reason, expected, found, repaired_at}. What is over stays so, however often it is told. */
 const toldSql = `INSERT INTO drift (node_id, cluster_id, key, since, kind, reason, expected, found, seen_at, outcome, ended_at)
   SELECT n.id, n.cluster_id, r.key, r.since, r.kind, r.reason, r.expected, r.found, now(), (CASE WHEN r.repaired_at IS NULL THEN 'open' ELSE 'repaired' END)::drift_outcome, r.repaired_at
-  FROM nodes n, json_to_recordset($2::json) AS r(key text, since timestamptz, kind drift_kind, reason text, expected json, found json, repaired_at timestamptz) WHERE n.id = $1
+  FROM json_to_recordset($1::json) AS r(node_id text, key text, since timestamptz, kind drift_kind, reason text, expected json, found json, repaired_at timestamptz)
+  JOIN nodes n ON n.id = r.node_id
   ON CONFLICT (node_id, key, since) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, expected = excluded.expected, found = excluded.found,
   seen_at = excluded.seen_at, outcome = excluded.outcome, ended_at = excluded.ended_at WHERE drift.outcome = 'open'`;
 
-/** $2: array of {key, since} of what is still open. */
-const goneSql = `UPDATE drift d SET outcome = 'gone', ended_at = now() WHERE d.node_id = $1 AND d.outcome = 'open'
-  AND NOT EXISTS (SELECT FROM json_to_recordset($2::json) AS r(key text, since timestamptz) WHERE r.key = d.key AND r.since = d.since)`;
+/** $1: nodes, $2: array of {node_id, key, since} of what is still open. */
+const goneSql = `UPDATE drift d SET outcome = 'gone', ended_at = now() WHERE d.node_id = ANY($1::text[]) AND d.outcome = 'open'
+  AND NOT EXISTS (SELECT FROM json_to_recordset($2::json) AS r(node_id text, key text, since timestamptz) WHERE r.node_id = d.node_id AND r.key = d.key AND r.since = d.since)
+  RETURNING d.node_id AS node`;
 
 const pruneSql = `DELETE FROM drift d WHERE d.node_id = $1 AND d.outcome <> 'open' AND (d.since, d.key) < (
   SELECT since, key FROM drift WHERE node_id = $1 AND outcome <> 'open' ORDER BY since DESC, key DESC OFFSET ${KEPT_DRIFT - 1} LIMIT 1)`;
 
-/** Takes in the drift of a report. */
-export async function saveDrift(transaction: Transaction, nodeId: Id, { open, repaired }: Told): Promise<void> {
-  const told = [...open, ...repaired.map(({ repairedAt, ...drift }) => ({ ...drift, repaired_at: repairedAt }))];
-  if (told.length > 0) await transaction.$executeRawUnsafe(toldSql, nodeId, JSON.stringify(told));
-  const gone = await transaction.$executeRawUnsafe(goneSql, nodeId, JSON.stringify(open.map(({ key, since }) => ({ key, since }))));
-  if (gone + repaired.length > 0) await transaction.$executeRawUnsafe(pruneSql, nodeId);
+/** Takes in the drift of reports, of each node one; those of agents that tell none say nothing. */
+export async function saveDrift(transaction: Transaction, reports: readonly { readonly nodeId: Id; readonly report: Report }[]): Promise<void> {
+  const telling = reports.flatMap(({ nodeId, report: { drift } }) => (drift === undefined ? [] : [{ nodeId, drift }]));
+  if (telling.length === 0) return;
+  const told = telling.flatMap(({ nodeId, drift }) => toldRows(nodeId, drift));
+  if (told.length > 0) await transaction.$executeRawUnsafe(toldSql, JSON.stringify(told));
+  const open = telling.flatMap(({ nodeId, drift }) => drift.open.map(({ key, since }) => ({ node_id: nodeId, key, since })));
+  const nodes = telling.map(({ nodeId }) => nodeId);
+  const gone = await transaction.$queryRawUnsafe<{ node: Id }[]>(goneSql, nodes, JSON.stringify(open));
+  const grown = new Set([...gone.map(({ node }) => node), ...telling.flatMap(({ nodeId, drift }) => (drift.repaired.length > 0 ? [nodeId] : []))]);
+  for (const nodeId of grown) await transaction.$executeRawUnsafe(pruneSql, nodeId);
+}
+
+function toldRows(nodeId: Id, { open, repaired }: Told): readonly object[] {
+  return [...open, ...repaired.map(({ repairedAt, ...drift }) => ({ ...drift, repaired_at: repairedAt }))].map((drift) => ({ node_id: nodeId, ...drift }));
 }
 
 function driftRow({ nodeId, key, since, kind, reason, expected, found, seenAt, outcome, endedAt }: Row): DriftRow {

@@ -1,22 +1,28 @@
+import { PortolanError, portolanError } from '@portolan/model';
 import { within } from '../outage.js';
 import type { IntentStore, StoreLog } from '../ports.js';
 import { callsOf } from './calls.js';
 import { activeChangesetRow, changesetRows, insertedChangeset, oneChangeset, updatedChangeset } from './changesets.js';
 import { allClusters, insertedCluster, removeCluster, revisionRows } from './clusters.js';
 import { commitEdit } from './commit.js';
-import { nodeStateRow, progressRows, saveComputedStates } from './computed.js';
+import { progressRows, saveComputedStates } from './computed.js';
 import { openConnections } from './connections.js';
 import { driftRows } from './drift.js';
 import { isOutage } from './failures.js';
+import { gathered } from './gathered.js';
 import { jobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
 import { applyMigrations } from './migrate.js';
 import { snapshotAt } from './past.js';
-import { noteHandedState, observedRow, saveNodeReport } from './reports.js';
+import { noteHandedState, observedRow } from './reports.js';
+import { type NodeReport, saveReportsOfNodes } from './save-reports.js';
 import { openSnapshots } from './snapshots.js';
+import { nodeStateRow } from './states.js';
 
 export { openPostgresCredentials } from './credentials.js';
 
 const PING_MILLISECONDS = 3_000;
+/** Bounds what one transaction holds locked. */
+const REPORTS_AT_ONCE = 64;
 
 export interface PostgresOptions {
   /** `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`. The user must own the database, or may create in it. */
@@ -26,6 +32,10 @@ export interface PostgresOptions {
   /** Sessions at most; 10 unless given. */
   readonly poolSize?: number;
   readonly log?: StoreLog;
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof PortolanError && error.code === 'store-unavailable';
 }
 
 /**
@@ -59,6 +69,16 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
   const commitsInTurn = inTurn();
 
   const run = callsOf(connections, options.log);
+  // A hundred nodes report within a moment, and each transaction is a write that is waited for.
+  const reports = gathered({
+    together: async (told: readonly NodeReport[]) => {
+      const progress = await run(() => saveReportsOfNodes(connections, told));
+      return told.map(({ nodeId }) => progress.get(nodeId));
+    },
+    keyOf: ({ nodeId }) => nodeId,
+    most: REPORTS_AT_ONCE,
+    isOfOne: (error) => !isUnavailable(error),
+  });
 
   return {
     migrate: () => run(() => applyMigrations(connections, options.migrationsDirectory)),
@@ -83,10 +103,14 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
     updateChangeset: (id, version, change) => run(() => updatedChangeset(connections, id, version, change)),
 
     saveComputed: (cluster, revision, states) => run(() => saveComputedStates(connections, cluster, revision, states)),
-    nodeState: (nodeId, generation) => run(() => nodeStateRow(connections, nodeId, generation)),
+    nodeState: (nodeId, generation) => run(() => nodeStateRow(connections.prisma, nodeId, generation)),
     progress: (cluster, nodeId) => run(() => progressRows(connections, cluster, nodeId)),
     noteHanded: (nodeId) => run(() => noteHandedState(connections, nodeId)),
-    saveReport: (nodeId, report) => run(() => saveNodeReport(connections, nodeId, report)),
+    saveReport: async (nodeId, report) => {
+      const progress = await reports({ nodeId, report });
+      if (progress === undefined) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
+      return progress;
+    },
     observed: (nodeId) => run(() => observedRow(connections, nodeId)),
     drift: (cluster, filter) => run(() => driftRows(connections, cluster, filter)),
     jobs: (cluster, filter) => run(() => jobRows(connections, cluster, filter)),
