@@ -1,6 +1,6 @@
 import type { Written } from '@portolan/kernel';
 import { PortolanError, type Problem, problem } from '@portolan/model';
-import { kindOfKey, type ObservedState } from '@portolan/node-state';
+import { kindOfKey, type ObservedState, wholeHash } from '@portolan/node-state';
 import { type DesiredState, type Report, reportForProtocol, type SyncHint } from '@portolan/protocol';
 import { backOff } from './clock.js';
 import { type DesiredSource, desiredSource, type Look } from './desired.js';
@@ -79,6 +79,11 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
     log,
     retryFirst,
     retryLast,
+    foundAll: ({ stateHash, observed }) => {
+      const { state } = source.ledger.desired ?? {};
+      // Control planes take that for an answer since protocol 4.
+      return source.protocol >= 4 && state?.hash === stateHash && wholeHash(state) === observed.hash;
+    },
     onAnswer: (answer, report) => {
       drift.delivered(report);
       if (answer.generation > report.generation) void flight.poke('newer');

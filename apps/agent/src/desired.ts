@@ -2,7 +2,7 @@ import { portolanError } from '@portolan/model';
 import { type NodeState, stateAfter } from '@portolan/node-state';
 import { type DesiredState, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, type SyncHint } from '@portolan/protocol';
 import type { ControlPlane } from './control-plane.js';
-import { type AppliedLedger, emptyLedger, isWholeState, type Ledger, type LedgerFile } from './ledger.js';
+import { type AppliedLedger, appliedOf, emptyLedger, isWholeState, type Ledger, type LedgerFile } from './ledger.js';
 
 /** What one look for a newer state gave. */
 export interface Look {
@@ -63,14 +63,10 @@ function ledTo(held: DesiredState | undefined, { nodeId, generation, revision, d
   return state === undefined ? undefined : { ...held, generation, revision: Math.max(held.revision, revision), state };
 }
 
-function appliedOf({ generation, revision, state }: DesiredState, waiting: readonly string[]): AppliedLedger {
-  const without = new Set(waiting);
-  return { generation, revision, hashes: Object.fromEntries(state.objects.flatMap(({ key, hash }) => (without.has(key) ? [] : [[key, hash]]))) };
-}
-
-function holdsTheSame({ hashes }: AppliedLedger, other: AppliedLedger): boolean {
-  const keys = Object.keys(hashes);
-  return keys.length === Object.keys(other.hashes).length && keys.every((key) => hashes[key] === other.hashes[key]);
+function holdsTheSame(one: AppliedLedger, other: AppliedLedger): boolean {
+  if (one.of !== undefined && other.of !== undefined) return one.of.stateHash === other.of.stateHash && one.of.waiting.join() === other.of.waiting.join();
+  const keys = Object.keys(one.hashes);
+  return keys.length === Object.keys(other.hashes).length && keys.every((key) => one.hashes[key] === other.hashes[key]);
 }
 
 /** The newest state that the control plane gave, held on disk. Its methods that promise something are called one after the other. */

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type NodeState, nodeState } from '@portolan/node-state';
 import type { DesiredState } from '@portolan/protocol';
-import { writeDurably } from './durable-file.js';
+import { appendText, writeDurably } from './durable-file.js';
+import { isPromise, ledgerAfter, ledgerChange, lineOf } from './ledger-changes.js';
 
 /** What the kernel was last known to hold, because a run made it or found it so. What differs from this without another state being wanted was others' doing. */
 export interface AppliedLedger {
@@ -9,6 +12,25 @@ export interface AppliedLedger {
   readonly revision: number;
   /** By key of the object; those that waited for a namespace are left out. */
   readonly hashes: Readonly<Record<string, string>>;
+  /** Where it is all of a state but what waited: which. Then two can be compared, and noted, without their objects. */
+  readonly of?: { readonly stateHash: string; readonly waiting: readonly string[] };
+}
+
+/** All of a state but what waits. Its hashes are made when somebody asks: that is at the next start. */
+export function appliedOf({ generation, revision, state }: Pick<DesiredState, 'generation' | 'revision' | 'state'>, waiting: readonly string[]): AppliedLedger {
+  let made: AppliedLedger['hashes'] | undefined;
+  return {
+    generation,
+    revision,
+    of: { stateHash: state.hash, waiting },
+    get hashes() {
+      if (made === undefined) {
+        const without = new Set(waiting);
+        made = Object.fromEntries(state.objects.flatMap(({ key, hash }) => (without.has(key) ? [] : [[key, hash]])));
+      }
+      return made;
+    },
+  };
 }
 
 /** What an agent must not forget when it ends: the last state that it accepted, what of it was applied, and what that state no longer names. */
@@ -24,7 +46,10 @@ export interface Ledger {
 
 export interface LedgerFile {
   read(): Promise<Ledger>;
-  /** On disk when it resolves, whole or not at all. */
+  /**
+   * Whole or not at all. The state, the start and the endpoints that may still hold something are on disk when it resolves; what was applied follows when
+   * the system writes it: without it the next start judges by an older note.
+   */
   write(ledger: Ledger): Promise<void>;
 }
 
@@ -44,33 +69,80 @@ export function isWholeState(state: NodeState): boolean {
   }
 }
 
-function parseLedger(text: string): Ledger {
-  const document: unknown = JSON.parse(text);
-  if (typeof document !== 'object' || document === null || !('format' in document) || !readableFormats.has(document.format)) throw new Error('unknown format');
-  const { desired, applied, retiring, start } = document as Partial<Ledger>;
-  if (desired !== undefined && !isWholeState(desired.state)) throw new Error('the hash of the state is wrong');
-  return { desired, applied, retiring: retiring ?? {}, start: start ?? 0 };
+interface WholeLedger extends Ledger {
+  /** Names this file for the changes that go on from it; undefined in one that knows none. */
+  readonly mark: string | undefined;
 }
 
-/** The ledger in one file. `onDamage` is told of one that cannot be read; it counts as empty then. */
+function parseLedger(text: string): WholeLedger {
+  const document: unknown = JSON.parse(text);
+  if (typeof document !== 'object' || document === null || !('format' in document) || !readableFormats.has(document.format)) throw new Error('unknown format');
+  const { desired, applied, retiring, start, mark } = document as Partial<WholeLedger>;
+  if (desired !== undefined && !isWholeState(desired.state)) throw new Error('the hash of the state is wrong');
+  return { desired, applied, retiring: retiring ?? {}, start: start ?? 0, mark };
+}
+
+/** Characters of changes, in parts of the whole ledger and at least, behind which it is written anew: so each is written twice on the average, however large. */
+const CHANGES = { share: 1, least: 64 * 1024 };
+
+/** What this process knows of the files. */
+interface Held {
+  readonly ledger: Ledger;
+  readonly mark: string;
+  /** Characters of the whole ledger and of the changes behind it. */
+  readonly size: number;
+  readonly changes: number;
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(() => undefined);
+}
+
+/**
+ * The ledger in two files: the whole as it once was, and what was changed since, a line each. `onDamage` is told of a whole that cannot be read;
+ * it counts as empty then. Changes are believed up to the first that cannot be read: it was the last that was written when the power went.
+ */
 export function ledgerFile(path: string, onDamage: (error: unknown) => void): LedgerFile {
+  const changesPath = join(dirname(path), 'ledger.changes');
+  /** Undefined: nothing can be appended to what is there. */
+  let held: Held | undefined;
+
+  async function writeWhole(ledger: Ledger): Promise<void> {
+    held = undefined;
+    const mark = randomUUID();
+    const { desired, applied, retiring, start } = ledger;
+    const text = JSON.stringify({ format: FORMAT, mark, desired, applied, retiring, start });
+    await writeDurably(path, text);
+    held = { ledger, mark, size: text.length, changes: 0 };
+  }
+
   return {
     read: async () => {
-      let text: string;
+      held = undefined;
+      const text = await textOf(path);
+      if (text === undefined) return emptyLedger;
       try {
-        text = await readFile(path, 'utf8');
-      } catch {
-        return emptyLedger;
-      }
-      try {
-        return parseLedger(text);
+        const { mark, ...whole } = parseLedger(text);
+        if (mark === undefined) return whole;
+        const changes = (await textOf(changesPath)) ?? '';
+        const { ledger, isWhole } = ledgerAfter(whole, mark, changes);
+        if (isWhole) held = { ledger, mark, size: text.length, changes: changes.length };
+        return ledger;
       } catch (error) {
         onDamage(error);
         return emptyLedger;
       }
     },
-    write: async ({ desired, applied, retiring, start }) => {
-      await writeDurably(path, JSON.stringify({ format: FORMAT, desired, applied, retiring, start }));
+    write: async (ledger) => {
+      const change = held === undefined ? undefined : ledgerChange(held.mark, held.ledger, ledger);
+      if (held === undefined || change === undefined) return writeWhole(ledger);
+      const line = lineOf(change);
+      const { size, changes, mark, ledger: before } = held;
+      if (changes + line.length > Math.max(CHANGES.least, size * CHANGES.share)) return writeWhole(ledger);
+      // Of one that fails nobody knows how much is there.
+      held = undefined;
+      await appendText(changesPath, line, { isFirst: changes === 0, isDurable: changes === 0 || isPromise(before, change) });
+      held = { ledger, mark, size, changes: changes + line.length };
     },
   };
 }

@@ -35,7 +35,7 @@ async function purge(settings: Settings, log: Logger): Promise<void> {
   const { desired, retiring } = await openLedger(settings, log).read();
   const { runDirectory, fileRoot } = settings;
   await openLinuxKernel({ runDirectory, fileRoot, relay: openRelay(settings, log) }).purge({ ...desired?.state.endpoints, ...retiring });
-  await rm(join(settings.stateDirectory, 'ledger.json'), { force: true });
+  for (const name of ['ledger.json', 'ledger.changes']) await rm(join(settings.stateDirectory, name), { force: true });
   log.info({ runDirectory }, 'purged: nothing of Portolan is left on this node');
 }
 

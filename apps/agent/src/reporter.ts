@@ -12,6 +12,8 @@ export interface ReporterOptions {
   readonly log: Log;
   readonly retryFirst: number;
   readonly retryLast: number;
+  /** Whether it found all of its state, and nothing else: then the control plane knows the objects. */
+  readonly foundAll: (report: Report) => boolean;
   readonly onAnswer: (answer: ReportAnswer, report: Report) => void;
   readonly onOutcome: (outcome: 'delivered' | 'failed' | 'replaced' | 'refused') => void;
 }
@@ -34,9 +36,9 @@ function replacing(older: Report | undefined, newer: Report): Report {
 
 /**
  * Delivers reports one at a time. The observed objects are left out when the control plane has taken those of the same
- * hash before, and sent again when it asks for them.
+ * hash before, or has them as the state; and sent when it asks for them.
  */
-export function reporter({ controlPlane, numbers, clock, log, retryFirst, retryLast, onAnswer, onOutcome }: ReporterOptions): Reporter {
+export function reporter({ controlPlane, numbers, clock, log, retryFirst, retryLast, foundAll, onAnswer, onOutcome }: ReporterOptions): Reporter {
   let next: Report | undefined;
   let current: Promise<void> | undefined;
   let cancelTimer: () => void = () => undefined;
@@ -57,13 +59,11 @@ export function reporter({ controlPlane, numbers, clock, log, retryFirst, retryL
 
   async function send(report: Report): Promise<ReportAnswer> {
     const { objects, ...observed } = report.observed;
-    const answer = await taken(heldHash === observed.hash ? { ...report, observed } : report);
-    if (!answer.wantsObjects || heldHash !== observed.hash || objects === undefined) {
-      heldHash = answer.wantsObjects ? undefined : observed.hash;
-      return answer;
-    }
-    heldHash = undefined;
-    return send(report);
+    const isLeftOut = heldHash === observed.hash || foundAll(report);
+    let answer = await taken(isLeftOut ? { ...report, observed } : report);
+    if (answer.wantsObjects && isLeftOut && objects !== undefined) answer = await taken(report);
+    heldHash = answer.wantsObjects ? undefined : observed.hash;
+    return answer;
   }
 
   async function deliver(report: Report): Promise<void> {

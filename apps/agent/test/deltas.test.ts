@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type NodeState, nodeState, type StateDelta, stateDelta } from '@portolan/node-state';
 import { PROTOCOL_VERSION, type SyncHint } from '@portolan/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { StateAnswer } from '../src/control-plane.js';
 import { desiredSource } from '../src/desired.js';
-import { emptyLedger, type Ledger } from '../src/ledger.js';
+import { emptyLedger, type Ledger, ledgerFile } from '../src/ledger.js';
 import { CLUSTER, NODE, openStage, type Stage, stateWith, until } from './stage.js';
 
 const nodeId = 'node1-of-before';
@@ -29,6 +29,11 @@ describe('a job with a delta', () => {
   }
   function kernelHashes(): string[] {
     return [...stage.kernel.objects.values()].map(({ key, hash }) => `${key} ${hash}`).sort();
+  }
+  function noted(): Promise<Ledger> {
+    return ledgerFile(stage.ledgerPath, (error) => {
+      throw error;
+    }).read();
   }
   async function looks(): Promise<Record<string, number>> {
     const figures = await stage.metrics.registry.getSingleMetric('portolan_agent_states_total')?.get();
@@ -83,8 +88,7 @@ describe('a job with a delta', () => {
     await first.stop();
     expect(stage.logged.filter((line) => line.includes('control plane answers again') || line.includes('no usable state'))).toEqual([]);
 
-    const held = JSON.parse(readFileSync(stage.ledgerPath, 'utf8')) as Ledger & { readonly format: number };
-    expect(held).toMatchObject({ format: 2, desired: { generation: 2, nodeId }, applied: { generation: 2, revision: 2 } });
+    expect(await noted()).toMatchObject({ desired: { generation: 2, nodeId }, applied: { generation: 2, revision: 2 } });
     stage.kernel.tamper('bridge/own:1-net/br0', undefined);
     const second = stage.agent();
     await second.start();
@@ -101,17 +105,16 @@ describe('a job with a delta', () => {
     stage.offer(1, stateWith('a'));
     await stage.agent().start();
     await applied(1);
-    const ledger = (): Ledger => JSON.parse(readFileSync(stage.ledgerPath, 'utf8')) as Ledger;
-    await until(() => ledger().applied !== undefined, 'noted');
-    expect(ledger().applied?.hashes).toEqual(Object.fromEntries(stateWith('a').objects.map(({ key, hash }) => [key, hash])));
+    await vi.waitFor(async () => expect((await noted()).applied).toBeDefined());
+    expect((await noted()).applied?.hashes).toEqual(Object.fromEntries(stateWith('a').objects.map(({ key, hash }) => [key, hash])));
     stage.kernel.onBatch = () => 2;
     await change(2, stateWith('a'), stateWith('a', 'b', 'c'));
     await until(() => stage.lastReport().status === 'failed', 'failed');
-    expect(ledger()).toMatchObject({ desired: { generation: 2 }, applied: { generation: 1 } });
+    expect(await noted()).toMatchObject({ desired: { generation: 2 }, applied: { generation: 1 } });
     stage.kernel.onBatch = () => 0;
     await applied(2);
-    await until(() => ledger().applied?.generation === 2, 'noted');
-    const keys = Object.keys(ledger().applied?.hashes ?? {});
+    await vi.waitFor(async () => expect((await noted()).applied?.generation).toBe(2));
+    const keys = Object.keys((await noted()).applied?.hashes ?? {});
     expect(keys).toContain('address/endpoint:c/ov1/10.0.0.4');
     expect(keys).not.toContain('address/endpoint:b/ov1/10.0.0.3');
   });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { NodeState } from '@portolan/node-state';
+import { type NodeState, wholeHash } from '@portolan/node-state';
 import { agentHeaders, agentPaths, type DesiredState, isLater, PROTOCOL_VERSION, type Report, type ReportAnswer, type ReportOrder } from '@portolan/protocol';
 
 /** The agents' API over real HTTP, with its state and its failures in the hands of a test. */
@@ -30,6 +30,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 export async function startControlPlane(cluster: string, node: string): Promise<FakeControlPlane> {
   let desired: DesiredState | undefined;
   const held = new Set<string>();
+  let forgets = false;
   const reports: Report[] = [];
   const requests = { state: 0, notModified: 0 };
 
@@ -71,8 +72,11 @@ export async function startControlPlane(cluster: string, node: string): Promise<
     }
     plane.latest = report.order;
     reports.push(report);
-    const wantsObjects = report.observed.objects === undefined && !held.has(report.observed.hash);
-    if (report.observed.objects !== undefined) held.add(report.observed.hash);
+    const { hash, objects } = report.observed;
+    const isState = !forgets && desired !== undefined && desired.state.hash === report.stateHash && wholeHash(desired.state) === hash;
+    const wantsObjects = objects === undefined && !held.has(hash) && !(plane.speaks >= 4 && isState);
+    if (objects !== undefined) held.add(hash);
+    forgets = false;
     const answer: ReportAnswer = { generation: desired?.generation ?? 0, wantsObjects };
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
@@ -94,7 +98,10 @@ export async function startControlPlane(cluster: string, node: string): Promise<
     offer: (generation, state, revision = generation, nodeId = 'node1-of-before') => {
       desired = { protocol: PROTOCOL_VERSION, nodeId, generation, revision, state };
     },
-    forget: () => held.clear(),
+    forget: () => {
+      held.clear();
+      forgets = true;
+    },
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
