@@ -19,7 +19,7 @@ function isVeth({ kind, name }: DumpedLink): boolean {
 }
 
 /** A veth that Docker put on a bridge of the namespace: its name is drawn at random, or by the order of arrival. */
-export function isBridgePort(link: DumpedLink): boolean {
+function isBridgePort(link: DumpedLink): boolean {
   return isVeth(link) && link.master !== null;
 }
 

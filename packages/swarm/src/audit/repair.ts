@@ -4,7 +4,7 @@ import type { Difference } from './difference.js';
 import { objectOf, type Place } from './place.js';
 import { wordsOf } from './words.js';
 
-export const RESTART_DOCKER = 'systemctl restart docker';
+const RESTART_DOCKER = 'systemctl restart docker';
 /** The kernel holds no two of these: the text has, so only another look can tell. */
 const COLLECT_AGAIN = 'portolan swarm collect DIR';
 

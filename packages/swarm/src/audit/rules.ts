@@ -63,7 +63,7 @@ export function ruleDifferences(expected: ExpectedNamespace, wantedObjects: read
   ];
 }
 
-export function isRule(wanted: Wanted): wanted is WantedRule {
+function isRule(wanted: Wanted): wanted is WantedRule {
   return wanted.object.kind === 'rule';
 }
 

@@ -32,7 +32,7 @@ function networkOf(difference: Difference, place: Place): { readonly id: string;
 }
 
 /** `task web.2` */
-export function whose({ book, expected }: Place): string {
+function whose({ book, expected }: Place): string {
   const task = book.tasks.get(expected.taskId ?? '');
   return task === undefined ? `the container in ${expected.name}` : `task ${taskName(task, book)}`;
 }
