@@ -12,8 +12,8 @@ export interface Comparison {
   readonly detail?: Readonly<Record<string, number | string>>;
 }
 
-/** A bench returns its comparisons; it starts and stops what it needs itself. */
-export type Bench = (report: (progress: string) => void) => Promise<readonly Comparison[]>;
+/** A bench returns its comparisons, or those of one part alone where it has parts; it starts and stops what it needs itself. */
+export type Bench = (report: (progress: string) => void, only?: string) => Promise<readonly Comparison[]>;
 
 export function comparison(of: Omit<Comparison, 'ratio'>): Comparison {
   return { ...of, ours: rounded(of.ours), baseline: rounded(of.baseline), ratio: rounded(of.ours / of.baseline) };

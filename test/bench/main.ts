@@ -12,14 +12,15 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   flannel: async () => (await import('./flannel.js')).flannel,
 };
 
-const name = process.argv[2] ?? '';
+const usage = `usage: npm run bench -- ${Object.keys(benches).join('|')} [--only PART]`;
+const [name = '', flag, only] = process.argv.slice(2);
 const load = benches[name];
-if (load === undefined) {
-  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')}`);
+if (load === undefined || (flag !== undefined && (flag !== '--only' || only === undefined))) {
+  console.error(usage);
   process.exit(2);
 }
 const bench = await load();
-const comparisons = await bench((progress) => console.error(progress));
+const comparisons = await bench((progress) => console.error(progress), only);
 console.log(
   JSON.stringify(
     { bench: name, machine: { cpus: cpus().length, model: cpus()[0]?.model, kernel: release(), arch: arch(), node: process.version }, comparisons },
