@@ -53,10 +53,14 @@ function assertUsable(desired: DesiredState, { cluster, node }: Identity): void 
   if (desired.state.cluster !== cluster || desired.state.node !== node) {
     throw portolanError('invalid-document', '/state', `the state is that of node ${desired.state.node} of cluster ${desired.state.cluster}`);
   }
-  if (!isWholeState(desired.state)) throw portolanError('invalid-document', '/state/hash', 'the state is not that of its hash');
 }
 
-/** The state that a hint leads to from the one that is held, when it is a newer one of the same node. */
+function assertWhole({ state }: DesiredState): DesiredState['state'] {
+  if (!isWholeState(state)) throw portolanError('invalid-document', '/state/hash', 'the state is not that of its hash');
+  return state;
+}
+
+/** The state that a hint leads to from the one that is held, and that has its hash, when it is a newer one of the same node. */
 function ledTo(held: DesiredState | undefined, { nodeId, generation, revision, delta }: SyncHint): DesiredState | undefined {
   if (held === undefined || delta === undefined || nodeId !== held.nodeId || generation <= held.generation) return undefined;
   const state = stateAfter(held.state, delta);
@@ -123,7 +127,7 @@ export async function desiredSource(controlPlane: Pick<ControlPlane, 'fetchState
       await renumber(answer.generation, answer.revision);
       return { answered: true, error: undefined, changed: false, by: 'same' };
     }
-    const changed = await accept(answer.desired);
+    const changed = await accept({ ...answer.desired, state: assertWhole(answer.desired) });
     protocol = answer.desired.protocol;
     return { answered: true, error: undefined, changed, by: 'fetch' };
   }

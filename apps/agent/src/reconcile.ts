@@ -115,7 +115,7 @@ async function reach({ kernel, desired, observe, onPlan }: Target, before: Obser
   const failures = blames
     .filter(({ key, ran }) => !isGone(ran.batch.space, observed) && (key === undefined || left.has(key) || after.waiting.includes(key)))
     .map(failureOf);
-  const besides = asFound(observed, desired, new Set([...alone, ...aside]));
+  const besides = new Set([...alone, ...aside]);
   return {
     steps: begunSteps(steps, applied),
     found: before,
@@ -123,8 +123,14 @@ async function reach({ kernel, desired, observe, onPlan }: Target, before: Obser
     waiting: after.waiting,
     applied,
     observed,
-    problems: problemsOf(failures, diffNodeState(besides.observed, besides.desired).steps),
+    problems: problemsOf(failures, besides.size === 0 ? after.steps : stepsBesides(observed, desired, besides)),
   };
+}
+
+/** What is left when these are taken for what they are. */
+function stepsBesides(observed: Observation, desired: NodeState, keys: ReadonlySet<string>): readonly Step[] {
+  const found = asFound(observed, desired, keys);
+  return diffNodeState(found.observed, found.desired).steps;
 }
 
 function joined(a: Written, b: Written): Written {

@@ -1,4 +1,4 @@
-import { canonicalJson, nodeState } from './build.js';
+import { canonicalJson, compareKeys, nodeState } from './build.js';
 import type { KernelObject, NodeState } from './objects.js';
 
 type Rest = Omit<NodeState, 'objects' | 'hash'>;
@@ -19,11 +19,22 @@ function restOf({ objects: _objects, hash: _hash, ...rest }: NodeState): Rest {
   return rest;
 }
 
+/** Both are in canonical order, so one walk finds what differs. */
 export function stateDelta(before: NodeState, after: NodeState): StateDelta {
-  const was = new Map(before.objects.map(({ key, hash }) => [key, hash]));
-  const put = after.objects.filter(({ key, hash }) => was.get(key) !== hash);
-  const kept = new Set(after.objects.map(({ key }) => key));
-  const gone = before.objects.flatMap(({ key }) => (kept.has(key) ? [] : [key]));
+  const put: KernelObject[] = [];
+  const gone: string[] = [];
+  let at = 0;
+  for (const object of after.objects) {
+    let was = before.objects[at];
+    while (was !== undefined && was.key !== object.key && compareKeys(was.key, object.key) < 0) {
+      gone.push(was.key);
+      at += 1;
+      was = before.objects[at];
+    }
+    if (was?.key === object.key) at += 1;
+    if (was?.key !== object.key || was.hash !== object.hash) put.push(object);
+  }
+  for (const { key } of before.objects.slice(at)) gone.push(key);
   const rest = restOf(after);
   const isOther = canonicalJson(rest) !== canonicalJson(restOf(before));
   return { base: before.hash, hash: after.hash, put, gone, ...(isOther ? { rest } : {}) };

@@ -8,18 +8,18 @@ interface Waiting<T, R> {
 export interface Gathering<T, R> {
   /** Does so many together at most. Answers with the result of each, in their order. */
   readonly together: (those: readonly T[]) => Promise<readonly R[]>;
-  /** Two of one key are not done together, but one after the other. */
-  readonly keyOf: (one: T) => string;
+  /** Two of one key are not done together, but one after the other. Left out: all may be done together. */
+  readonly keyOf?: (one: T) => string;
   readonly most: number;
-  /** Whether each may be tried alone after this failure of several: the fault may be that of one. */
-  readonly isOfOne: (error: unknown) => boolean;
+  /** Whether each may be tried alone after this failure of several: the fault may be that of one. Left out: it never is. */
+  readonly isOfOne?: (error: unknown) => boolean;
 }
 
 /**
  * Does at once what comes alone, and together what comes while something is under way: so nobody waits for company, and a crowd costs
  * little more than one.
  */
-export function gathered<T, R>({ together, keyOf, most, isOfOne }: Gathering<T, R>): (one: T) => Promise<R> {
+export function gathered<T, R>({ together, keyOf, most, isOfOne = () => false }: Gathering<T, R>): (one: T) => Promise<R> {
   let waiting: Waiting<T, R>[] = [];
   let isBusy = false;
 
@@ -28,10 +28,10 @@ export function gathered<T, R>({ together, keyOf, most, isOfOne }: Gathering<T, 
     const chosen: Waiting<T, R>[] = [];
     const rest: Waiting<T, R>[] = [];
     for (const one of waiting) {
-      const key = keyOf(one.of);
-      if (chosen.length >= most || keys.has(key)) rest.push(one);
+      const key = keyOf?.(one.of);
+      if (chosen.length >= most || (key !== undefined && keys.has(key))) rest.push(one);
       else chosen.push(one);
-      keys.add(key);
+      if (key !== undefined) keys.add(key);
     }
     waiting = rest;
     return chosen;

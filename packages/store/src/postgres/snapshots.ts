@@ -1,5 +1,6 @@
 import { portolanError, type Snapshot } from '@portolan/model';
 import type { Connections } from './connections.js';
+import { gathered } from './gathered.js';
 import { loadSnapshot } from './load.js';
 
 /** Snapshots by the name of their cluster. They are immutable, so every reader gets the same one. */
@@ -17,10 +18,26 @@ export function clusterNotFound(name: string): Error {
   return portolanError('not-found', '', `there is no cluster "${name}"`);
 }
 
+interface ClusterRow {
+  readonly id: string;
+  readonly name: string;
+  readonly revision: number;
+}
+
 export function openSnapshots({ prisma, lookUp }: Connections): Snapshots {
   const snapshots = new Map<string, Snapshot>();
   // Readers that come while a load is under way wait for it instead of loading the same again.
   const loads = new Map<string, Promise<Snapshot>>();
+
+  // A hundred agents ask within a moment. Each is answered by a question that was put after it asked, so everybody sees what was committed before.
+  const revisionOf = gathered({
+    together: async (names: readonly string[]) => {
+      const rows = await lookUp<ClusterRow>('SELECT id, name, revision FROM clusters WHERE name = ANY($1::text[])', [[...new Set(names)]]);
+      const byName = new Map(rows.map((row) => [row.name, row]));
+      return names.map((name) => byName.get(name));
+    },
+    most: Number.POSITIVE_INFINITY,
+  });
 
   const remember = (snapshot: Snapshot): void => {
     const { id, name, revision } = snapshot.cluster;
@@ -43,7 +60,7 @@ export function openSnapshots({ prisma, lookUp }: Connections): Snapshots {
     remember,
     forget: (name) => void snapshots.delete(name),
     async current(name) {
-      const [row] = await lookUp<{ id: string; revision: number }>('SELECT id, revision FROM clusters WHERE name = $1', [name]);
+      const row = await revisionOf(name);
       if (row === undefined) throw clusterNotFound(name);
       const known = remembered(name, row.id, row.revision);
       if (known !== undefined) return known;
