@@ -109,11 +109,24 @@ function stateHash(objects: readonly { readonly key: string; readonly hash: stri
   return hashText(text + canonicalJson(rest));
 }
 
+function isInOrder<T extends { readonly key: string }>(objects: readonly T[], kindOf: (object: T) => ObjectKind): boolean {
+  let last: T | undefined;
+  let lastRank = 0;
+  for (const object of objects) {
+    const itsRank = rank[kindOf(object)];
+    if (last !== undefined && (itsRank < lastRank || (itsRank === lastRank && object.key < last.key))) return false;
+    last = object;
+    lastRank = itsRank;
+  }
+  return true;
+}
+
 /** In canonical order. Sorted by kind first, so that runs that are in order already, as compute makes them, cost one comparison an object. */
 function inOrder<T extends { readonly key: string }>(objects: readonly T[], kindOf: (object: T) => ObjectKind): T[] {
+  if (isInOrder(objects, kindOf)) return [...objects];
   const byKind = objectKinds.map((): T[] => []);
   for (const object of objects) byKind[rank[kindOf(object)]]?.push(object);
-  return byKind.flatMap((ofKind) => ofKind.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)));
+  return byKind.flatMap((ofKind) => (isInOrder(ofKind, kindOf) ? ofKind : ofKind.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))));
 }
 
 export const nothingToWatch: Watch = { probes: {}, nodes: {}, draining: [] };

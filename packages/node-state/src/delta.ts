@@ -40,10 +40,25 @@ export function stateDelta(before: NodeState, after: NodeState): StateDelta {
   return { base: before.hash, hash: after.hash, put, gone, ...(isOther ? { rest } : {}) };
 }
 
+/** Both in canonical order; so is what it gives, without the keys that are gone or put. */
+function merged(kept: readonly KernelObject[], gone: readonly string[], put: readonly KernelObject[]): KernelObject[] {
+  const replaced = new Set([...gone, ...put.map(({ key }) => key)]);
+  const objects: KernelObject[] = [];
+  let at = 0;
+  for (const object of kept) {
+    if (replaced.has(object.key)) continue;
+    for (let next = put[at]; next !== undefined && compareKeys(next.key, object.key) < 0; next = put[at]) {
+      objects.push(next);
+      at += 1;
+    }
+    objects.push(object);
+  }
+  return [...objects, ...put.slice(at)];
+}
+
 /** The state that a delta leads to; undefined where it does not start from this one, or does not lead to the state of its hash. */
 export function stateAfter(before: NodeState, { base, hash, put, gone, rest = restOf(before) }: StateDelta): NodeState | undefined {
   if (before.hash !== base) return undefined;
-  const replaced = new Set([...gone, ...put.map(({ key }) => key)]);
-  const after = nodeState({ ...rest, objects: [...before.objects.filter(({ key }) => !replaced.has(key)), ...put] });
+  const after = nodeState({ ...rest, objects: merged(before.objects, gone, put) });
   return after.hash === hash ? after : undefined;
 }

@@ -2,6 +2,7 @@ import {
   bodyHash,
   canonicalJson,
   emptyNodeState,
+  foundObjects,
   kernelObject,
   kindOfKey,
   type NodeState,
@@ -13,6 +14,7 @@ import {
   observedObject,
   observedState,
   sysctlNamesOf,
+  wholeHash,
 } from '@portolan/node-state';
 import { describe, expect, it } from 'vitest';
 
@@ -178,5 +180,22 @@ describe('an observed state', () => {
     expect(state.objects.map(({ kind }) => kind)).toEqual(objectKinds);
     expect(observedState([...observed].reverse(), {}, []).hash).toBe(state.hash);
     expect(observedState(observed.slice(1), {}, []).hash).not.toBe(state.hash);
+  });
+});
+
+describe('what an observation of a whole state finds', () => {
+  it('has the hash that tells so, and its objects', () => {
+    const state = nodeState({
+      cluster: 'c',
+      node: 'n',
+      address: '192.0.2.1',
+      endpoints: {},
+      watch: nothingToWatch,
+      objects: [kernelObject('own:lb_a', server, origin), kernelObject('own:lb_a', vip, origin)],
+    });
+    const observed = observedState(foundObjects(state), {}, []);
+    expect(observed.hash).toBe(wholeHash(state));
+    expect(observed.objects).toEqual(state.objects.map(({ space, body }) => observedObject(space, body)));
+    expect(observedState(foundObjects(state).slice(1), {}, []).hash).not.toBe(wholeHash(state));
   });
 });

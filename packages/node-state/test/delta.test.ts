@@ -38,6 +38,12 @@ describe('stateDelta', () => {
     expect(stateDelta(stateOf([1]), stateOf([1], [], ['web.1']))).toMatchObject({ put: [], gone: [], rest: { watch: { draining: ['web.1'] } } });
   });
 
+  it('leads there in whatever order its objects come', () => {
+    const [before, after] = [stateOf([1, 3, 5]), stateOf([1, 2, 4, 5, 6], [5])];
+    const delta = stateDelta(before, after);
+    expect(stateAfter(before, { ...delta, put: [...delta.put].reverse() })).toEqual(after);
+  });
+
   it('leads nowhere from another state, nor where something of it is lost', () => {
     const before = stateOf([1, 2]);
     const delta = stateDelta(before, stateOf([2, 3], [], ['web.1']));
