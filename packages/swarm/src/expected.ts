@@ -31,6 +31,11 @@ export interface ExpectedNamespace {
   readonly draining: ReadonlySet<string>;
   /** Keys of rules that Docker sometimes leaves twice, the first in its place, where two of its threads take one away and add it again. */
   readonly repeatable: ReadonlySet<string>;
+  /**
+   * Keys of what Docker makes together and leaves for good. Without a published port, or a service that is balanced, it is optional, for nothing tells
+   * whether there ever was one; a rule or a chain of it that is there does tell, and so asks for the rest.
+   */
+  readonly lasting: ReadonlySet<string>;
   /** What each object is for, by its key. */
   readonly origins: ReadonlyMap<string, DockerOrigin>;
 }

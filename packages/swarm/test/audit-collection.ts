@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { auditSwarm, type Finding, readSwarm } from '@portolan/swarm';
+import { directoryOf } from './captures.js';
 
 /** The files of a collection by name. */
 export type Files = ReadonlyMap<string, string>;
 
-/** A directory of `fixtures/`. */
+/** The files of a capture. */
 export function filesOf(fixture: string): Files {
-  const directory = fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url));
+  const directory = directoryOf(fixture);
   return new Map(readdirSync(directory).map((name) => [name, readFileSync(`${directory}/${name}`, 'utf8')]));
 }
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { healthyCaptures } from './audit-captures.js';
 import { audit, type Files, filesOf, placeOf, told } from './audit-collection.js';
 
 const files = filesOf('capture');
@@ -76,7 +75,7 @@ describe('a collection that is not whole', () => {
   });
 });
 
-describe.each(healthyCaptures)('of engines of other versions, as in %s', (fixture) => {
+describe.each(['capture', 'mixed'])('of engines of other versions, as in %s', (fixture) => {
   it.each(['28.5.2', '29.1.0', '24.0.7'])('%s is told once a node, and the host filter is not judged', (version) => {
     const other = new Map(
       [...filesOf(fixture)].map(([name, text]) => [

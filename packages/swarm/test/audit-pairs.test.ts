@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { healthyCaptures } from './audit-captures.js';
 import { audit, type Files, filesOf, placeOf, told } from './audit-collection.js';
 import { type Fault, faultsIn, interfere } from './audit-faults.js';
 
@@ -33,7 +32,7 @@ function isOf(fault: Fault): (finding: ReturnType<typeof audit>[number]) => bool
   return (finding) => finding.node === node && finding.namespace === namespace && finding.kind === fault.kind && fault.object.test(finding.object);
 }
 
-describe.each(healthyCaptures)('two faults at once in %s', (fixture) => {
+describe.each(['capture', 'mixed'])('two faults at once in %s', (fixture) => {
   const files = filesOf(fixture);
   it(`${PAIRS} random pairs are found, and nothing besides`, { timeout: 120_000 }, () => {
     const wrong = pairsIn(files, 20261126).flatMap(([a, b]) => {

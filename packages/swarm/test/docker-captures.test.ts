@@ -1,12 +1,11 @@
+import { pathToFileURL } from 'node:url';
 import { dockerState, swarmIndex } from '@portolan/swarm';
 import { describe, expect, it } from 'vitest';
+import { directoryOf, healthyCaptures } from './captures.js';
 import { dumpFor, less, linesOf, orderOf, readCapture, withoutRepetitions } from './docker-captures.js';
 
-/** Real swarms of Docker 20.10, each a directory in `fixtures/`. */
-const captures = ['capture'];
-
-describe.each(captures)('%s', (name) => {
-  const { swarm, dumps } = readCapture(new URL(`fixtures/${name}/`, import.meta.url));
+describe.each(healthyCaptures)('%s', (name) => {
+  const { swarm, dumps } = readCapture(pathToFileURL(`${directoryOf(name)}/`));
   const index = swarmIndex(swarm);
   const states = swarm.nodes.map((node) => ({ node, namespaces: dockerState(index, node.id), found: dumps.get(node.name) ?? new Map() }));
 

@@ -32,7 +32,17 @@ export function readCapture(directory: URL): Capture {
     const ofNode = dumps.get(node) ?? new Map<string, NamespaceDump>();
     dumps.set(node, ofNode.set(name, read.dump));
   }
-  return { swarm, dumps };
+  const nodes = new Map(swarm.nodes.map(({ id, name }) => [id, name]));
+  // Of a task on internal networks only nobody tells the sandbox.
+  const tasks = swarm.tasks.map((task) => ({
+    ...task,
+    sandbox: task.sandbox ?? withAddress(dumps.get(nodes.get(task.nodeId) ?? ''), task.addresses[0]?.address),
+  }));
+  return { swarm: { ...swarm, tasks }, dumps };
+}
+
+function withAddress(dumps: ReadonlyMap<string, NamespaceDump> | undefined, own: string | undefined): string | null {
+  return [...(dumps ?? [])].find(([, { links }]) => links.some(({ addresses }) => addresses[0]?.address === own))?.[0] ?? null;
 }
 
 /** The dump of a namespace; of an overlay that of any epoch. */

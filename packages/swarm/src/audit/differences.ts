@@ -15,7 +15,8 @@ import { ruleDifferences } from './rules.js';
  * Where a namespace is not as Docker makes it, one difference a fault: what is missing because something else is missing is not told. Marks are compared up to a
  * consistent renaming, links by what they are for; what other programs made, what the kernel learned or counted, and what is optional is no difference.
  */
-export function differencesOf(expected: ExpectedNamespace, observed: NamespaceDump, sight: Sight = fullSight): readonly Difference[] {
+export function differencesOf(programmed: ExpectedNamespace, observed: NamespaceDump, sight: Sight = fullSight): readonly Difference[] {
+  const expected = withLasting(programmed, observed);
   const { sections } = sight;
   const read = (...needed: readonly DumpSection[]): boolean => needed.every((section) => sections.has(section));
   const match: LinkMatch = read('addr') ? linkMatch(expected, observed) : { links: new Map(), nameOf: (name) => name };
@@ -33,6 +34,14 @@ export function differencesOf(expected: ExpectedNamespace, observed: NamespaceDu
     ...(read('ipvs') ? balancingDifferences(expected, rest, observed) : []),
     ...(read('sysctl') ? sysctlDifferences(expected, rest, observed, sight) : []),
   ];
+}
+
+/** What was made together is asked for when a rule or a chain of it is there. */
+function withLasting(expected: ExpectedNamespace, { chains, rules }: NamespaceDump): ExpectedNamespace {
+  const { lasting, optional } = expected;
+  if (![...lasting].some((key) => optional.has(key))) return expected;
+  const there = [...chains.map((chain) => objectKey({ kind: 'chain', chain })), ...rules.map((rule) => objectKey({ kind: 'rule', rule }))];
+  return there.some((key) => lasting.has(key)) ? { ...expected, optional: new Set([...optional].filter((key) => !lasting.has(key))) } : expected;
 }
 
 /** The expected objects in the names of links and the marks that the namespace uses. A mark that it does not use gets one that is free. */

@@ -55,8 +55,8 @@ export function balancerPieces(roster: NetworkRoster, { node, address: own, mac 
   ];
   if (!network.dsr && segment !== undefined) {
     pieces.push(
-      piece(sysctl('net.ipv4.vs.conntrack', '1'), origin, balances),
-      piece(rule('nat', 'POSTROUTING', `-d ${segment.subnet} -m ipvs --ipvs`, 'SNAT', `--to-source ${own}`), origin, balances),
+      { ...piece(sysctl('net.ipv4.vs.conntrack', '1'), origin, balances), lasting: true },
+      { ...piece(rule('nat', 'POSTROUTING', `-d ${segment.subnet} -m ipvs --ipvs`, 'SNAT', `--to-source ${own}`), origin, balances), lasting: true },
     );
   }
   return [...pieces, ...offerPieces(roster)];

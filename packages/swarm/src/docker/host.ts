@@ -28,7 +28,8 @@ export function hostPieces(index: SwarmIndex, node: SwarmNode, rosters: readonly
   const publishes = mesh?.roster.offers.some(({ certain, ports }) => certain && ports.length > 0) ?? false;
   const common = (...objects: readonly NamespaceObject[]): readonly Piece[] => objects.map((object) => piece(object, origin));
   // What comes with the first published port and stays for good, even when the ingress network goes.
-  const once = (...objects: readonly NamespaceObject[]): readonly Piece[] => objects.map((object) => piece(object, meshOrigin, presenceOf(publishes)));
+  const once = (...objects: readonly NamespaceObject[]): readonly Piece[] =>
+    objects.map((object) => ({ ...piece(object, meshOrigin, presenceOf(publishes)), lasting: true }));
   return [
     ...(gateway === null ? [] : bridgePieces(gateway, residents, origin, meshOrigin)),
     ...common(sysctl('net.ipv4.ip_forward', '1')),

@@ -13,6 +13,8 @@ export interface Piece {
   readonly presence: Presence;
   /** A rule that may be there twice. */
   readonly repeatable?: boolean;
+  /** It comes with others and stays with them for good. */
+  readonly lasting?: boolean;
 }
 export type Presence = 'required' | 'optional' | 'draining';
 
@@ -98,7 +100,7 @@ interface Draft {
  * What is required once is required.
  */
 export function expectedNamespace(
-  about: Omit<ExpectedNamespace, 'dump' | 'optional' | 'draining' | 'repeatable' | 'origins'>,
+  about: Omit<ExpectedNamespace, 'dump' | 'optional' | 'draining' | 'repeatable' | 'lasting' | 'origins'>,
   pieces: Iterable<Piece>,
 ): ExpectedNamespace {
   const draft: Draft = {
@@ -115,9 +117,11 @@ export function expectedNamespace(
   const optional = new Set<string>();
   const draining = new Set<string>();
   const repeatable = new Set<string>();
+  const lasting = new Set<string>();
   const origins = new Map<string, DockerOrigin>();
-  for (const { object, key, origin, presence, repeatable: repeats } of pieces) {
+  for (const { object, key, origin, presence, repeatable: repeats, lasting: lasts } of pieces) {
     if (repeats === true) repeatable.add(key);
+    if (lasts === true) lasting.add(key);
     const isKnown = origins.has(key);
     if (!isKnown || object.kind === 'rule') add(draft, object);
     if (isKnown && presence !== 'required') continue;
@@ -132,7 +136,15 @@ export function expectedNamespace(
   }
   const tables = new Set([...draft.rules, ...draft.chains].map(({ table }) => table));
   const builtIn = builtInChains.flatMap(([table, chains]) => (tables.has(table) ? chains.map((name) => ({ table, chain: name, policy: 'ACCEPT' })) : []));
-  return { ...about, dump: { ...draft, links: [...draft.links.values()], chains: [...builtIn, ...draft.chains] }, optional, draining, repeatable, origins };
+  return {
+    ...about,
+    dump: { ...draft, links: [...draft.links.values()], chains: [...builtIn, ...draft.chains] },
+    optional,
+    draining,
+    repeatable,
+    lasting,
+    origins,
+  };
 }
 
 /** A link comes before its addresses and its place on a bridge. */
