@@ -38,10 +38,10 @@ describe('portolan swarm audit', () => {
     expect(terminal.out()).toMatchInlineSnapshot(`
       "node2
         lb_mou30nzwn
-          error  real-server 10.0.1.99 of api (10.0.1.2) unexpected
-                 one in four requests to api (10.0.1.2) from tasks on node2 hangs: 10.0.1.99 is nobody's
-                 found    -a -f 258 -r 10.0.1.99:0 -m -w 1
-                 repair   nsenter --net=/var/run/docker/netns/lb_mou30nzwn ipvsadm -d -f 258 -r 10.0.1.99:0
+          error    real-server 10.0.1.99 of api (10.0.1.2) unexpected
+                   one in four requests to api (10.0.1.2) from tasks on node2 hangs: 10.0.1.99 is nobody's
+                   found     -a -f 258 -r 10.0.1.99:0 -m -w 1
+                   repair    nsenter --net=/var/run/docker/netns/lb_mou30nzwn ipvsadm -d -f 258 -r 10.0.1.99:0
 
       1 error on 3 nodes
       "

@@ -10,7 +10,7 @@ export function auditCollection(directory: string, from: string): { readonly fin
 }
 
 const severityStyles = { error: 'red', warning: 'yellow' } as const satisfies Record<Finding['severity'], Style>;
-const INDENT = '           ';
+const INDENT = ' '.repeat(13);
 
 /**
  * Findings by node and namespace, errors first:
@@ -51,11 +51,11 @@ function told(terminal: Terminal, { severity, object, kind, expected, found, con
     ['found', found],
   ] as const;
   return [
-    `    ${styled(terminal, severityStyles[severity], severity.padEnd(7))}${object} ${kind}`,
+    `    ${styled(terminal, severityStyles[severity], severity.padEnd(9))}${object} ${kind}`,
     `${INDENT}${consequence}`,
-    ...facts.flatMap(([name, value]) => (value === null ? [] : [`${INDENT}${styled(terminal, 'dim', name.padEnd(9))}${value}`])),
+    ...facts.flatMap(([name, value]) => (value === null ? [] : [`${INDENT}${styled(terminal, 'dim', name.padEnd(10))}${value}`])),
     // Whole, however long: it is to be copied.
-    `${INDENT}${styled(terminal, 'dim', 'repair   ')}${styled(terminal, 'green', repair)}`,
+    `${INDENT}${styled(terminal, 'dim', 'repair    ')}${styled(terminal, 'green', repair)}`,
   ];
 }
 
