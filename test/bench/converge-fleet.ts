@@ -157,6 +157,8 @@ export async function fleetConverges(count: number, directory: string, report: (
       await sleep(50);
     }
     const usedAfter = used();
+    const states = (await metrics.registry.getSingleMetric('portolan_agent_states_total')?.get())?.values ?? [];
+    const taken = Object.fromEntries(states.map(({ labels, value }) => [`states by ${labels.by}, of all agents, since their start`, value]));
     const processor = Object.fromEntries(
       Object.keys(pids).map((name, i) => [`processor ms a change, ${name}`, Math.round(((usedAfter[i] ?? 0) - (usedBefore[i] ?? 0)) / times.length)]),
     );
@@ -176,6 +178,7 @@ export async function fleetConverges(count: number, directory: string, report: (
         agentMiB: Math.round((megabytesOf(process.pid) - before) / count),
         controlPlaneMiB: megabytesOf(controlPlane.pid),
         wholeManifestMs: Math.round(first),
+        ...taken,
         ...processor,
         ...Object.fromEntries(Object.entries(parts.medians()).map(([moment, at]) => [`ms until ${moment}`, at])),
       },
