@@ -64,6 +64,7 @@ describe('portolan-agent', () => {
       },
       applied: undefined,
       retiring: {},
+      start: 0,
     });
 
     const killed = start();

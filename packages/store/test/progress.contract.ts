@@ -234,7 +234,7 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
           reportOrder: { start: 1_800_000_000_000, count: 2 },
           lastStatus: 'applied',
         });
-        const failed = { status: 'failed', facts: { kernel: 'old' }, observed: { hash: 'old', objects: [], foreign: [] } } as const;
+        const failed: Parameters<typeof reportOn>[2] = { status: 'failed', facts: { kernel: 'old' }, observed: { hash: 'old', objects: [], foreign: [] } };
         for (const [start, count] of [
           [1_800_000_000_000, 2],
           [1_800_000_000_000, 1],
