@@ -189,7 +189,9 @@ function faultsOfRules(lines: readonly string[], namespace: string): readonly Dr
     if (!isRepeatable || lines.filter((other) => other === line).length === 1) add('rule missing', 'missing', without(line));
     if (!line.endsWith('-j RETURN') && !isRepeatable) add('rule doubled', 'unexpected', doubled(line));
     // As `iptables -A` does it, be it below the end of the chain.
-    const end = lines.findLast((other) => other.startsWith(line.split(' ').slice(0, 2).join(' ')));
+    const end = lines
+      .slice(0, lines.indexOf('COMMIT', lines.indexOf(`*${table}`)))
+      .findLast((other) => other.startsWith(`${line.split(' ').slice(0, 2).join(' ')} `));
     if (/ -j (ACCEPT|DNAT|REDIRECT|MARK|SNAT)/.test(line) && end !== undefined && end !== line) add('rule doubled at the end', 'unexpected', after(end, line));
     if (mark) add('another mark', 'different', swapped(line, /0x[0-9a-f]+\//, '0x3e7/'));
     if (line.includes('--to-source 10')) add('another source', 'different', swapped(line, /--to-source .*/, '--to-source 10.99.0.9'));

@@ -58,7 +58,7 @@ export async function collectNode(directory: string, { host, netnsDirectory, nod
   if (cluster === null) notes.push(`"${node}" is no manager: run it on one too, into the same directory, for services.json, tasks.json and nodes.json`);
   else for (const [name, text] of Object.entries(cluster)) files.write(`${name}.json`, text);
   // What changed meanwhile is in some of the files only.
-  if ((await networksOf(engine, [])) !== before)
+  if (inOrder(await networksOf(engine, [])) !== inOrder(before))
     notes.push('the networks of the node changed while they were collected: collect again when nothing is being updated');
   files.removeOthers((name) => name.startsWith(`${node}.ns.`) && /^[^.]+\.txt$/.test(name.slice(`${node}.ns.`.length)));
   return { node, manager, files: files.written, notes };
@@ -122,4 +122,18 @@ class Files {
       });
     }
   }
+}
+
+/** The same text for the same networks: the Engine tells peers and tasks in another order each time. */
+function inOrder(networks: string): string {
+  return sortedText(JSON.parse(networks));
+}
+
+function sortedText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(sortedText).sort().join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([name, field]) => `${name}:${sortedText(field)}`)
+    .sort()
+    .join()}}`;
 }

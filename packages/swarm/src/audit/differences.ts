@@ -36,11 +36,16 @@ export function differencesOf(programmed: ExpectedNamespace, observed: Namespace
   ];
 }
 
-/** What was made together is asked for when a rule or a chain of it is there. */
-function withLasting(expected: ExpectedNamespace, { chains, rules }: NamespaceDump): ExpectedNamespace {
-  const { lasting, optional } = expected;
+/** What was made together is asked for when a part of it is there. Settings of the host do not count: others may have made them. */
+function withLasting(expected: ExpectedNamespace, { chains, rules, sysctls }: NamespaceDump): ExpectedNamespace {
+  const { lasting, optional, role, dump } = expected;
   if (![...lasting].some((key) => optional.has(key))) return expected;
-  const there = [...chains.map((chain) => objectKey({ kind: 'chain', chain })), ...rules.map((rule) => objectKey({ kind: 'rule', rule }))];
+  const set = role === 'host' ? [] : Object.entries(dump.sysctls).filter(([name, value]) => sysctls[name] === value);
+  const there = [
+    ...chains.map((chain) => objectKey({ kind: 'chain', chain })),
+    ...rules.map((rule) => objectKey({ kind: 'rule', rule })),
+    ...set.map(([name, value]) => objectKey({ kind: 'sysctl', name, value })),
+  ];
   return there.some((key) => lasting.has(key)) ? { ...expected, optional: new Set([...optional].filter((key) => !lasting.has(key))) } : expected;
 }
 

@@ -86,7 +86,8 @@ function coversPublished(condition: Condition, table: string, protocol: string |
   if (negated) return option === '-i' && value === GATEWAY;
   switch (option) {
     case '-p':
-      return value === 'all' || [...ports].some((port) => port.startsWith(`${value} `));
+      // Where no port is published the next one will be.
+      return value === 'all' || ports.size === 0 || [...ports].some((port) => port.startsWith(`${value} `));
     case '--dport':
     case '--dports':
       return [...ports].some((port) => isPortIn(port, protocol, value));

@@ -29,6 +29,7 @@ export function withSandboxes(swarm: Swarm, dumps: ReadDumps): Swarm {
   return { ...swarm, tasks };
 }
 
+/** By address, or by the MAC that goes with it where the address was lost. */
 function hasOneOf({ links }: NamespaceDump, addresses: readonly SwarmAddress[]): boolean {
-  return links.some((link) => link.addresses.some(({ address }) => addresses.some((own) => own.address === address)));
+  return links.some((link) => addresses.some((own) => own.mac === link.mac || link.addresses.some(({ address }) => address === own.address)));
 }
