@@ -38,7 +38,8 @@ export function damagesWith(iptables: string): readonly Damage[] {
       reads: 'bridge fdb show dev vxlan0 | grep " dst "',
     },
     { name: 'neighbours flushed', space: '1-5mckih8b5z', run: 'ip neigh flush nud permanent', reads: 'ip neigh show nud permanent' },
-    { name: 'VIP removed', space: 'ingress_sbox', run: 'ip address del 10.255.0.41/32 dev eth0', reads: 'ip -4 -br address show eth0' },
+    // One a line: an address that was made anew is the last.
+    { name: 'VIP removed', space: 'ingress_sbox', run: 'ip address del 10.255.0.41/32 dev eth0', reads: "ip -4 -o address show eth0 | awk '{ print $4 }'" },
   ];
 }
 
