@@ -1,5 +1,6 @@
 export { type AuditInput, auditSwarm } from './audit/audit.js';
 export { differencesOf } from './audit/differences.js';
+export { namedSandboxes } from './audit/sandboxes.js';
 export { type SwarmIndex, swarmIndex } from './docker/roster.js';
 export { dockerState } from './docker/state.js';
 export * from './engine/fault.js';

@@ -1,5 +1,5 @@
 import { problem } from '@portolan/model';
-import { manifestOfSwarm, readSwarm, type SwarmManifest } from '@portolan/swarm';
+import { manifestOfSwarm, namedSandboxes, readSwarm, type SwarmManifest } from '@portolan/swarm';
 import { stringify } from 'yaml';
 import { CommandFailure, exitCodes } from '../failure.js';
 import { readCollection } from './collection.js';
@@ -9,7 +9,7 @@ import { readCollection } from './collection.js';
  * is missing or cannot be read: what is in it would be missing in the cluster. A node of which nothing was collected is a note only.
  */
 export function importSwarm(directory: string, from: string): SwarmManifest {
-  const { services, tasks, nodes, networks, faults: unread } = readCollection(directory, from);
+  const { services, tasks, nodes, networks, dumps, faults: unread } = readCollection(directory, from);
   const { swarm, faults } = readSwarm({ services, tasks, nodes, networks });
   const told = new Set(unread.map(({ file }) => file));
   const problems = [...unread, ...faults.filter(({ file }) => !told.has(file))].map(({ file, message, fix }) =>
@@ -17,7 +17,7 @@ export function importSwarm(directory: string, from: string): SwarmManifest {
   );
   const [first] = problems;
   if (first !== undefined) throw new CommandFailure(exitCodes.refused, `${directory} cannot be imported: ${first.message}`, first.fix, problems);
-  return manifestOfSwarm(swarm);
+  return manifestOfSwarm(namedSandboxes(swarm, dumps));
 }
 
 /** As a person would write it: sections with a line between them. */

@@ -1,6 +1,6 @@
 import type { NamespaceDump } from '@portolan/dump';
 import type { Swarm, SwarmAddress, SwarmTask } from '../facts.js';
-import type { ReadDumps } from './dumps.js';
+import { type ReadDumps, readDumps } from './dumps.js';
 
 const SANDBOX = /^[0-9a-f]{12}$/;
 
@@ -27,6 +27,11 @@ export function withSandboxes(swarm: Swarm, dumps: ReadDumps): Swarm {
     return { ...task, sandbox: addressed(task) ?? task.sandbox };
   });
   return { ...swarm, tasks };
+}
+
+/** The same from the texts of a collection's dumps, by node and namespace. */
+export function namedSandboxes(swarm: Swarm, texts: ReadonlyMap<string, ReadonlyMap<string, string>>): Swarm {
+  return withSandboxes(swarm, readDumps(texts).dumps);
 }
 
 /** By address, or by the MAC that goes with it where the address was lost. */
