@@ -17,8 +17,9 @@ import { fileURLToPath } from 'node:url';
  *     restarted    the same after the daemon of a node was started anew
  *     attached     an internal and an attachable network, and a container that is no task
  *     idle         a published service without tasks, one whose tasks were all replaced
+ *     many         services without networks, one port for tcp and udp, host ports over udp and of a dnsrr service, six tasks on two overlays
  */
-export const healthyCaptures = ['capture', 'running', 'scaled', 'drained', 'back', 'removed', 'mixed', 'restarted', 'attached', 'idle'] as const;
+export const healthyCaptures = ['capture', 'running', 'scaled', 'drained', 'back', 'removed', 'mixed', 'restarted', 'attached', 'idle', 'many'] as const;
 
 /** A swarm of the same kind of which Docker itself has left a part undone: `service update --publish-add` (moby#51656). */
 export const PORT_ADDED = 'port-added';

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { directoryOf, healthyCaptures } from './captures.js';
 import { dumpFor, less, linesOf, orderOf, readCapture, withoutRepetitions } from './docker-captures.js';
 
-describe.each(healthyCaptures)('%s', (name) => {
+/** But for one with tasks on docker0, which is Docker's and not Swarm's. */
+const captures = healthyCaptures.filter((name) => name !== 'many');
+
+describe.each(captures)('%s', (name) => {
   const { swarm, dumps } = readCapture(pathToFileURL(`${directoryOf(name)}/`));
   const index = swarmIndex(swarm);
   const states = swarm.nodes.map((node) => ({ node, namespaces: dockerState(index, node.id), found: dumps.get(node.name) ?? new Map() }));

@@ -87,7 +87,7 @@ function coversPublished(condition: Condition, table: string, protocol: string |
   switch (option) {
     case '-p':
       // Where no port is published the next one will be.
-      return value === 'all' || ports.size === 0 || [...ports].some((port) => port.startsWith(`${value} `));
+      return value === 'all' || (ports.size === 0 && ['tcp', 'udp', 'sctp'].includes(value)) || [...ports].some((port) => port.startsWith(`${value} `));
     case '--dport':
     case '--dports':
       return [...ports].some((port) => isPortIn(port, protocol, value));
