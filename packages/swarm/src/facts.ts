@@ -111,4 +111,6 @@ export interface SwarmTask {
   readonly addresses: readonly SwarmAddress[];
   /** Ports of mode `host` that it holds on its node. */
   readonly hostPorts: readonly SwarmPort[];
+  /** Where these lead when it is on no network of the swarm: its place on docker0. No answer of the API tells it; the audit finds it in the rules of its node. */
+  readonly bridge?: { readonly name: string; readonly address: Ipv4 };
 }

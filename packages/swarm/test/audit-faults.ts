@@ -58,6 +58,8 @@ export function faultsIn(files: Files): readonly Fault[] {
     if (!file.endsWith('.txt') || !text.startsWith('# addr')) return [];
     const lines = text.split('\n');
     const { namespace } = placeOf(file);
+    // docker0 is Docker's and not Swarm's, and so are the namespaces of tasks that are on nothing else.
+    if (/^[0-9a-f]{12}$/.test(namespace) && / inet 172\.17\./.test(text)) return [];
     const drafts = [
       ...faultsOfLinks(lines, namespace),
       ...faultsOfRules(lines, namespace),
@@ -194,7 +196,7 @@ function faultsOfRules(lines: readonly string[], namespace: string): readonly Dr
       .findLast((other) => other.startsWith(`${line.split(' ').slice(0, 2).join(' ')} `));
     if (/ -j (ACCEPT|DNAT|REDIRECT|MARK|SNAT)/.test(line) && end !== undefined && end !== line) add('rule doubled at the end', 'unexpected', after(end, line));
     if (mark) add('another mark', 'different', swapped(line, /0x[0-9a-f]+\//, '0x3e7/'));
-    if (line.includes('--to-source 10')) add('another source', 'different', swapped(line, /--to-source .*/, '--to-source 10.99.0.9'));
+    if (line.includes('--to-source 10')) add('another source', 'different', swapped(line, /--to-source .*/, '--to-source 10.123.0.9'));
     if (line.includes('REDIRECT')) add('another port', 'different', swapped(line, /--to-ports \d+/, '--to-ports 9'));
     if (line.includes('DNAT') && line.includes('DOCKER-INGRESS'))
       add('another destination', 'different', swapped(line, /--to-destination [0-9.]+/, '--to-destination 172.18.77.7'));
@@ -212,9 +214,9 @@ function faultsOfRules(lines: readonly string[], namespace: string): readonly Dr
   return drafts;
 }
 
-/** Rules that Docker makes for containers that are none of the swarm's are not judged. */
+/** Rules that Docker makes for containers that are none of the swarm's are not judged; ports of mode host of tasks on docker0 are. */
 function isSwarms(line: string, table: string): boolean {
-  return !line.includes('docker0') && ['mangle', 'nat', 'filter'].includes(table);
+  return (!line.includes('docker0') || /--dport 9[0-9]{3} |--dport 8[01] -j ACCEPT/.test(line)) && ['mangle', 'nat', 'filter'].includes(table);
 }
 
 /** A change of the lines of one table only: some rules are in several. */

@@ -5,6 +5,7 @@ import type { ExpectedNamespace } from '../expected.js';
 import type { Swarm, SwarmNode } from '../facts.js';
 import type { Finding } from '../finding.js';
 import { type Book, bookOf } from './book.js';
+import { withBridges } from './bridges.js';
 import { collectionFindings, engineFindings, type Gaps, gapsOf, withoutGaps } from './collection.js';
 import { differencesOf } from './differences.js';
 import { type ReadDumpOf, type ReadDumps, readDumps } from './dumps.js';
@@ -36,7 +37,7 @@ export interface AuditInput {
 export function auditSwarm({ swarm: given, faults, dumps: texts }: AuditInput): readonly Finding[] {
   const { dumps, findings } = readDumps(texts);
   const gaps = gapsOf(given, faults, dumps);
-  const swarm = withSandboxes(given, dumps);
+  const swarm = withBridges(withSandboxes(given, dumps), dumps);
   const book = bookOf(swarm);
   const index = swarmIndex(swarm);
   const port = dataPathPort(dumps);

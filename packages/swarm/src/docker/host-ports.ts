@@ -1,17 +1,17 @@
-import type { Ipv4 } from '@portolan/model';
-import type { SwarmGateway, SwarmPort } from '../facts.js';
+import type { SwarmGateway, SwarmPort, SwarmTask } from '../facts.js';
 import type { NamespaceObject } from '../object.js';
 import { GATEWAY_BRIDGE } from './names.js';
 import { type Piece, piece, presenceOf, rule } from './piece.js';
 import type { Resident } from './roster.js';
 
 /**
- * Ports of mode host of the tasks on a node: sent straight to the task's address on docker_gwbridge, nothing of the routing mesh. Tasks whose only
- * network is another bridge of the host have theirs there, and ports whose number is not known have none here.
+ * Ports of mode host of the tasks on a node: sent straight to the task's address on docker_gwbridge, or on docker0 when it is on no network of the swarm; nothing of
+ * the routing mesh. Where that address is not known, or the number of the port, there are none here.
  */
 export function hostPortPieces({ sandboxes }: SwarmGateway, residents: readonly Resident[]): readonly Piece[] {
   return residents.flatMap(({ task, sandbox, origin: from, certain }) => {
-    const to = sandbox === null ? undefined : sandboxes[sandbox];
+    const onGateway = sandbox === null ? undefined : sandboxes[sandbox];
+    const to = task?.bridge ?? (onGateway === undefined ? undefined : { name: GATEWAY_BRIDGE, address: onGateway });
     if (task === null || to === undefined) return [];
     // Docker looks before it adds: two ports with one target share what only names the target, and a port that it tells twice (on 0.0.0.0 and on ::) is one.
     const added = new Set<string>();
@@ -23,11 +23,11 @@ export function hostPortPieces({ sandboxes }: SwarmGateway, residents: readonly 
   });
 }
 
-function rulesOf({ protocol, target, published }: SwarmPort, to: Ipv4): readonly NamespaceObject[] {
+function rulesOf({ protocol, target, published }: SwarmPort, { name: bridge, address: to }: NonNullable<SwarmTask['bridge']>): readonly NamespaceObject[] {
   const flow = `-p ${protocol} -m ${protocol}`;
   return [
-    ...(published === 0 ? [] : [rule('nat', 'DOCKER', `! -i ${GATEWAY_BRIDGE} ${flow} --dport ${published}`, 'DNAT', `--to-destination ${to}:${target}`)]),
-    rule('filter', 'DOCKER', `-d ${to}/32 ! -i ${GATEWAY_BRIDGE} -o ${GATEWAY_BRIDGE} ${flow} --dport ${target}`, 'ACCEPT'),
+    ...(published === 0 ? [] : [rule('nat', 'DOCKER', `! -i ${bridge} ${flow} --dport ${published}`, 'DNAT', `--to-destination ${to}:${target}`)]),
+    rule('filter', 'DOCKER', `-d ${to}/32 ! -i ${bridge} -o ${bridge} ${flow} --dport ${target}`, 'ACCEPT'),
     // The task reaches itself by its own published port.
     rule('nat', 'POSTROUTING', `-s ${to}/32 -d ${to}/32 ${flow} --dport ${target}`, 'MASQUERADE'),
     // For cards that do not sum SCTP, and kernels of 4.9 and older that leave it to them.
