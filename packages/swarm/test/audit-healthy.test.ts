@@ -40,12 +40,12 @@ const variations: Readonly<Record<string, (files: Files) => Files>> = {
       text
         .replace(
           '-A DOCKER -i docker0 -j RETURN',
-          '-A DOCKER -i docker0 -j RETURN\n-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8088 -j DNAT --to-destination 172.17.0.2:80',
+          '-A DOCKER -i docker0 -j RETURN\n-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8088 -j DNAT --to-destination 172.17.0.77:80',
         )
         .replace('*filter', '*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter')
         .replace(
           '-A DOCKER-INGRESS -j RETURN\n-A DOCKER-ISOLATION',
-          '-A DOCKER-INGRESS -j RETURN\n-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT\n-A DOCKER-ISOLATION',
+          '-A DOCKER-INGRESS -j RETURN\n-A DOCKER -d 172.17.0.77/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT\n-A DOCKER-ISOLATION',
         ),
     ),
   'firewalls of others': (files) =>
