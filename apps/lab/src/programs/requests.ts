@@ -48,10 +48,20 @@ function answerOf(text: string, otherwise: string): Answer {
   }
 }
 
+/** Ports of TCP clients: above those of name servers, below those that the kernel draws. */
+const clientPorts = { first: 12_000, count: 20_000 };
+/**
+ * IPVS remembers for two minutes where a port led that was used and closed, and leads it there again, whoever's turn it is. So ports follow one another, and a process
+ * begins where the clock says: one that starts later does not meet the ports of one before.
+ */
+let clientPort = Math.floor(Date.now() / 8) % clientPorts.count;
+
 function httpOnce(url: string): Promise<Answer> {
+  clientPort = (clientPort + 1) % clientPorts.count;
+  const localPort = clientPorts.first + clientPort;
   return new Promise((resolve, reject) => {
     // A connection of its own: IPVS balances connections, not requests.
-    const call = request(url, { agent: false, timeout: answerWithin, lookup }, (response) => {
+    const call = request(url, { agent: false, timeout: answerWithin, lookup, localPort }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
@@ -67,7 +77,10 @@ function httpOnce(url: string): Promise<Answer> {
       });
     });
     call.once('timeout', () => call.destroy(new Error(`no answer within ${answerWithin} ms`)));
-    call.once('error', reject);
+    call.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') httpOnce(url).then(resolve, reject);
+      else reject(error);
+    });
     call.end();
   });
 }
