@@ -2,7 +2,7 @@ import type { DumpedChain, DumpedRule } from './namespace.js';
 import { type DumpedRules, ruleOf } from './read-rules.js';
 
 /** In the order in which iptables-save prints tables and their built-in chains. */
-const builtIn: Readonly<Record<string, readonly string[]>> = {
+export const builtInChains: Readonly<Record<string, readonly string[]>> = {
   mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
   nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
@@ -14,7 +14,7 @@ export function inSaveOrder({ chains, rules }: DumpedRules): DumpedRules {
   const tables = [...new Set([...chains, ...rules].map(({ table }) => table))].sort((a, b) => rank(a) - rank(b));
   const ordered = tables.flatMap((table) => {
     const own = chains.filter((chain) => chain.table === table);
-    const first = (builtIn[table] ?? []).map((chain): DumpedChain => own.find((known) => known.chain === chain) ?? { table, chain, policy: 'ACCEPT' });
+    const first = (builtInChains[table] ?? []).map((chain): DumpedChain => own.find((known) => known.chain === chain) ?? { table, chain, policy: 'ACCEPT' });
     const others = own.filter(({ chain }) => !isBuiltIn(table, chain)).sort((a, b) => (a.chain < b.chain ? -1 : 1));
     return [...first, ...others];
   });
@@ -36,7 +36,7 @@ export function restoredTables(text: string): DumpedRules {
   for (const line of text.split('\n')) {
     if (line.startsWith('*')) {
       table = line.slice(1);
-      chains = tables.get(table) ?? new Map((builtIn[table] ?? []).map((chain) => [chain, []]));
+      chains = tables.get(table) ?? new Map((builtInChains[table] ?? []).map((chain) => [chain, []]));
       tables.set(table, chains);
     } else if (line !== '' && line !== 'COMMIT') carryOut(table, chains, line);
   }
@@ -61,10 +61,10 @@ function carryOut(table: string, chains: Chains, line: string): void {
 }
 
 function isBuiltIn(table: string, chain: string): boolean {
-  return builtIn[table]?.includes(chain) === true;
+  return builtInChains[table]?.includes(chain) === true;
 }
 
 function rank(table: string): number {
-  const at = Object.keys(builtIn).indexOf(table);
+  const at = Object.keys(builtInChains).indexOf(table);
   return at === -1 ? Number.MAX_SAFE_INTEGER : at;
 }

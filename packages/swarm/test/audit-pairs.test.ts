@@ -1,23 +1,13 @@
+import { seededReals } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 import { audit, type Files, filesOf, placeOf, told } from './audit-collection.js';
 import { type Fault, faultsIn, interfere } from './audit-faults.js';
 
 const PAIRS = 200;
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 function pairsIn(files: Files, seed: number): readonly (readonly [Fault, Fault])[] {
   const faults = faultsIn(files);
-  const random = seeded(seed);
+  const random = seededReals(seed);
   const one = (): Fault => faults[Math.floor(random() * faults.length)] as Fault;
   const pairs: (readonly [Fault, Fault])[] = [];
   while (pairs.length < PAIRS) {

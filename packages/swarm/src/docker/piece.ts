@@ -1,4 +1,4 @@
-import type { DumpedAddress, DumpedLink, DumpedRule, NamespaceDump } from '@portolan/dump';
+import { builtInChains, type DumpedAddress, type DumpedLink, type DumpedRule, loopback, type NamespaceDump } from '@portolan/dump';
 import type { DockerOrigin, ExpectedNamespace } from '../expected.js';
 import { type NamespaceObject, objectKey } from '../object.js';
 
@@ -59,24 +59,6 @@ export function route(destination: string, via: string, on: string): NamespaceOb
   return { kind: 'route', route: { type: 'unicast', destination, via, link: on, table: 'main', protocol: null, metric: 0 } };
 }
 
-const LOOPBACK: DumpedLink = {
-  name: 'lo',
-  kind: 'loopback',
-  up: true,
-  mtu: 65536,
-  mac: '00:00:00:00:00:00',
-  master: null,
-  vxlan: null,
-  addresses: [{ address: '127.0.0.1', prefixLength: 8, scope: 'host' }],
-};
-
-/** In the order of `iptables-save`. */
-const builtInChains: readonly (readonly [table: string, chains: readonly string[]])[] = [
-  ['mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']],
-  ['nat', ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING']],
-  ['filter', ['INPUT', 'FORWARD', 'OUTPUT']],
-];
-
 interface LinkDraft extends Omit<DumpedLink, 'addresses' | 'master'> {
   master: string | null;
   readonly addresses: DumpedAddress[];
@@ -104,7 +86,7 @@ export function expectedNamespace(
   pieces: Iterable<Piece>,
 ): ExpectedNamespace {
   const draft: Draft = {
-    links: new Map([['lo', { ...LOOPBACK, addresses: [...LOOPBACK.addresses] }]]),
+    links: new Map([['lo', { ...loopback, addresses: [...loopback.addresses] }]]),
     routes: [],
     neighbours: [],
     forwarding: [],
@@ -135,7 +117,9 @@ export function expectedNamespace(
     }
   }
   const tables = new Set([...draft.rules, ...draft.chains].map(({ table }) => table));
-  const builtIn = builtInChains.flatMap(([table, chains]) => (tables.has(table) ? chains.map((name) => ({ table, chain: name, policy: 'ACCEPT' })) : []));
+  const builtIn = Object.entries(builtInChains).flatMap(([table, chains]) =>
+    tables.has(table) ? chains.map((name) => ({ table, chain: name, policy: 'ACCEPT' })) : [],
+  );
   return {
     ...about,
     dump: { ...draft, links: [...draft.links.values()], chains: [...builtIn, ...draft.chains] },
