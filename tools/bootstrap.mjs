@@ -119,6 +119,7 @@ function missingPackages() {
     ['redis-tools', forTests, () => hasProgram('redis-cli')],
     ['tcpdump', forTests, () => hasProgram('tcpdump')],
     ['iputils-ping', forTests, () => hasProgram('ping')],
+    ['chromium', forTests, () => hasProgram('chromium')],
   ];
   return needed.filter(([, applies, isThere]) => applies && !isThere()).map(([name]) => name);
 }
@@ -163,7 +164,16 @@ const workspaces = ['packages', 'apps'].flatMap((group) =>
 function sourcesHash() {
   const files = [
     ...workspaces.flatMap((folder) => [join(folder, 'tsconfig.json'), join(folder, 'package.json'), ...filesBelow(join(folder, 'src'))]),
-    ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json', 'prisma/schema.prisma', 'tools/bundle.mjs'].map((name) => join(root, name)),
+    ...[
+      'tsconfig.json',
+      'tsconfig.base.json',
+      'package-lock.json',
+      'prisma/schema.prisma',
+      'tools/bundle.mjs',
+      'apps/control-plane/schema.graphql',
+      'apps/dashboard/index.html',
+      'apps/dashboard/vite.config.ts',
+    ].map((name) => join(root, name)),
   ];
   const hash = createHash('sha256').update(process.version);
   for (const file of files.sort()) {
@@ -175,7 +185,9 @@ function sourcesHash() {
 
 function build() {
   const stamp = join(logs, 'built');
-  const isBuilt = workspaces.every((folder) => existsSync(join(folder, 'dist/.tsbuildinfo'))) && existsSync(join(root, 'apps/agent/dist/bundle'));
+  const isBuilt =
+    workspaces.every((folder) => existsSync(join(folder, 'dist/.tsbuildinfo'))) &&
+    ['apps/agent/dist/bundle', 'apps/dashboard/dist/site/index.html'].every((path) => existsSync(join(root, path)));
   const hash = sourcesHash();
   if (isBuilt && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   npm('build', ['run', '--silent', 'build']);

@@ -14,13 +14,16 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   render: ['model', 'node-state', 'plan'],
   dump: ['model', 'node-state'],
   swarm: ['model', 'dump'],
+  explain: ['model', 'node-state'],
   protocol: ['model', 'node-state', 'plan'],
   store: ['model', 'flannel', 'node-state', 'plan', 'protocol'],
   kernel: ['model', 'node-state', 'plan', 'render'],
   testkit: ['model', 'ipam', 'check', 'intent', 'node-state', 'compute', 'plan'],
   harness: ['model'],
-  'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'plan', 'render', 'protocol', 'store'],
+  'control-plane': ['model', 'flannel', 'check', 'ipam', 'intent', 'node-state', 'compute', 'explain', 'plan', 'render', 'protocol', 'store'],
   agent: ['model', 'node-state', 'plan', 'render', 'protocol', 'kernel', 'store'],
+  // It knows the published API only.
+  dashboard: [],
   cli: ['model', 'flannel', 'intent', 'node-state', 'compute', 'plan', 'render', 'dump', 'swarm'],
   lab: ['model', 'harness'],
 };
@@ -38,6 +41,7 @@ export const pureRooms: readonly string[] = [
   'render',
   'dump',
   'swarm',
+  'explain',
   'protocol',
   'testkit',
 ];

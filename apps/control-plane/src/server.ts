@@ -14,6 +14,7 @@ import { RegistryViews } from './application/registry-views.js';
 import { Renewals } from './application/renewals.js';
 import { registerGraphql } from './graphql/index.js';
 import { registerAuth } from './plugins/auth.js';
+import { registerDashboard } from './plugins/dashboard.js';
 import { registerGraphiql } from './plugins/graphiql.js';
 import { registerHealth } from './plugins/health.js';
 import { createMetrics, registerMetrics } from './plugins/metrics.js';
@@ -144,6 +145,7 @@ export async function buildControlPlane(parts: ControlPlaneParts): Promise<Contr
   await registerRest(app, ctx, pending);
   await registerGraphql(app, ctx, authenticate, pending);
   registerGraphiql(app);
+  await registerDashboard(app);
 
   async function start(): Promise<void> {
     const migration = startMigration(store, clock, log, stopping.signal);

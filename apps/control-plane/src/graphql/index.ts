@@ -1,6 +1,6 @@
 import { PortolanError, portolanError } from '@portolan/model';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type FormattedExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type FormattedExecutionResult, GraphQLError } from 'graphql';
 import mercurius, { type MercuriusContext } from 'mercurius';
 import type { Context, Log } from '../application/context.js';
 import type { Authenticate, Shown } from '../application/credentials/authentication.js';
@@ -10,33 +10,11 @@ import { logProblem, portolanErrorFrom } from '../plugins/problems.js';
 import { actorOf } from '../rest/caller.js';
 import { hungUp } from '../rest/requests.js';
 import { authorised } from './authorisation.js';
-import { createBuilder, type GraphqlContext } from './builder.js';
-import { registerChangesetMutations } from './changeset-mutations.js';
-import { changesetType } from './changeset-types.js';
-import { clusterType } from './cluster-type.js';
-import { InputTypes } from './inputs.js';
-import { registerMutations } from './mutations.js';
-import { objectTypes } from './object-types.js';
-import { progressTypes } from './progress-types.js';
-import { registerSubscriptions } from './subscriptions.js';
-import { poolUsageType } from './value-types.js';
+import type { GraphqlContext } from './builder.js';
+import { graphqlSchema } from './schema.js';
 
 /** Deep enough for the introspection of GraphiQL and for cluster → service → endpoint → node → status. */
 const DEEPEST_QUERY = 15;
-
-function graphqlSchema(): GraphQLSchema {
-  const builder = createBuilder();
-  const inputs = new InputTypes(builder);
-  const progress = progressTypes(builder, inputs);
-  const poolUsage = poolUsageType(builder, inputs);
-  const objects = objectTypes(builder, inputs, progress, poolUsage);
-  const cluster = clusterType(builder, inputs, objects, progress, poolUsage);
-  const changeset = changesetType(builder, inputs, { cluster, progress });
-  const applied = registerMutations(builder, inputs, { cluster, objects, progress });
-  registerSubscriptions(builder, progress);
-  registerChangesetMutations(builder, inputs, { applied, changeset });
-  return builder.toSchema();
-}
 
 /** What a WebSocket is known by, before and after it has said who it is. */
 interface SocketContext extends Omit<GraphqlContext, 'caller' | 'principal'> {

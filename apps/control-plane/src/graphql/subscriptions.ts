@@ -3,6 +3,7 @@ import { type ClusterStatus, clusterStatus, type NodeStatus } from '../applicati
 import type { Builder } from './builder.js';
 import { driftOf } from './drift-types.js';
 import { follow } from './follow.js';
+import { type Movement, movementOf } from './movement.js';
 import type { ProgressTypes } from './progress-types.js';
 
 type Revisions = Omit<ClusterStatus, 'nodes'>;
@@ -18,8 +19,25 @@ export function registerSubscriptions(builder: Builder, progress: ProgressTypes)
     }),
   });
 
+  const movement = builder.objectRef<Movement>('Movement').implement({
+    description: 'Something has moved in a cluster: intent, states, reports, drift, jobs, hosts. It is time to ask again.',
+    fields: (t) => ({
+      count: t.exposeInt('count', { description: 'Another one than before whenever something has moved.' }),
+      intentRevision: t.exposeInt('intentRevision'),
+      computedRevision: t.exposeInt('computedRevision'),
+      appliedRevision: t.exposeInt('appliedRevision'),
+    }),
+  });
+
   builder.subscriptionType({
     fields: (t) => ({
+      moved: t.field({
+        type: movement,
+        description: 'That anything has moved in a cluster, a few times a second at most. Small, however large the cluster is.',
+        args: { cluster: t.arg.string({ required: true }) },
+        subscribe: (_root, { cluster }, { ctx }) => follow(ctx, cluster, () => movementOf(ctx, cluster)),
+        resolve: (moved) => moved,
+      }),
       revision: t.field({
         type: revisions,
         description: 'The revisions of a cluster, whenever one of them moves.',

@@ -25,6 +25,8 @@ declare module 'fastify' {
 const pluginRoutes: readonly (readonly [RegExp, Needs])[] = [
   // The documents of the API tell nothing about a cluster.
   [/^\/docs(\/|$)/, 'nothing'],
+  // The dashboard's own files.
+  [/^\/assets\//, 'nothing'],
   // Queries; mutations need more, by their own declarations (graphql/authorisation.ts).
   [/^\/graphql$/, 'viewer'],
 ];

@@ -1,0 +1,32 @@
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
+import { Provider } from 'urql';
+import { createClient } from './client.js';
+import { holdToken } from './token.js';
+
+const SignIn = createContext<(token: string | null) => void>(() => {});
+
+/** Takes a token (null: none) and begins anew with it. */
+export function useSignIn(): (token: string | null) => void {
+  return useContext(SignIn);
+}
+
+export function ApiProvider({ children }: { readonly children: ReactNode }) {
+  const [session, setSession] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new session is a new client.
+  const { client, dispose } = useMemo(createClient, [session]);
+  useEffect(() => dispose, [dispose]);
+  const signIn = useMemo(
+    () => (token: string | null) => {
+      holdToken(token);
+      setSession((count) => count + 1);
+    },
+    [],
+  );
+  return (
+    <SignIn.Provider value={signIn}>
+      <Provider value={client} key={session}>
+        {children}
+      </Provider>
+    </SignIn.Provider>
+  );
+}

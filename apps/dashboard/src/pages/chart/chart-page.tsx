@@ -1,0 +1,5 @@
+import { Page } from '../../parts/page.js';
+
+export default function ChartPage() {
+  return <Page title="Chart">Not built yet.</Page>;
+}

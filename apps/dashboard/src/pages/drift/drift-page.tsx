@@ -1,0 +1,5 @@
+import { Page } from '../../parts/page.js';
+
+export default function DriftPage() {
+  return <Page title="Drift">Not built yet.</Page>;
+}

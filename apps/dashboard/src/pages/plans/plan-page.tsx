@@ -1,0 +1,5 @@
+import { Page } from '../../parts/page.js';
+
+export default function PlanPage() {
+  return <Page title="Plan">Not built yet.</Page>;
+}

@@ -1,0 +1,3 @@
+export * from './explain.js';
+export * from './explanation.js';
+export * from './world.js';
