@@ -16,5 +16,5 @@ export const theme = createTheme({
 });
 
 /** What colours mean, everywhere: names of Mantine's colours. */
-export const tones = { good: 'teal', busy: 'ink', warn: 'yellow', bad: 'red', idle: 'gray' } as const;
+export const tones = { good: 'teal', busy: 'ink', warn: 'orange', bad: 'red', idle: 'gray' } as const;
 export type Tone = keyof typeof tones;
