@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   if (config.token === undefined && config.listen.length > 0) {
     log.warn({ urls: urls.slice(0, config.listen.length) }, 'whoever reaches these addresses may do everything, as PORTOLAN_TOKEN is not set');
   }
-  log.info({ urls, docs: `${urls[0]}/docs`, graphiql: `${urls[0]}/graphiql` }, 'listening');
+  log.info({ urls, dashboard: `${urls[0]}/`, docs: `${urls[0]}/docs`, graphiql: `${urls[0]}/graphiql` }, 'listening');
   await start();
   if (!stops) log.info('ready');
 }

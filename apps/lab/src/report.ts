@@ -29,6 +29,7 @@ export function renderNextSteps(lab: Lab): string {
   const port = front?.ports?.[0]?.published;
   const endpoint = manifest.endpoints?.find(({ service }) => service === front?.name);
   const lines: (readonly [string, string])[] = [
+    [`${apiUrl}/`, 'the dashboard'],
     [`${apiUrl}/docs`, 'API documentation'],
     [`${apiUrl}/graphiql`, 'GraphiQL'],
     ['npx portolan status', 'three numbers tell how far everything is'],
@@ -37,6 +38,8 @@ export function renderNextSteps(lab: Lab): string {
   ];
   if (services.length > 0) lines.push(['npx portolan get services', 'VIPs, marks and ports']);
   if (manifest.flannel) lines.push(['npx portolan flannel status', 'who has which subnet, and how it is reached']);
+  if (host !== undefined && port !== undefined && front !== undefined)
+    lines.push([`npx portolan explain --from outside --to ${front.name}:${port} --node ${host.name}`, 'the way of such a request, hop by hop']);
   if (host !== undefined && port !== undefined)
     lines.push([`for i in 1 2 3 4; do curl -s http://${host.address}:${port}; done`, 'through the mesh, from this shell']);
   if (endpoint !== undefined) lines.push([`npx portolan delete endpoint ${endpoint.name} --wait`, 'it gets no request from then on']);
