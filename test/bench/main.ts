@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   converge: async () => (await import('./converge.js')).converge,
   dns: async () => (await import('./dns.js')).dns,
   flannel: async () => (await import('./flannel.js')).flannel,
+  graphql: async () => (await import('./graphql.js')).graphql,
 };
 
 const usage = `usage: npm run bench -- ${Object.keys(benches).join('|')} [--only PART]`;

@@ -3,9 +3,13 @@ import { GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import type { Actor } from '../application/actor.js';
 import type { Context } from '../application/context.js';
 import type { Principal, RefusalReason } from '../application/credentials/principal.js';
+import type { Reading } from './reading.js';
 
 export interface GraphqlContext {
+  /** Whoever takes it reads something that is noted nowhere (see `Reading`). */
   readonly ctx: Context;
+  /** Of a request that is answered once; undefined on a WebSocket. */
+  readonly reading?: Reading;
   readonly caller: Actor;
   readonly principal: Principal;
   /** Who the caller is now; nobody when the credentials are no longer good. */

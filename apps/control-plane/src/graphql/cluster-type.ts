@@ -146,14 +146,14 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
             .map(({ name }) => name)
             .filter((name) => isInScope(principal, name))
             .sort();
-          return Promise.all(names.map(async (name) => new ClusterView(ctx, await ctx.store.snapshot(name))));
+          return Promise.all(names.map(async (name) => new ClusterView({ ctx }, await ctx.store.snapshot(name))));
         },
       }),
       cluster: t.field({
         type: cluster,
         nullable: true,
         args: { name: t.arg.string({ required: true }) },
-        resolve: async (_root, { name }, { ctx }) => new ClusterView(ctx, await ctx.store.snapshot(name)),
+        resolve: async (_root, { name }, context) => context.reading?.cluster(name) ?? new ClusterView(context, await context.ctx.store.snapshot(name)),
       }),
     }),
   });

@@ -76,5 +76,5 @@ async function settle({ ctx, gone }: GraphqlContext, cluster: string, { endpoint
 
 async function endpointView({ ctx }: GraphqlContext, cluster: string, departure: Departure): Promise<NounView<'endpoint'>> {
   const { snapshot, endpoint } = await departedEndpoint(ctx, cluster, departure);
-  return new ClusterView(ctx, snapshot).of<'endpoint'>(endpoint);
+  return new ClusterView({ ctx }, snapshot).of<'endpoint'>(endpoint);
 }

@@ -1,7 +1,7 @@
 import { PortolanError, portolanError } from '@portolan/model';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type FormattedExecutionResult, GraphQLError } from 'graphql';
-import mercurius, { type MercuriusContext } from 'mercurius';
+import { type FormattedExecutionResult, GraphQLError, Kind } from 'graphql';
+import mercurius from 'mercurius';
 import type { Context, Log } from '../application/context.js';
 import type { Authenticate, Shown } from '../application/credentials/authentication.js';
 import { type Principal, type RefusalReason, refusalOf } from '../application/credentials/principal.js';
@@ -11,10 +11,15 @@ import { actorOf } from '../rest/caller.js';
 import { hungUp } from '../rest/requests.js';
 import { authorised } from './authorisation.js';
 import type { GraphqlContext } from './builder.js';
+import { Reading } from './reading.js';
 import { graphqlSchema } from './schema.js';
+import { SharedAnswers } from './shared-answers.js';
 
 /** Deep enough for the introspection of GraphiQL and for cluster → service → endpoint → node → status. */
 const DEEPEST_QUERY = 15;
+
+/** A query that is asked again so often is compiled. */
+const COMPILED_AFTER = 1;
 
 /** What a WebSocket is known by, before and after it has said who it is. */
 interface SocketContext extends Omit<GraphqlContext, 'caller' | 'principal'> {
@@ -32,16 +37,23 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, authen
     const authentication = await authenticate(shown);
     return 'refused' in authentication ? { kind: 'nobody' } : authentication.principal;
   };
+  const shared = new SharedAnswers(ctx, () => unready() === null);
   await app.register(mercurius, {
     schema: authorised(graphqlSchema()),
     path: '/graphql',
     graphiql: false,
     queryDepth: DEEPEST_QUERY,
+    jit: COMPILED_AFTER,
+    additionalRouteOptions: shared.hooks(),
     context: (request, reply): GraphqlContext => {
       refuseUnready();
       const { principal, ip } = request;
+      const reading = shared.readingOf(request);
       return {
-        ctx,
+        get ctx() {
+          return reading.ctx;
+        },
+        reading,
         principal,
         caller: actorOf('graphql', principal, ip),
         reauthenticate: async () => principal,
@@ -74,8 +86,20 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, authen
         return { principal, caller: actorOf('graphql', principal, socket.request.ip), reauthenticate: () => principalOf(shown) };
       },
     },
-    errorFormatter: (execution, context) => formatted(execution, context, ctx.log),
+    errorFormatter: (execution, context) => {
+      readingIn(context)?.failed();
+      return formatted(execution, ctx.log);
+    },
   });
+  app.graphql.addHook('preExecution', async (_schema, document) => {
+    // What is compiled is kept by the text alone, so one with several operations would always answer with the same one.
+    const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+    return operations.length > 1 ? { document } : undefined;
+  });
+}
+
+function readingIn(context: object): Reading | undefined {
+  return 'reading' in context && context.reading instanceof Reading ? context.reading : undefined;
 }
 
 /** What a socket can do in some cluster is judged with each of its operations. */
@@ -98,7 +122,7 @@ function authorizationOf(payload: unknown): unknown {
 }
 
 /** Every error carries our code, path, fix and status beside GraphQL's own path; what GraphQL itself refuses is an invalid document. */
-function formatted(execution: { readonly data?: unknown; readonly errors?: readonly GraphQLError[] }, _context: MercuriusContext, log: Log) {
+function formatted(execution: { readonly data?: unknown; readonly errors?: readonly GraphQLError[] }, log: Log) {
   const errors = (execution.errors ?? []).flatMap(causesOf).map((error) => {
     const known = portolanErrorOf(error);
     logProblem(log, known, { graphql: error.path?.join('.') });

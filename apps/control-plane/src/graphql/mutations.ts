@@ -43,7 +43,7 @@ export function registerMutations(
         args: { name, settings: t.arg({ type: 'JSON' }) },
         resolve: async (_root, args, { ctx, caller }) => {
           const cluster = await createCluster(ctx, caller, documentOf(args, 'leave-out'));
-          return new ClusterView(ctx, await ctx.store.snapshot(cluster.name));
+          return new ClusterView({ ctx }, await ctx.store.snapshot(cluster.name));
         },
       }),
       patchCluster: t.field({
@@ -105,7 +105,7 @@ export function registerMutations(
     const type = types.objects[kind] as unknown as ObjectTypes['node'];
     // The four types differ only in the noun inside their view, which the resolvers below hand on as it is.
     const viewOf = (context: GraphqlContext, outcome: Outcome & { readonly noun: unknown }): NounView<'node'> =>
-      ({ view: new ClusterView(context.ctx, outcome.snapshot), noun: outcome.noun }) as NounView<'node'>;
+      ({ view: new ClusterView(context, outcome.snapshot), noun: outcome.noun }) as NounView<'node'>;
 
     builder.mutationFields((t) => {
       const cluster = t.arg.string({ required: true });

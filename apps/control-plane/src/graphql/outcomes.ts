@@ -9,7 +9,7 @@ import { ClusterView } from './views.js';
 export type OutcomeView = Outcome & { readonly view: ClusterView };
 
 export function outcomeView({ ctx }: GraphqlContext, outcome: Outcome): OutcomeView {
-  return { ...outcome, view: new ClusterView(ctx, outcome.snapshot) };
+  return { ...outcome, view: new ClusterView({ ctx }, outcome.snapshot) };
 }
 
 export function appliedType(builder: Builder, types: { readonly cluster: ClusterType; readonly progress: ProgressTypes }) {

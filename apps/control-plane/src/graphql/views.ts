@@ -13,22 +13,30 @@ import type { LeaseView } from './flannel-lease-type.js';
 /** One snapshot of a cluster, which a whole query reads: its parts agree with each other. */
 export class ClusterView {
   #status: Promise<ClusterStatus> | undefined;
+  #nodeStatus: Promise<ReadonlyMap<Id, NodeStatus>> | undefined;
   #usages: ReturnType<typeof networkUsages> | undefined;
   #progress: Promise<ProgressByNode> | undefined;
 
+  /** `origin`: what the context is taken of when something else than the snapshot and the status is to be read. */
   constructor(
-    readonly ctx: Context,
+    private readonly origin: { readonly ctx: Context },
     readonly snapshot: Snapshot,
+    private readonly readStatus = (): Promise<ClusterStatus> => statusOf(origin.ctx, snapshot),
   ) {}
+
+  get ctx(): Context {
+    return this.origin.ctx;
+  }
 
   /** Read once for all nodes of a query. */
   status(): Promise<ClusterStatus> {
-    this.#status ??= statusOf(this.ctx, this.snapshot);
+    this.#status ??= this.readStatus();
     return this.#status;
   }
 
   async nodeStatus(id: Id): Promise<NodeStatus> {
-    const status = (await this.status()).nodes.find((node) => node.id === id);
+    this.#nodeStatus ??= this.status().then(({ nodes }) => new Map(nodes.map((node) => [node.id, node])));
+    const status = (await this.#nodeStatus).get(id);
     if (status === undefined) throw portolanError('internal', '', `node ${id} has no status`);
     return status;
   }

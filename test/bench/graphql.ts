@@ -1,0 +1,206 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort, startServers } from '@portolan/harness';
+import { largeManifest } from '@portolan/testkit';
+import { type Bench, comparison, median, milliseconds } from './bench.js';
+import type { LoadFigures, LoadRequest } from './graphql-load.js';
+
+const SIZE = { nodes: 100, networks: 10, services: 500, endpointsPerService: 3, publishedServices: 100 };
+const RATE = 300;
+const SECONDS = 10;
+/** Single queries of each kind; their median counts. */
+const SINGLES = 9;
+/** Milliseconds between two commits, where the cluster changes under the load. */
+const COMMIT_EVERY = 1000;
+
+const topology = `query Topology($name: String!) {
+  cluster(name: $name) {
+    name
+    revision
+    status { intentRevision computedRevision appliedRevision }
+    nodes { id name role availability address condition status { alive generation computedRevision appliedRevision lastStatus failures } }
+    networks { id name ingress vni subnet gateway }
+    services {
+      id name scheduler endpointMode
+      networks { network { name } vip mark }
+      ports { published target protocol mode }
+      endpoints { id name weight presence health traffic node { name } addresses { network { name } address } }
+    }
+  }
+}`;
+
+/** The document with a remark that makes it another text, so that nothing made for it before can serve it. */
+let remarks = 0;
+function unseen(): string {
+  return `${topology}\n# ${++remarks}`;
+}
+
+interface Load {
+  figures(request: LoadRequest): Promise<LoadFigures>;
+  stop(): void;
+}
+
+function startLoad(): Load {
+  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('./graphql-load.ts', import.meta.url))], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async figures(request) {
+      child.stdin.write(`${JSON.stringify(request)}\n`);
+      const { value, done } = await lines.next();
+      if (done === true) throw new Error('the load has ended');
+      return JSON.parse(value) as LoadFigures;
+    },
+    stop: () => child.stdin.end(),
+  };
+}
+
+interface Plane {
+  /** The answer's text; fails for a status of 400 or above. */
+  call(path: string, method?: string, body?: unknown): Promise<string>;
+  readonly url: string;
+}
+
+function planeAt(url: string): Plane {
+  return {
+    url,
+    async call(path, method = 'GET', body) {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const answer = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      return text;
+    },
+  };
+}
+
+async function until(works: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await works();
+      return;
+    } catch (error) {
+      if (attempt === 1200) throw error;
+      await sleep(50);
+    }
+  }
+}
+
+/** The same facts by REST: as few requests as it takes. */
+async function byRest({ call }: Plane): Promise<void> {
+  const all = async (path: string): Promise<void> => {
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page = JSON.parse(await call(`/v1/clusters/bench/${path}?limit=1000${cursor === '' ? '' : `&cursor=${cursor}`}`)) as { nextCursor: string | null };
+      cursor = page.nextCursor;
+    }
+  };
+  await call('/v1/clusters/bench/status');
+  for (const path of ['nodes', 'networks', 'services', 'endpoints']) await all(path);
+}
+
+async function medianOf(each: () => Promise<unknown>, before: () => Promise<unknown> = async () => undefined): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < SINGLES; i++) {
+    await before();
+    times.push(await milliseconds(each));
+  }
+  return median(times);
+}
+
+/** The whole of a cluster by one query: at a steady rate, on real servers, and alone. */
+export const graphql: Bench = async (report) => {
+  const directory = mkdtempSync(join(tmpdir(), 'portolan-bench-'));
+  const servers = await startServers({ directory });
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const controlPlane = startControlPlane(url, servers);
+  const ended = new Promise((resolve) => controlPlane.once('exit', resolve));
+  const load = startLoad();
+  try {
+    const plane = planeAt(url);
+    const { call } = plane;
+    await until(() => call('/readyz'));
+    await call('/v1/clusters', 'POST', { name: 'bench' });
+    report(`making a cluster of ${SIZE.nodes} nodes and ${SIZE.services} services x ${SIZE.endpointsPerService} endpoints`);
+    await call('/v1/clusters/bench/manifest', 'PUT', largeManifest(SIZE));
+    await until(async () => {
+      const { computedRevision } = JSON.parse(await call('/v1/clusters/bench/status')) as { computedRevision: number };
+      if (computedRevision < 1) throw new Error('not computed yet');
+    });
+    const ask = (query: string): Promise<string> => call('/graphql', 'POST', { query, variables: { name: 'bench' } });
+    let weight = 1;
+    const commit = (): Promise<string> => call('/v1/clusters/bench/endpoints/service1.1', 'PATCH', { weight: ++weight });
+    const body = JSON.stringify({ query: topology, variables: { name: 'bench' } });
+    const steady = (seconds: number): Promise<LoadFigures> => load.figures({ url: `${url}/graphql`, body, rate: RATE, seconds });
+
+    report('alone');
+    for (let i = 0; i < 3; i++) await ask(topology);
+    const rest = await medianOf(() => byRest(plane));
+    const strange = await medianOf(() => ask(unseen()), commit);
+    const fresh = await medianOf(() => ask(topology), commit);
+
+    report(`${RATE} a second`);
+    await steady(2);
+    const still = await steady(SECONDS);
+
+    report(`${RATE} a second, a commit each ${COMMIT_EVERY} ms`);
+    const stop = new AbortController();
+    let commits = 0;
+    const committing = (async () => {
+      while (!stop.signal.aborted) {
+        await commit();
+        commits += 1;
+        await sleep(COMMIT_EVERY, undefined, { signal: stop.signal }).catch(() => undefined);
+      }
+    })();
+    const moving = await steady(SECONDS);
+    stop.abort();
+    await committing;
+
+    const size = `${SIZE.nodes} nodes, ${SIZE.services} services x ${SIZE.endpointsPerService}`;
+    const against = 'the same facts by REST, six requests one after another, with nobody else asking';
+    return [
+      comparison({ case: `topology of ${size}, p99 at ${RATE} a second`, unit: 'ms', ours: still.p99, baseline: rest, against, detail: { ...still } }),
+      comparison({
+        case: `the same while the cluster changes each ${COMMIT_EVERY} ms, p99`,
+        unit: 'ms',
+        ours: moving.p99,
+        baseline: rest,
+        against,
+        detail: { ...moving, commits },
+      }),
+      comparison({
+        case: 'one such query alone, right after a commit',
+        unit: 'ms',
+        ours: fresh,
+        baseline: strange,
+        against: 'the same query in words never seen before: parsed, validated and executed without compilation',
+      }),
+    ];
+  } finally {
+    load.stop();
+    controlPlane.kill('SIGTERM');
+    await ended;
+    await servers.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+};
+
+function startControlPlane(url: string, servers: Awaited<ReturnType<typeof startServers>>): ChildProcess {
+  return spawn(process.execPath, [fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
+    env: {
+      ...process.env,
+      PORTOLAN_LISTEN: url.slice('http://'.length),
+      DATABASE_URL: servers.databaseUrl,
+      REDIS_URL: servers.redisUrl,
+      ETCD_ENDPOINTS: servers.etcdEndpoints.join(','),
+      LOG_LEVEL: 'warn',
+    },
+    stdio: ['ignore', 2, 2],
+  });
+}
