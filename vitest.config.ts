@@ -1,9 +1,12 @@
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run from the sources: the "source" condition of each package's exports.
 const conditions = ['source'];
-const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+// One instance of it, as in Node: there is another file for bundlers, and types of the two do not know each other.
+const alias = [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }];
+const shared = { resolve: { conditions, alias }, ssr: { resolve: { conditions } } };
 
 /** It needs no machine for itself as labs do: its hosts are in the test's process. */
 const joinedAgents = 'test/e2e/joined-agents.test.ts';

@@ -5,6 +5,7 @@
 export const errorCatalogue = {
   'invalid-document': { status: 400, fix: 'Correct the value at the named path; the OpenAPI document at /docs shows every field.' },
   'unknown-field': { status: 400, fix: 'Remove the field, or correct its spelling.' },
+  'query-too-complex': { status: 400, fix: 'Ask for less at once: fewer levels, or lists with a smaller "limit".' },
   'invalid-address': { status: 400, fix: 'Write an IPv4 address in dotted form, such as 10.0.0.20.' },
   'invalid-subnet': { status: 400, fix: 'Write an IPv4 subnet as ADDRESS/LENGTH, such as 10.0.0.0/24.' },
   'host-bits-set': { status: 400, fix: 'Use the network address: every bit behind the prefix length must be zero.' },

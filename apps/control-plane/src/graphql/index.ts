@@ -1,16 +1,18 @@
-import { PortolanError, portolanError } from '@portolan/model';
+import { portolanError } from '@portolan/model';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type FormattedExecutionResult, GraphQLError, Kind } from 'graphql';
+import { type DocumentNode, type GraphQLSchema, Kind, specifiedRules, validate } from 'graphql';
 import mercurius from 'mercurius';
-import type { Context, Log } from '../application/context.js';
+import type { Context } from '../application/context.js';
 import type { Authenticate, Shown } from '../application/credentials/authentication.js';
 import { type Principal, type RefusalReason, refusalOf } from '../application/credentials/principal.js';
 import { refused, shownBy } from '../plugins/auth.js';
-import { logProblem, portolanErrorFrom } from '../plugins/problems.js';
 import { actorOf } from '../rest/caller.js';
 import { hungUp } from '../rest/requests.js';
 import { authorised } from './authorisation.js';
 import type { GraphqlContext } from './builder.js';
+import { complexityRule } from './complexity.js';
+import { formatted } from './errors.js';
+import { persistedQueries } from './persisted-queries.js';
 import { Reading } from './reading.js';
 import { graphqlSchema } from './schema.js';
 import { SharedAnswers } from './shared-answers.js';
@@ -43,6 +45,8 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, authen
     path: '/graphql',
     graphiql: false,
     queryDepth: DEEPEST_QUERY,
+    validationRules: [complexityRule],
+    persistedQueryProvider: persistedQueries(),
     jit: COMPILED_AFTER,
     additionalRouteOptions: shared.hooks(),
     context: (request, reply): GraphqlContext => {
@@ -96,6 +100,13 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, authen
     const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
     return operations.length > 1 ? { document } : undefined;
   });
+  app.graphql.addHook('preSubscriptionExecution', async (schema, document) => refuseInvalid(schema, document));
+}
+
+/** Of queries mercurius sees to it, but not of subscriptions. */
+function refuseInvalid(schema: GraphQLSchema, document: DocumentNode): void {
+  const [fault] = validate(schema, document, [...specifiedRules, complexityRule]);
+  if (fault !== undefined) throw fault;
 }
 
 function readingIn(context: object): Reading | undefined {
@@ -119,42 +130,4 @@ function isSocketContext(context: unknown): context is SocketContext {
 function authorizationOf(payload: unknown): unknown {
   const fields = typeof payload === 'object' && payload !== null ? (payload as Readonly<Record<string, unknown>>) : {};
   return fields.authorization ?? fields.Authorization;
-}
-
-/** Every error carries our code, path, fix and status beside GraphQL's own path; what GraphQL itself refuses is an invalid document. */
-function formatted(execution: { readonly data?: unknown; readonly errors?: readonly GraphQLError[] }, log: Log) {
-  const errors = (execution.errors ?? []).flatMap(causesOf).map((error) => {
-    const known = portolanErrorOf(error);
-    logProblem(log, known, { graphql: error.path?.join('.') });
-    const { code, path, fix } = known.problems[0];
-    return {
-      message: known.code === 'internal' || error.originalError instanceof PortolanError ? known.message : error.message,
-      ...(error.locations === undefined ? {} : { locations: error.locations }),
-      ...(error.path === undefined ? {} : { path: error.path }),
-      extensions: { code, path, fix, status: known.status, problems: known.problems },
-    };
-  });
-  const refused = execution.data === null || execution.data === undefined ? errors[0]?.extensions.status : undefined;
-  return {
-    statusCode: refused !== undefined && errors[0]?.path === undefined ? refused : 200,
-    response: { data: execution.data ?? null, errors } as FormattedExecutionResult,
-  };
-}
-
-function causesOf(error: GraphQLError): readonly GraphQLError[] {
-  const nested = (error.originalError as { readonly errors?: unknown } | undefined)?.errors;
-  return Array.isArray(nested) ? nested.map((cause) => (cause instanceof GraphQLError ? cause : new GraphQLError(messageOf(cause)))) : [error];
-}
-
-function messageOf(cause: unknown): string {
-  return typeof cause === 'object' && cause !== null && 'message' in cause ? String(cause.message) : String(cause);
-}
-
-function portolanErrorOf(error: GraphQLError): PortolanError {
-  const thrown = error.originalError;
-  if (thrown instanceof PortolanError) return thrown;
-  const refusedByGraphql = thrown === undefined || thrown === null || thrown instanceof GraphQLError || 'statusCode' in thrown;
-  return refusedByGraphql
-    ? portolanError('invalid-document', '', error.message, { fix: 'Correct the query; /graphiql shows the schema.' })
-    : portolanErrorFrom(thrown);
 }
