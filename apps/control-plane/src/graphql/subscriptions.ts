@@ -1,10 +1,15 @@
 import type { DriftEvent } from '../application/drift.js';
+import { type JobLine, listJobs } from '../application/history.js';
 import { type ClusterStatus, clusterStatus, type NodeStatus } from '../application/status.js';
 import type { Builder } from './builder.js';
 import { driftOf } from './drift-types.js';
 import { follow } from './follow.js';
 import { type Movement, movementOf } from './movement.js';
 import type { ProgressTypes } from './progress-types.js';
+
+/** Jobs of a list, unless more are asked for. */
+const JOBS_SHOWN = 20;
+const MOST_JOBS = 100;
 
 type Revisions = Omit<ClusterStatus, 'nodes'>;
 
@@ -68,6 +73,22 @@ export function registerSubscriptions(builder: Builder, progress: ProgressTypes)
             withoutSight,
           ),
         resolve: (events) => events,
+      }),
+      jobMoved: t.field({
+        type: [progress.job],
+        description: 'The newest jobs of a cluster or of one node, newest first, whenever one is made or gets another status.',
+        args: { cluster: t.arg.string({ required: true }), node: t.arg.string(), limit: t.arg.int({ defaultValue: JOBS_SHOWN }) },
+        subscribe: (_root, { cluster, node, limit }, { ctx }) =>
+          follow(
+            ctx,
+            cluster,
+            async (): Promise<JobLine[]> => {
+              const filter = node == null ? {} : { node };
+              return [...(await listJobs(ctx, await ctx.store.snapshot(cluster), filter, Math.min(Math.max(limit ?? JOBS_SHOWN, 1), MOST_JOBS))).items];
+            },
+            (jobs) => jobs.map(({ id, status }) => [id, status]),
+          ),
+        resolve: (jobs) => jobs,
       }),
     }),
   });
