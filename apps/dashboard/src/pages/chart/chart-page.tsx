@@ -1,5 +1,123 @@
-import { Page } from '../../parts/page.js';
+import '@xyflow/react/dist/style.css';
+import { Alert, Button, Card, Stack, Text, useComputedColorScheme } from '@mantine/core';
+import { Background, BackgroundVariant, Controls, type NodeTypes, ReactFlow } from '@xyflow/react';
+import { useEffect, useMemo, useState } from 'react';
+import { Link, useParams, useSearchParams } from 'react-router';
+import { useLive } from '../../api/live.js';
+import { Command } from '../../parts/command.js';
+import { Answer, Page } from '../../parts/page.js';
+import { ChartCard } from './card.js';
+import classes from './card.module.css';
+import { ChartDocument, type Cluster } from './documents.js';
+import { type Card as ChartNode, type Graph, graphOf } from './graph.js';
+import { laidOut } from './layout.js';
 
+const nodeTypes: NodeTypes = { card: ChartCard };
+
+/** The cluster as a map: what is published, what answers, on which network and on which host. */
 export default function ChartPage() {
-  return <Page title="Chart">Not built yet.</Page>;
+  const { cluster = '' } = useParams();
+  const [search, setSearch] = useSearchParams();
+  const about = search.get('about');
+  const live = useLive(ChartDocument, { cluster });
+  const choose = (id: string | null): void => setSearch(id === null ? {} : { about: id });
+  return (
+    <Page
+      title="Chart"
+      about="Published ports lead to services, services to networks and hosts; the colour at the edge is how each is. Choose a card to see only what it is joined to."
+      actions={
+        about !== null && (
+          <Button variant="default" onClick={() => choose(null)}>
+            Whole chart
+          </Button>
+        )
+      }
+    >
+      <Answer live={live}>
+        {({ cluster: shown }) => (shown == null || shown.nodes.length === 0 ? <EmptyCluster /> : <Drawing cluster={shown} about={about} choose={choose} />)}
+      </Answer>
+    </Page>
+  );
+}
+
+function Drawing({ cluster, about, choose }: { readonly cluster: Cluster; readonly about: string | null; readonly choose: (id: string | null) => void }) {
+  const scheme = useComputedColorScheme('light');
+  const { cluster: name = '' } = useParams();
+  const graph = useMemo(() => graphOf(cluster, about), [cluster, about]);
+  const cards = usePlaced(graph);
+  const chosen = cards?.find(({ id }) => id === about)?.data;
+  if (cards === undefined) return null;
+  return (
+    <Stack gap="xs">
+      {chosen?.page != null && (
+        <Text size="sm">
+          <Button size="compact-sm" variant="light" component={Link} to={`/clusters/${encodeURIComponent(name)}/${chosen.page}`}>
+            Open {chosen.title}
+          </Button>
+        </Text>
+      )}
+      <div className={classes.flow}>
+        <ReactFlow
+          key={about ?? 'whole'}
+          nodes={cards.map((card) => ({ ...card, selected: card.id === about, ariaLabel: `${card.data.kind} ${card.data.title}, ${card.data.word}` }))}
+          edges={[...graph.edges]}
+          nodeTypes={nodeTypes}
+          colorMode={scheme}
+          onNodeClick={(_event, { id }) => choose(id === about ? null : id)}
+          onSelectionChange={({ nodes: [first] }) => {
+            if (first !== undefined && first.id !== about) choose(first.id);
+          }}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          edgesFocusable={false}
+          onlyRenderVisibleElements
+          fitView
+          fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
+          minZoom={0.1}
+        >
+          <Background variant={BackgroundVariant.Lines} gap={90} lineWidth={0.4} />
+          <Controls showInteractive={false} />
+        </ReactFlow>
+      </div>
+    </Stack>
+  );
+}
+
+/** The cards where they belong; they stay where they are while only what they say changes. */
+function usePlaced(graph: Graph): readonly ChartNode[] | undefined {
+  const [places, setPlaces] = useState<ReadonlyMap<string, ChartNode['position']>>();
+  const shape = JSON.stringify([graph.cards.map(({ id }) => id), graph.edges.map(({ id }) => id)]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the same shape has the same places, whatever the cards say.
+  useEffect(() => {
+    let isOld = false;
+    void laidOut(graph).then((placed) => {
+      if (!isOld) setPlaces(new Map(placed.map(({ id, position }) => [id, position])));
+    });
+    return () => {
+      isOld = true;
+    };
+  }, [shape]);
+  return useMemo(
+    () =>
+      places === undefined || !graph.cards.every(({ id }) => places.has(id))
+        ? undefined
+        : graph.cards.map((card) => ({ ...card, position: places.get(card.id) ?? card.position })),
+    [graph, places],
+  );
+}
+
+function EmptyCluster() {
+  return (
+    <Card withBorder maw={680}>
+      <Stack gap="xs">
+        <Text fw={600}>This cluster is empty</Text>
+        <Text size="sm">Write down hosts, networks and services in a manifest, or begin with the example:</Text>
+        <Command>portolan apply -f examples/bjdt.yaml --wait</Command>
+        <Text size="sm">Then let each host join:</Text>
+        <Command>portolan token create --role worker --ttl 1h</Command>
+        <Command>{`portolan agent --join TOKEN --server ${location.origin}`}</Command>
+        <Alert variant="light">This page goes on by itself.</Alert>
+      </Stack>
+    </Card>
+  );
 }

@@ -115,7 +115,7 @@ export default function JobPage() {
             ) : (
               <Accordion variant="separated" multiple>
                 {report.commands.map(({ space, command, input, exitCode, stdout, stderr, milliseconds }, index) => (
-                  <Accordion.Item key={`${index} ${command}`} value={String(index)}>
+                  <Accordion.Item key={`${command} ${milliseconds}`} value={String(index)}>
                     <Accordion.Control>
                       <Group justify="space-between" wrap="nowrap" pr="md">
                         <Text className="mono" size="sm" truncate>
