@@ -4,8 +4,21 @@ import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from 'gra
 import { type Principal, type RefusalReason, refusalError, refusalOf } from '../application/credentials/principal.js';
 import type { GraphqlContext } from './builder.js';
 
-/** What else changes is intent. */
-const adminMutations: ReadonlySet<string> = new Set(['createCluster', 'patchCluster', 'deleteCluster']);
+/** Clusters themselves, and who may come in. What else changes is intent. */
+const adminFields: ReadonlySet<string> = new Set([
+  'createCluster',
+  'patchCluster',
+  'deleteCluster',
+  'tokens',
+  'refusals',
+  'joinTokens',
+  'nodeCredentials',
+  'createToken',
+  'revokeToken',
+  'createJoinToken',
+  'revokeJoinToken',
+  'revokeNode',
+]);
 
 /** The argument that names the cluster, where it is not called `cluster`; null: the field is not of one cluster. */
 const clusterArguments: Readonly<Record<string, 'name' | null>> = {
@@ -13,6 +26,10 @@ const clusterArguments: Readonly<Record<string, 'name' | null>> = {
   patchCluster: 'name',
   deleteCluster: 'name',
   createCluster: null,
+  tokens: null,
+  refusals: null,
+  createToken: null,
+  revokeToken: null,
   // Shows what is in the caller's clusters.
   clusters: null,
 };
@@ -20,19 +37,21 @@ const clusterArguments: Readonly<Record<string, 'name' | null>> = {
 type RootField = GraphQLField<unknown, GraphqlContext>;
 
 /**
- * Guards every field of the three roots: to read needs a viewer, to change an operator, clusters themselves an admin, in the cluster that the
+ * Guards every field of the three roots: to read needs a viewer, to change an operator, clusters themselves and credentials an admin, in the cluster that the
  * field names. Everything below them is of that cluster. A field that names none does not start.
  */
 export function authorised(schema: GraphQLSchema): GraphQLSchema {
-  for (const [type, role] of [
-    [schema.getQueryType(), 'viewer'],
-    [schema.getMutationType(), 'operator'],
-    [schema.getSubscriptionType(), 'viewer'],
-  ] as const) {
+  for (const type of [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]) {
     const fields: readonly RootField[] = Object.values(type?.getFields() ?? {});
-    for (const field of fields) guard(field, role === 'operator' && adminMutations.has(field.name) ? 'admin' : role);
+    for (const field of fields) guard(field, roleOf(type === schema.getMutationType() ? 'mutation' : 'query', field.name));
   }
   return schema;
+}
+
+/** Of a root field; a subscription is a query. */
+export function roleOf(operation: 'query' | 'mutation', field: string): ApiRole {
+  if (adminFields.has(field)) return 'admin';
+  return operation === 'mutation' ? 'operator' : 'viewer';
 }
 
 function guard(field: RootField, role: ApiRole): void {

@@ -6,7 +6,7 @@ import { changesetWithId, createChangeset, discardChangeset } from '../applicati
 import { rollbackCluster } from '../application/past.js';
 import { confirmChangeset, pauseChangeset, resumeChangeset, rollbackChangeset } from '../application/rollout-commands.js';
 import { RolloutOptionsSchema } from '../application/rollout-schemas.js';
-import { DEFAULT_WAIT_SECONDS } from '../application/wait.js';
+import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
 import { waitRollout } from '../application/wait-rollout.js';
 import type { Builder, GraphqlContext } from './builder.js';
 import type { ChangesetType } from './changeset-types.js';
@@ -79,9 +79,12 @@ export function registerChangesetMutations(
       rollbackChangeset: t.field({
         type,
         description: 'Goes back to what was wanted before a change that is under way.',
-        args: { ...one, force },
-        resolve: async (_root, { cluster: name, id, ...args }, context) =>
-          shown(context, name, await rollbackChangeset(context.ctx, context.caller, name, id, requestOf(args))),
+        args: { ...one, force, wait: applies.wait, timeout },
+        resolve: async (_root, { cluster: name, id, wait, timeout: seconds, ...args }, context) => {
+          const changeset = await rollbackChangeset(context.ctx, context.caller, name, id, requestOf(args));
+          if (wait === true) await waitApplied(context.ctx, name, undefined, seconds ?? DEFAULT_WAIT_SECONDS, context.gone);
+          return shown(context, name, changeset);
+        },
       }),
       rollbackCluster: t.field({
         type: types.applied,
@@ -91,10 +94,12 @@ export function registerChangesetMutations(
           to: t.arg.int({ description: 'The one before the newest that somebody made, unless given.' }),
           force,
           dryRun: t.arg.boolean(),
+          ifRevision: t.arg.int({ description: 'Refuse when the cluster is at another revision.' }),
           ...applies,
         },
-        resolve: async (_root, { cluster: name, dryRun, wait, timeout: seconds, ...args }, context) => {
-          const outcome = await rollbackCluster(context.ctx, context.caller, name, requestOf(args), { dryRun: dryRun === true });
+        resolve: async (_root, { cluster: name, dryRun, ifRevision, wait, timeout: seconds, ...args }, context) => {
+          const how = { dryRun: dryRun === true, revision: ifRevision ?? undefined };
+          const outcome = await rollbackCluster(context.ctx, context.caller, name, requestOf(args), how);
           if (dryRun !== true) await settle(context, name, outcome, { wait, timeout: seconds });
           return outcomeView(context, outcome);
         },

@@ -2,8 +2,10 @@ import { manifestOf } from '@portolan/intent';
 import { isInScope } from '../application/credentials/principal.js';
 import { findingsOf } from '../application/drift.js';
 import { findJob, jobStatuses, listJobs, listRevisions } from '../application/history.js';
-import { type ObjectFilter, objectNamed } from '../application/objects.js';
+import { type ObjectFilter, objectNamed, pageOf } from '../application/objects.js';
+import { manifestAt } from '../application/past.js';
 import { poolsOf } from '../application/pools.js';
+import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
 import type { Builder } from './builder.js';
 import { DRIFT_SHOWN, driftOf } from './drift-types.js';
 import { flannelType } from './flannel-types.js';
@@ -31,7 +33,12 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
         name: t.string({ resolve: ({ snapshot }) => snapshot.cluster.name }),
         revision: t.int({ resolve: ({ snapshot }) => snapshot.cluster.revision }),
         settings: t.field({ type: 'JSON', resolve: ({ snapshot }) => snapshot.cluster.settings }),
-        manifest: t.field({ type: 'JSON', resolve: ({ snapshot }) => manifestOf(snapshot) }),
+        manifest: t.field({
+          type: 'JSON',
+          args: { revision: t.arg.int({ description: 'As it was at this revision; the newest unless given.' }) },
+          resolve: async (view, { revision }) =>
+            revision == null ? manifestOf(view.snapshot) : (await manifestAt(view.ctx, view.snapshot.cluster.name, revision)).manifest,
+        }),
         nodes: t.field({
           type: [objects.node],
           args: { name, network, service, ...page },
@@ -141,12 +148,17 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
     fields: (t) => ({
       clusters: t.field({
         type: [cluster],
-        resolve: async (_root, _args, { ctx, principal }) => {
-          const names = (await ctx.store.listClusters())
-            .map(({ name }) => name)
-            .filter((name) => isInScope(principal, name))
-            .sort();
-          return Promise.all(names.map(async (name) => new ClusterView({ ctx }, await ctx.store.snapshot(name))));
+        args: {
+          name: t.arg.string({ description: 'Only names that start with this.' }),
+          limit: t.arg.int({ description: 'All unless given.' }),
+          after: t.arg.string({ description: 'Name of the last cluster of the page before.' }),
+        },
+        resolve: async (_root, { name: prefix, limit, after }, { ctx, principal }) => {
+          const all = (await ctx.store.listClusters())
+            .filter(({ name }) => isInScope(principal, name) && name.startsWith(prefix ?? ''))
+            .sort((a, b) => (a.name < b.name ? -1 : 1));
+          const { items } = pageOf(all, limit ?? all.length, after ?? undefined);
+          return Promise.all(items.map(async ({ name }) => new ClusterView({ ctx }, await ctx.store.snapshot(name))));
         },
       }),
       cluster: t.field({
@@ -157,6 +169,19 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
       }),
     }),
   });
+  builder.queryFields((t) => ({
+    waitForRevision: t.field({
+      type: progress.clusterStatus,
+      description: 'Answers when every node has applied a revision, and what agents saw on account of it.',
+      args: {
+        cluster: t.arg.string({ required: true }),
+        revision: t.arg.int({ description: 'The newest unless given.' }),
+        timeout: t.arg.float({ description: 'Seconds.' }),
+      },
+      resolve: (_root, { cluster: name, revision, timeout }, { ctx, gone }) =>
+        waitApplied(ctx, name, revision ?? undefined, timeout ?? DEFAULT_WAIT_SECONDS, gone),
+    }),
+  }));
   return cluster;
 }
 

@@ -3,6 +3,7 @@ import { createBuilder } from './builder.js';
 import { registerChangesetMutations } from './changeset-mutations.js';
 import { changesetType } from './changeset-types.js';
 import { clusterType } from './cluster-type.js';
+import { registerCredentials } from './credentials.js';
 import { InputTypes } from './inputs.js';
 import { registerMutations } from './mutations.js';
 import { objectTypes } from './object-types.js';
@@ -20,6 +21,7 @@ export function graphqlSchema(): GraphQLSchema {
   const cluster = clusterType(builder, inputs, objects, progress, poolUsage);
   const changeset = changesetType(builder, inputs, { cluster, progress });
   const applied = registerMutations(builder, inputs, { cluster, objects, progress });
+  registerCredentials(builder, inputs);
   registerSubscriptions(builder, progress);
   registerChangesetMutations(builder, inputs, { applied, changeset });
   return builder.toSchema();
