@@ -82,15 +82,19 @@ function pathBy(world: World, start: Start, picks: readonly Ipv4[]): Walked {
 
   let answer: Answer | null = null;
   if (isArrived(forward)) {
-    const reply = new Trace(world, answerTo(trace.packet), connections, suspects, choose, true);
+    const reply = new Trace(world, answerTo(trace.packet, start), connections, suspects, choose, true);
     const { view } = forward.end;
     const way = wayOf(reply, () => (view === null ? sentFromOutside(reply) : sent(reply, view)));
     const isHome = isArrived(way) && way.end.view?.space === client?.space && way.end.view?.kernel.node === client?.kernel.node;
     answer = { ...way, isHome, tuple: tupleOf(reply.packet), awaited: reversed(first) };
   }
-  const nodeId = isArrived(forward) ? forward.end.view?.kernel.nodeId : undefined;
-  const backend = endpointNameAt(world.snapshot, nodeId, chosen.at(-1) ?? trace.packet.destination);
+  const backend =
+    (isArrived(forward) ? endpointIn(world, forward.end) : undefined) ?? endpointNameAt(world.snapshot, chosen.at(-1) ?? trace.packet.destination);
   return { path: { backend, share, forward: trace.hops, reply: answer?.hops ?? [], verdict: verdictOf(forward, answer, suspects) }, decisions };
+}
+
+function endpointIn({ snapshot }: World, { view }: Delivered): string | undefined {
+  return view === null ? undefined : snapshot.endpoints.get(view.space.slice('endpoint:'.length))?.name;
 }
 
 /** The namespace that the packet begins in; null outside, undefined where nothing is known of the host. */
@@ -112,8 +116,8 @@ function ownAddress(view: SpaceView, destination: Ipv4): Ipv4 | undefined {
   return routeOf(view, destination, null)?.source ?? view.addresses[0]?.address;
 }
 
-function answerTo(packet: PacketHeaders): PacketHeaders {
-  return { ...packet, ...reversed(tupleOf(packet)), ttl: OWN_TTL, mark: 0 };
+function answerTo(packet: PacketHeaders, { size }: Start): PacketHeaders {
+  return { ...packet, size, ...reversed(tupleOf(packet)), ttl: OWN_TTL, mark: 0 };
 }
 
 function isArrived(way: Way): way is Way & { readonly end: Delivered } {

@@ -2,7 +2,7 @@ import { computeNodeState } from '@portolan/compute';
 import { applyManifest } from '@portolan/intent';
 import type { Endpoint, Ipv4, Manifest, Node, Snapshot } from '@portolan/model';
 import { emptySnapshot, seededIds } from '@portolan/testkit';
-import { desiredWorld, type Hop, type Path, type World } from '../src/index.js';
+import { desiredWorld, type Hop, type HostKernel, type Path, type World } from '../src/index.js';
 import { pathsOf, type Start } from '../src/walk.js';
 
 /** The snapshot of a manifest with every host up and every namespace there; ids are the same in each run. */
@@ -25,15 +25,10 @@ export function worldOf(snapshot: Snapshot): World {
 
 /** The world with some things of one host taken away; fails where there is none with the key. */
 export function without(world: World, node: string, ...keys: readonly string[]): World {
-  return {
-    ...world,
-    host(name) {
-      const kernel = world.host(name);
-      if (kernel === undefined || name !== node) return kernel;
-      for (const key of keys) if (!kernel.things.some((thing) => thing.key === key)) throw new Error(`${node} has no ${key}`);
-      return { ...kernel, things: kernel.things.filter(({ key }) => !keys.includes(key)) };
-    },
-  };
+  return withHost(world, node, (kernel) => {
+    for (const key of keys) if (!kernel.things.some((thing) => thing.key === key)) throw new Error(`${node} has no ${key}`);
+    return { ...kernel, things: kernel.things.filter(({ key }) => !keys.includes(key)) };
+  });
 }
 
 export function endpointOf({ endpoints }: Snapshot, name: string): Endpoint {
@@ -91,10 +86,24 @@ export function wire(hops: readonly Hop[]): string[] {
   });
 }
 
-/** All hops, for a look. */
-export function told(hops: readonly Hop[]): string[] {
-  return hops.map(
-    ({ kind, place, device, text, object }) =>
-      `${kind} [${place.title}/${place.node}${device === null ? '' : ` ${device}`}] ${text}${object === null ? '' : ` {${object.key}}`}`,
-  );
+/** The world with something else of one host, such as another condition. */
+export function withHost(world: World, node: string, change: (kernel: HostKernel) => HostKernel | undefined): World {
+  let made: { readonly kernel: HostKernel | undefined } | undefined;
+  return {
+    ...world,
+    host(name) {
+      const kernel = world.host(name);
+      if (kernel === undefined || name !== node) return kernel;
+      made ??= { kernel: change(kernel) };
+      return made.kernel;
+    },
+  };
+}
+
+/** The world with some things of one host damaged: they are there, and nobody knows what they say. */
+export function damaged(world: World, node: string, ...keys: readonly string[]): World {
+  return withHost(world, node, (kernel) => ({
+    ...kernel,
+    things: kernel.things.map((thing) => (keys.includes(thing.key) ? { ...thing, body: null } : thing)),
+  }));
 }

@@ -1,4 +1,5 @@
-import type { Ipv4 } from '@portolan/model';
+import { type Ipv4, type Snapshot, trafficOf } from '@portolan/model';
+import { subnetWith } from './holders.js';
 import { holds, shownMark } from './range.js';
 import type { Known, SpaceView } from './space.js';
 import { type Candidate, lack, refOf, soughtRef, type Trace } from './trace.js';
@@ -47,11 +48,12 @@ export function balanced(trace: Trace, view: SpaceView, server: Known<'virtual-s
   const weightOf = ({ body }: Known<'real-server'>): number => (evenSchedulers.has(scheduler) ? 1 : body.weight);
   const weights = usable.reduce((sum, own) => sum + weightOf(own), 0);
   if (usable.length === 0) {
+    const wanted = backendOf(trace.world.snapshot, view, mark);
     throw trace.ended(view, {
       outcome: 'no-backend',
       reason: `the virtual server of mark ${shownMark(mark)} has no real server that takes connections`,
-      fix: 'Start an endpoint of the service, or see why none of them is there and healthy.',
-      object: refOf(view, server),
+      fix: wanted === undefined ? 'Start an endpoint of the service, or see why none of them is there and healthy.' : 'Let the agent repair the load balancer.',
+      object: wanted === undefined ? refOf(view, server) : soughtRef(view, 'real-server', `${mark}/${wanted}`),
     });
   }
   const chosen = trace.choose(usable.map((own): Candidate => ({ address: own.body.address, share: weightOf(own) / weights })));
@@ -73,6 +75,22 @@ export function balanced(trace: Trace, view: SpaceView, server: Known<'virtual-s
   return address;
 }
 
+/** Address of an endpoint that should be a real server of the mark and take connections. */
+function backendOf(snapshot: Snapshot, view: SpaceView, mark: number): Ipv4 | undefined {
+  for (const service of snapshot.services.values()) {
+    const place = service.networks.find((own) => own.mark === mark || own.localMark === mark);
+    if (place === undefined) continue;
+    for (const endpoint of snapshot.endpoints.values()) {
+      const node = snapshot.nodes.get(endpoint.nodeId);
+      const isElsewhere = place.localMark === mark && endpoint.nodeId !== view.kernel.nodeId;
+      if (endpoint.serviceId !== service.id || node === undefined || isElsewhere || endpoint.weight === 0) continue;
+      const address = endpoint.addresses.find(({ networkId }) => networkId === place.networkId)?.address;
+      if (address !== undefined && trafficOf(endpoint, service, node) === 'all') return address;
+    }
+  }
+  return undefined;
+}
+
 /** The load balancer's own address as source, so that the answer comes back to it, unless the client's is kept. */
 export function sourceRewritten(trace: Trace, view: SpaceView): void {
   const { mark, destination } = trace.packet;
@@ -91,7 +109,7 @@ export function sourceRewritten(trace: Trace, view: SpaceView): void {
     trace.rule('snat', view, rewrite, `the answer has to come back to this load balancer: from ${source}`, { source });
     return;
   }
-  const subnet = view.addresses.find(({ prefixLength, cidr }) => prefixLength < 32 && holds(cidr, destination))?.cidr ?? '';
+  const subnet = subnetWith(trace.world.snapshot, destination) ?? '';
   const [kind, identity] = rewrite === undefined ? (['source-rewrite', subnet] as const) : (['sysctl', setting] as const);
   trace.suspect({
     reason: `the client's address is not replaced by the load balancer's, so the answer goes past it: the ${kind} ${lack(view, kind, identity)}`,

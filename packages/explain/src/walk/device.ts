@@ -16,7 +16,10 @@ export function transmitted(trace: Trace, view: SpaceView, link: Link, how: 'by-
   const { size, df } = trace.packet;
   // IP cuts a packet in pieces where it may; a bridge cannot.
   if (link.mtu !== null && size > link.mtu && (df || how === 'bridged')) throw tooBig(trace, view, link, link.mtu, link.thing);
-  trace.note('transmit', view, `out by ${link.name}`, { device: link.name });
+  const pieces = link.mtu !== null && size > link.mtu;
+  // The largest of them is walked on.
+  if (pieces) trace.packet = { ...trace.packet, size: link.mtu };
+  trace.note('transmit', view, `out by ${link.name}${pieces ? `, in pieces of ${link.mtu} bytes at most` : ''}`, { device: link.name });
 }
 
 export function received(trace: Trace, view: SpaceView, device: string): void {

@@ -1,4 +1,4 @@
-import type { Endpoint, Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
+import type { Cidr, Endpoint, Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
 import { parseCidr } from '@portolan/model';
 import { holds } from './range.js';
 
@@ -63,9 +63,21 @@ export function networkOfSpace({ networks }: Snapshot, space: string): Network |
   return start === undefined ? undefined : [...networks.values()].find(({ id }) => id.startsWith(start));
 }
 
+/** The network that a namespace balances for. */
+export function networkOfBalancer({ networks }: Snapshot, space: string): Network | undefined {
+  const start = space.startsWith('own:lb_') ? space.slice('own:lb_'.length) : undefined;
+  return [...networks.values()].find(({ id, ingress }) => (start === undefined ? ingress && space === 'own:ingress_sbox' : id.startsWith(start)));
+}
+
+/** The subnet of a network that has that address. */
+export function subnetWith(snapshot: Snapshot, address: Ipv4): Cidr | undefined {
+  const network = networkWith(snapshot, address);
+  return network === undefined ? undefined : [network, ...network.extraSubnets].find(({ subnet }) => holds(subnet, address))?.subnet;
+}
+
 /** The network that has a subnet with that address. */
 export function networkWith({ networks }: Snapshot, address: Ipv4): Network | undefined {
-  return [...networks.values()].find(({ subnet, extraSubnets }) => [subnet, ...extraSubnets.map((own) => own.subnet)].some((own) => holds(own, address)));
+  return [...networks.values()].find((network) => [network, ...network.extraSubnets].some(({ subnet }) => holds(subnet, address)));
 }
 
 /** Whether nobody outside the cluster can be meant by an address. */
@@ -75,14 +87,14 @@ export function isInside(snapshot: Snapshot, address: Ipv4): boolean {
   return (flannel !== null && holds(flannel.network, address)) || networkWith(snapshot, address) !== undefined;
 }
 
-/** Name of the endpoint with that address anywhere; of equal ones in gateway subnets that of the node. */
-export function endpointNameAt(snapshot: Snapshot, nodeId: Id | undefined, address: Ipv4): string | null {
-  const { onNetwork, onFlannel, onGateway } = holdersOf(snapshot);
+/** Name of the endpoint with that address on a network. */
+export function endpointNameAt(snapshot: Snapshot, address: Ipv4): string | null {
+  const { onNetwork, onFlannel } = holdersOf(snapshot);
   for (const ofNetwork of onNetwork.values()) {
     const holder = ofNetwork.get(address);
     if (holder?.kind === 'endpoint') return holder.endpoint.name;
   }
-  return (onFlannel.get(address) ?? onGateway.get(`${nodeId}/${address}`))?.name ?? null;
+  return onFlannel.get(address)?.name ?? null;
 }
 
 /** Subnet of flannel's network that an address is in, by the registry. */

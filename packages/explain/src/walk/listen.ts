@@ -1,3 +1,4 @@
+import { type Id, type Service, type Snapshot, trafficOf } from '@portolan/model';
 import type { End } from './ended.js';
 import type { SpaceView } from './space.js';
 import { lack, refOf, soughtRef, type Trace } from './trace.js';
@@ -25,14 +26,14 @@ export function nobodyListens({ packet, world: { snapshot } }: Trace, view: Spac
   for (const service of snapshot.services.values()) {
     const port = service.ports.find((own) => own.published === destinationPort && own.protocol === transport);
     if (port === undefined) continue;
-    const isHere = [...snapshot.endpoints.values()].some(({ serviceId, nodeId }) => serviceId === service.id && nodeId === view.kernel.nodeId);
+    const isHere = hasBackend(snapshot, service, view.kernel.nodeId);
     const onlyLocal = port.mode === 'host' ? 'mode host' : port.externalTrafficPolicy === 'local' ? 'policy local' : undefined;
     const object = soughtRef(view, 'port-forward', identity);
     if (onlyLocal !== undefined && !isHere) {
       return {
         outcome: 'no-backend',
-        reason: `${service.name} publishes port ${identity} with ${onlyLocal}, and has no endpoint on ${view.kernel.node}`,
-        fix: 'Dial a host with an endpoint of it.',
+        reason: `${service.name} publishes port ${identity} with ${onlyLocal}, and no endpoint on ${view.kernel.node} takes connections`,
+        fix: 'Dial a host with an endpoint of it, or start one there.',
         object,
       };
     }
@@ -45,4 +46,12 @@ export function nobodyListens({ packet, world: { snapshot } }: Trace, view: Spac
     };
   }
   return undefined;
+}
+
+/** Whether an endpoint on the node takes new connections. */
+function hasBackend({ endpoints, nodes }: Snapshot, service: Service, nodeId: Id): boolean {
+  const node = nodes.get(nodeId);
+  return [...endpoints.values()].some(
+    (own) => node !== undefined && own.serviceId === service.id && own.nodeId === nodeId && own.weight > 0 && trafficOf(own, service, node) === 'all',
+  );
 }

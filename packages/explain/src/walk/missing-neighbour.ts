@@ -58,8 +58,10 @@ function hostAnswer(snapshot: Snapshot, { view, bridge, address }: Unanswered, w
 }
 
 /** What should be behind a port of the bridge. */
-function attached(view: SpaceView, port: string, space: Space, address: string, what: string): Suspect {
+function attached(view: SpaceView, name: string, space: Space, address: string, what: string): Suspect {
   if (!isThere(view.kernel, space)) return absent(view, space, space.slice(space.indexOf(':') + 1));
-  if (!view.links.has(port)) return lacking(view, 'veth', port, what);
-  return lacking(spaceOf(view.kernel, space), 'address', address, what);
+  if (!view.links.has(name)) return lacking(view, 'veth', name, what);
+  const behind = spaceOf(view.kernel, space);
+  if (behind.known('address', address) === undefined) return lacking(behind, 'address', address, what);
+  return { reason: `${what}: it is behind ${name}, and isolated ports exchange nothing`, fix: null, object: null };
 }

@@ -1,82 +1,102 @@
-import type { Ipv4, Snapshot } from '@portolan/model';
+import { formatIpv4, type Id, type Ipv4, type Network, parseCidr, type Snapshot } from '@portolan/model';
 import type { End } from './ended.js';
-import { leaseOf, networkWith } from './holders.js';
-import { lacking, missingLink, repair } from './missing.js';
+import { leaseOf, networkOfBalancer, networkOfSpace, networkWith, subnetWith } from './holders.js';
+import { lacking, missingLink } from './missing.js';
 import { holds } from './range.js';
+import type { Route } from './route.js';
 import type { SpaceView } from './space.js';
-import { type Suspect, soughtRef, type Trace } from './trace.js';
+import type { Suspect, Trace } from './trace.js';
+
+/** How a namespace should lead to a destination. */
+interface Lead {
+  readonly link: string;
+  /** Of the namespace on that link. */
+  readonly address: Ipv4 | null;
+  readonly network: Network | undefined;
+  /** Destination of the route. */
+  readonly route: string;
+}
 
 /** Nothing leads a namespace to a destination. */
 export function noRoute({ world: { snapshot } }: Trace, view: SpaceView, destination: Ipv4): End {
-  return { outcome: 'unreachable', ...routeSought(snapshot, view, destination) };
-}
-
-function routeSought(snapshot: Snapshot, view: SpaceView, destination: Ipv4): Suspect {
   const what = `there is no route to ${destination}`;
-  const own = view.addresses.find(({ cidr, prefixLength, link }) => prefixLength < 32 && holds(cidr, destination) && !view.links.has(link));
-  if (own !== undefined) return missingLink(view, own.link, own.address, networkWith(snapshot, own.address));
-  const routes = view.all('route').filter(({ body }) => body.destination === 'default' || holds(body.destination, destination));
-  const dead = routes.toSorted((a, b) => b.body.destination.length - a.body.destination.length).find(({ body }) => !view.links.has(body.link));
-  if (dead !== undefined) {
-    const address = view.addressesOn(dead.body.link)[0]?.address;
-    return missingLink(view, dead.body.link, address, address === undefined ? undefined : networkWith(snapshot, address));
-  }
-  if (view.space === 'host') return hostRouteSought(snapshot, view, destination, what);
+  const lead = leadTo(snapshot, view, destination);
+  if (lead !== undefined) return { outcome: 'unreachable', ...lackOf(view, lead, what) };
   const endpoint = snapshot.endpoints.get(view.space.slice('endpoint:'.length));
   const network = networkWith(snapshot, destination);
-  const place = endpoint?.addresses.find(({ networkId }) => networkId === network?.id);
-  if (network !== undefined && place !== undefined) {
-    const link = `ov${network.vni}`;
-    if (view.known('address', `${link}/${place.address}`) === undefined) return lacking(view, 'address', `${link}/${place.address}`, what);
-    const subnet = [network.subnet, ...network.extraSubnets.map((extra) => extra.subnet)].find((cidr) => holds(cidr, destination)) ?? network.subnet;
-    return lacking(view, 'route', subnet, what);
-  }
-  const isPod = snapshot.flannel !== null && holds(snapshot.flannel.network, destination);
-  if (isPod && endpoint?.flannel != null) {
-    const identity = `pod0/${endpoint.flannel.address}`;
-    if (view.known('address', identity) === undefined) return lacking(view, 'address', identity, what);
-    return lacking(view, 'route', snapshot.flannel?.network ?? '', what);
-  }
-  if (endpoint !== undefined && network !== undefined) {
-    return {
-      reason: `${endpoint.name} is not on the network ${network.name}, and nothing else leads it to ${destination}`,
-      fix: 'Put both on one network.',
-      object: null,
-    };
-  }
-  if (endpoint !== undefined && endpoint.gatewayAddress === null && endpoint.flannel === null) {
-    return { reason: `${endpoint.name} is on internal networks only: it has no way out`, fix: 'Put it on a network that is not internal.', object: null };
-  }
-  const identity = endpoint?.gatewayAddress == null ? '' : `ptl_gw/${endpoint.gatewayAddress}`;
-  if (identity !== '' && view.known('address', identity) === undefined) return lacking(view, 'address', identity, what);
-  return lacking(view, 'route', 'default', what);
+  const end = (reason: string, fix: string): End => ({ outcome: 'unreachable', reason, fix, object: null });
+  if (endpoint === undefined)
+    return end(`${what} on ${view.kernel.node}, which reaches no containers there`, 'Dial a published port, or an address that is in use.');
+  if (network !== undefined) return end(`${endpoint.name} is not on the network ${network.name}, and nothing else leads it there`, 'Put both on one network.');
+  return end(`${endpoint.name} is on internal networks only: it has no way out`, 'Put it on a network that is not internal.');
 }
 
-function hostRouteSought(snapshot: Snapshot, view: SpaceView, destination: Ipv4, what: string): Suspect {
-  const lease = leaseOf(snapshot, destination);
-  if (lease !== undefined && lease.subnet !== null) {
-    const own = lease.nodeId === view.kernel.nodeId;
-    if (lease.backendType === 'vxlan' && !own) {
-      const vtep = `flannel.${lease.vni ?? 1}`;
-      if (!view.links.has(vtep)) return missingLink(view, vtep, undefined, undefined);
-    }
-    if (lease.backendType === 'udp' && !own) {
-      if (!view.links.has('flannel0')) return missingLink(view, 'flannel0', undefined, undefined);
-      return lacking(view, 'route', snapshot.flannel?.network ?? '', what);
-    }
-    if (!own) return lacking(view, 'route', lease.subnet, what);
-    if (!view.links.has('cni0')) return missingLink(view, 'cni0', undefined, undefined);
-    return { reason: `${what}: cni0 has no address in ${lease.subnet}`, fix: repair, object: soughtRef(view, 'bridge', 'cni0') };
+/** Notes that the packet does not leave by the link that it should, and why. */
+export function suspectLead(trace: Trace, view: SpaceView, destination: Ipv4, { link, thing }: Route): void {
+  const lead = leadTo(trace.world.snapshot, view, destination);
+  if (lead === undefined || lead.link === link || lead.route === 'default') return;
+  // To a peer on the same network flannel may have a plain route (directRouting).
+  if (thing?.body?.kind === 'route' && thing.body.destination === lead.route) return;
+  trace.suspect(lackOf(view, lead, `${destination} is looked for by ${link} instead of ${lead.link}`));
+}
+
+/** What there has to be, in the order in which it rests on each other. */
+function lackOf(view: SpaceView, { link, address, network, route }: Lead, what: string): Suspect {
+  if (!view.links.has(link)) return missingLink(view, link, address ?? undefined, network);
+  const identity = `${link}/${address}`;
+  return address !== null && view.known('address', identity) === undefined ? lacking(view, 'address', identity, what) : lacking(view, 'route', route, what);
+}
+
+function leadTo(snapshot: Snapshot, view: SpaceView, destination: Ipv4): Lead | undefined {
+  if (view.space === 'host') return hostLead(snapshot, view, destination);
+  if (view.space.startsWith('endpoint:')) return endpointLead(snapshot, view.space.slice('endpoint:'.length), destination);
+  const subnet = subnetWith(snapshot, destination) ?? 'default';
+  const overlay = networkOfSpace(snapshot, view.space);
+  if (overlay !== undefined) {
+    const segments = [overlay, ...overlay.extraSubnets];
+    const at = segments.findIndex((own) => own.subnet === subnet);
+    const gateway = segments[Math.max(at, 0)]?.gateway ?? overlay.gateway;
+    return { link: `br${Math.max(at, 0)}`, address: gateway, network: undefined, route: at < 0 ? 'default' : subnet };
   }
-  if (holds(snapshot.cluster.settings.gatewaySubnet, destination)) {
-    if (!view.links.has('ptl_gwbridge')) return missingLink(view, 'ptl_gwbridge', undefined, undefined);
-    return { reason: `${what}: ptl_gwbridge has no address`, fix: repair, object: soughtRef(view, 'bridge', 'ptl_gwbridge') };
+  const network = networkOfBalancer(snapshot, view.space);
+  const isOnNetwork = network !== undefined && networkWith(snapshot, destination) === network;
+  if (isOnNetwork) return { link: 'eth0', address: balancerAddress(snapshot, view.kernel.nodeId, network.id), network, route: subnet };
+  const sandbox = formatIpv4(parseCidr(snapshot.cluster.settings.gatewaySubnet).first + 2);
+  return view.space === 'own:ingress_sbox' ? { link: 'eth1', address: sandbox, network: undefined, route: 'default' } : undefined;
+}
+
+function balancerAddress({ nodes }: Snapshot, nodeId: Id, networkId: Id): Ipv4 | null {
+  return nodes.get(nodeId)?.loadBalancers.find((own) => own.networkId === networkId)?.address ?? null;
+}
+
+function endpointLead(snapshot: Snapshot, id: Id, destination: Ipv4): Lead | undefined {
+  const endpoint = snapshot.endpoints.get(id);
+  if (endpoint === undefined) return undefined;
+  const network = networkWith(snapshot, destination);
+  const place = endpoint.addresses.find(({ networkId }) => networkId === network?.id);
+  if (network !== undefined && place !== undefined) {
+    return { link: `ov${network.vni}`, address: place.address, network, route: subnetWith(snapshot, destination) ?? network.subnet };
   }
-  return {
-    reason: `${what} on ${view.kernel.node}: addresses of overlays and of containers elsewhere are not reached from a host`,
-    fix: 'Dial a published port.',
-    object: null,
+  const { flannel, gatewayAddress } = endpoint;
+  const pods = flannel?.address == null ? undefined : { link: 'pod0', address: flannel.address, network: undefined };
+  if (pods !== undefined && snapshot.flannel !== null && holds(snapshot.flannel.network, destination)) return { ...pods, route: snapshot.flannel.network };
+  if (gatewayAddress !== null) return { link: 'ptl_gw', address: gatewayAddress, network: undefined, route: 'default' };
+  return pods === undefined ? undefined : { ...pods, route: 'default' };
+}
+
+function hostLead(snapshot: Snapshot, { kernel }: SpaceView, destination: Ipv4): Lead | undefined {
+  const { gatewaySubnet } = snapshot.cluster.settings;
+  const onBridge = (link: string, subnet: string): Lead => {
+    return { link, address: formatIpv4(parseCidr(subnet).first + 1), network: undefined, route: subnet };
   };
+  if (holds(gatewaySubnet, destination)) return onBridge('ptl_gwbridge', gatewaySubnet);
+  const lease = leaseOf(snapshot, destination);
+  if (lease === undefined || lease.subnet === null) return undefined;
+  const { subnet, nodeId, backendType, vni } = lease;
+  if (nodeId === kernel.nodeId) return onBridge('cni0', subnet);
+  const away = { address: null, network: undefined, route: subnet };
+  if (backendType === 'vxlan') return { ...away, link: `flannel.${vni ?? 1}` };
+  return backendType === 'udp' ? { ...away, link: 'flannel0', route: snapshot.flannel?.network ?? subnet } : { ...away, link: kernel.underlayLink ?? 'eth0' };
 }
 
 /**
@@ -86,14 +106,14 @@ function hostRouteSought(snapshot: Snapshot, view: SpaceView, destination: Ipv4,
 export function suspectTables(trace: Trace, view: SpaceView, destination: Ipv4): void {
   const { source } = trace.packet;
   const rule = view.known('route-rule', source);
-  const tables = new Set(view.all('route').flatMap(({ body: { table } }) => table ?? []));
+  const what = `the answer from ${source} takes the ordinary way`;
   if (rule === undefined) {
     const ruled = new Set(view.all('route-rule').map(({ body }) => body.table));
-    if ([...tables].every((table) => ruled.has(table))) return;
-    trace.suspect(lacking(view, 'route-rule', source, `the answer from ${source} takes the ordinary way`));
+    const isLedTo = view.all('route').every(({ body: { table } }) => table === undefined || ruled.has(table));
+    if (!isLedTo) trace.suspect(lacking(view, 'route-rule', source, what));
     return;
   }
   const { table } = rule.body;
   const leads = view.all('route').some(({ body }) => body.table === table && (body.destination === 'default' || holds(body.destination, destination)));
-  if (!leads) trace.suspect(lacking(view, 'route', `default@${table}`, `the answer from ${source} takes the ordinary way`));
+  if (!leads) trace.suspect(lacking(view, 'route', `default@${table}`, what));
 }

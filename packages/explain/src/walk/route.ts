@@ -1,7 +1,8 @@
 import { type Ipv4, ipv4Value, parseCidr } from '@portolan/model';
+import type { RouteBody } from '@portolan/node-state';
 import type { Thing } from '../world.js';
 import { isInside } from './holders.js';
-import { noRoute, suspectTables } from './missing-route.js';
+import { noRoute, suspectLead, suspectTables } from './missing-route.js';
 import { holds } from './range.js';
 import type { SpaceView } from './space.js';
 import { refOf, type Trace } from './trace.js';
@@ -47,11 +48,16 @@ function bestOf(view: SpaceView, destination: Ipv4, table: number): Route | unde
     const { destination: to, via = null, link, metric = 0, table: own = MAIN } = thing.body;
     if (own !== table) continue;
     const { first, last, prefixLength } = to === 'default' ? everywhere : parseCidr(to);
-    if (value < first || last < value) continue;
+    if (value < first || last < value || !isValid(view, thing.body)) continue;
     const way = via === null ? `on ${link}` : `via ${via} on ${link}`;
     offer(prefixLength, metric, { link, via, source: sourceOn(view, link, via ?? destination), why: `route ${to} ${way}`, thing });
   }
   return best?.route;
+}
+
+/** The kernel has no route by a gateway that is on no subnet of the link. */
+function isValid(view: SpaceView, { via, link, onlink }: RouteBody): boolean {
+  return via === undefined || onlink === true || view.addressesOn(link).some(({ cidr, prefixLength }) => prefixLength < 32 && holds(cidr, via));
 }
 
 const everywhere = { first: 0, last: 0xffffffff, prefixLength: 0 };
@@ -79,6 +85,7 @@ export function routed(trace: Trace, view: SpaceView, next: Ipv4 = trace.packet.
   const route = routeOf(view, next, source);
   const isLost = route !== undefined && route.thing === null && route.link === view.underlay?.name && isInside(snapshot, next);
   if (route === undefined || isLost) throw trace.ended(view, noRoute(trace, view, next));
+  suspectLead(trace, view, next, route);
   trace.note('route', view, route.why, { device: route.link, object: route.thing === null ? null : refOf(view, route.thing) });
   return route;
 }

@@ -72,7 +72,7 @@ export function masqueraded(trace: Trace, view: SpaceView, link: string, isLocal
   });
   const thing = policy ?? pods;
   if (thing === undefined || !isVisited) {
-    suspectUnmasked(trace, view, link, thing === undefined);
+    suspectUnmasked(trace, view, link, thing === undefined, translated);
     return;
   }
   if (source === own) return;
@@ -82,12 +82,13 @@ export function masqueraded(trace: Trace, view: SpaceView, link: string, isLocal
 }
 
 /** A source that nobody beyond this host can answer goes out as it is. */
-function suspectUnmasked(trace: Trace, view: SpaceView, link: string, hasNoRule: boolean): void {
+function suspectUnmasked(trace: Trace, view: SpaceView, link: string, hasNoRule: boolean, translated: boolean): void {
   const { source, destination } = trace.packet;
   const { flannel, cluster } = trace.world.snapshot;
   const { gatewaySubnet } = cluster.settings;
   const isPod = flannel?.masquerade === true && holds(flannel.network, source) && !holds(flannel.network, destination);
-  const isBehindBridge = holds(gatewaySubnet, source) && !view.isLocal(source) && view.addressesOn(link).every(({ address }) => !holds(gatewaySubnet, address));
+  const isToBridge = view.addressesOn(link).some(({ address }) => holds(gatewaySubnet, address));
+  const isBehindBridge = holds(gatewaySubnet, source) && !view.isLocal(source) && (translated || !isToBridge);
   const isLoopback = source.startsWith('127.');
   if (!isPod && !isBehindBridge && !isLoopback) return;
   const bridge = view.addresses.find(({ address }) => holds(gatewaySubnet, address))?.link ?? link;

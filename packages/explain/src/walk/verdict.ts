@@ -25,13 +25,16 @@ function hopOf({ hops }: Way): number | null {
 /** `answer`: null where nothing arrived. */
 export function verdictOf(forward: Way, answer: Answer | null, suspects: readonly Suspect[]): Verdict {
   const { end } = forward;
-  if ('outcome' in end) return { ...end, to: null, hop: hopOf(forward), inReply: false };
+  const [suspect] = suspects;
+  if ('outcome' in end) {
+    const blame = end.object === null && suspect !== undefined ? { ...suspect, reason: `${end.reason}: ${suspect.reason}` } : {};
+    return { ...end, ...blame, to: null, hop: hopOf(forward), inReply: false };
+  }
   const { to } = end;
   if (answer === null)
     return { outcome: 'no-reply', to, hop: hopOf(forward), inReply: false, object: null, reason: `${to} gets it and cannot answer`, fix: null };
   const { tuple, awaited } = answer;
   const there = { to, hop: hopOf(answer), inReply: true };
-  const [suspect] = suspects;
   if ('outcome' in answer.end) {
     const { outcome, object, reason, fix } = answer.end;
     const isUnknown = outcome === 'unknown';
