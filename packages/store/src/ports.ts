@@ -218,6 +218,8 @@ export interface IntentStore {
     cluster: Id,
     filter: { readonly nodeId?: Id; readonly status?: JobRow['status']; readonly limit: number; readonly before?: string },
   ): Promise<readonly JobRow[]>;
+  /** The newest `limit` of each node; newest first. */
+  newestJobs(nodeIds: readonly Id[], limit: number): Promise<readonly JobRow[]>;
   job(id: string): Promise<JobRow | null>;
 
   /** Hands unpublished messages to `publish`, oldest first, and marks them published when it returns. At least once. */

@@ -301,6 +301,11 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         await store.saveReport(n1.id, reportOn(stateOf('n', '10.0.1.3'), 3));
         expect(await store.jobs(cluster, { limit: 100 })).toHaveLength(6);
         expect((await store.jobs(cluster, { limit: 100, nodeId: n2.id })).map(({ generation }) => generation)).toEqual([3, 2, 1]);
+        const newest = await store.newestJobs([n2.id, n1.id, n2.id], 2);
+        expect(newest).toEqual((await store.jobs(cluster, { limit: 100 })).filter((row) => newest.some(({ id }) => id === row.id)));
+        expect(newest.filter(({ nodeId }) => nodeId === n2.id)).toEqual(await store.jobs(cluster, { limit: 2, nodeId: n2.id }));
+        expect(newest.filter(({ nodeId }) => nodeId === n1.id)).toEqual(await store.jobs(cluster, { limit: 2, nodeId: n1.id }));
+        expect(await store.newestJobs([], 2)).toEqual([]);
         expect((await store.jobs(cluster, { limit: 100, status: 'superseded' })).map(({ generation }) => generation)).toEqual([2, 1]);
         const page = await store.jobs(cluster, { limit: 4 });
         const rest = await store.jobs(cluster, { limit: 4, before: page.at(-1)?.id ?? '' });

@@ -1,4 +1,4 @@
-import { portolanError, type Snapshot } from '@portolan/model';
+import { type Id, portolanError, type Snapshot } from '@portolan/model';
 import type { JobRow, RevisionRow } from '@portolan/store';
 import type { Context } from './context.js';
 import { type PlanLines, planLines } from './nodes.js';
@@ -29,11 +29,15 @@ export async function listJobs(ctx: Context, snapshot: Snapshot, filter: JobFilt
     limit: limit + 1,
     ...(cursor === undefined ? {} : { before: cursor }),
   });
-  const items = rows.slice(0, limit).map((row) => {
-    const { report: _report, ...line } = jobFrom(snapshot, row);
-    return line;
-  });
+  const items = rows.slice(0, limit).map((row) => jobLine(snapshot, row));
   return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+/** The newest `limit` of each node, by the node's id; newest first. */
+export async function newestJobs(ctx: Context, snapshot: Snapshot, nodeIds: readonly Id[], limit: number): Promise<ReadonlyMap<Id, readonly JobLine[]>> {
+  const jobs = new Map<Id, JobLine[]>(nodeIds.map((id) => [id, []]));
+  for (const row of await ctx.store.newestJobs(nodeIds, limit)) jobs.get(row.nodeId)?.push(jobLine(snapshot, row));
+  return jobs;
 }
 
 /** Throws `not-found`, also for a job of another cluster. */
@@ -41,6 +45,11 @@ export async function findJob(ctx: Context, snapshot: Snapshot, id: string): Pro
   const row = await ctx.store.job(id);
   if (row === null || !snapshot.nodes.has(row.nodeId)) throw portolanError('not-found', '', `cluster ${snapshot.cluster.name} has no job ${id}`);
   return jobFrom(snapshot, row);
+}
+
+function jobLine(snapshot: Snapshot, row: JobRow): JobLine {
+  const { report: _report, ...line } = jobFrom(snapshot, row);
+  return line;
 }
 
 function jobFrom(snapshot: Snapshot, { nodeId, plan, ...row }: JobRow): Job {

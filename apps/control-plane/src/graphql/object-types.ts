@@ -1,6 +1,5 @@
 import { specOf } from '@portolan/intent';
 import { effectiveMtu, traffics, trafficTo } from '@portolan/model';
-import { listJobs } from '../application/history.js';
 import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
 import type { Builder } from './builder.js';
@@ -9,7 +8,10 @@ import { flannelParts } from './flannel-lease-type.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';
 import { type AddressView, nounRefs, type PoolUsageType, type PortView, type ServiceNetworkView, valueTypes } from './value-types.js';
-import type { ClusterView, NounView } from './views.js';
+import { type ClusterView, type NounView, stateView } from './views.js';
+
+/** Jobs of a list, unless more are asked for. */
+const JOBS_SHOWN = 20;
 
 /** The nouns, each related to the others. What a spec shows is read from the spec, so REST and GraphQL show the same. */
 export function objectTypes(builder: Builder, inputs: InputTypes, progress: ProgressTypes, poolUsage: PoolUsageType) {
@@ -56,7 +58,8 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
         type: progress.nodeState,
         args: { generation: t.arg.int() },
         nullable: true,
-        resolve: ({ view, noun }, { generation }) => desiredNodeState(view.ctx, view.snapshot, noun.name, generation ?? undefined),
+        resolve: async ({ view, noun }, { generation }) =>
+          generation == null ? view.state(noun) : stateView(await desiredNodeState(view.ctx, view.snapshot, noun.name, generation)),
       }),
       observed: t.field({ type: progress.observedState, nullable: true, resolve: ({ view, noun }) => observedNodeState(view.ctx, view.snapshot, noun.name) }),
       drift: t.field({
@@ -72,8 +75,8 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       }),
       jobs: t.field({
         type: [progress.job],
-        args: { limit: t.arg.int({ defaultValue: 20 }) },
-        resolve: async ({ view, noun }, { limit }) => [...(await listJobs(view.ctx, view.snapshot, { node: noun.name }, limit ?? 20)).items],
+        args: { limit: t.arg.int({ defaultValue: JOBS_SHOWN }) },
+        resolve: async ({ view, noun }, { limit }) => [...(await view.jobs(noun.id, Math.max(limit ?? JOBS_SHOWN, 0)))],
       }),
     }),
   });

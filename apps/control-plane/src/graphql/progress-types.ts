@@ -3,12 +3,13 @@ import type { KernelObject, ObservedObject } from '@portolan/node-state';
 import type { CommandRecord, Report } from '@portolan/protocol';
 import type { ObservedRow, RevisionRow } from '@portolan/store';
 import { type Job, type JobLine, jobStatuses } from '../application/history.js';
-import type { DesiredNodeState, PlanLines, StepLine } from '../application/nodes.js';
+import type { PlanLines, StepLine } from '../application/nodes.js';
 import type { ClusterStatus, NodeStatus } from '../application/status.js';
 import type { Builder } from './builder.js';
 import { driftTypes } from './drift-types.js';
 import type { InputTypes } from './inputs.js';
 import { nodeErrorTypes } from './node-error-types.js';
+import type { StateView } from './views.js';
 
 /** Types that tell how far intent has come. They hold no relations, so REST shows them alike. */
 export function progressTypes(builder: Builder, inputs: InputTypes) {
@@ -132,14 +133,14 @@ export function progressTypes(builder: Builder, inputs: InputTypes) {
       origin: t.field({ type: 'JSON', resolve: ({ origin }) => origin }),
     }),
   });
-  const nodeState = builder.objectRef<DesiredNodeState>('NodeState').implement({
+  const nodeState = builder.objectRef<StateView>('NodeState').implement({
     description: 'What the kernel of a node should hold.',
     fields: (t) => ({
       generation: t.exposeInt('generation'),
       revision: t.exposeInt('revision'),
-      hash: t.string({ resolve: ({ state }) => state.hash }),
-      endpoints: t.field({ type: 'JSON', resolve: ({ state }) => state.endpoints }),
-      objects: t.field({ type: [kernelObject], resolve: ({ state }) => [...state.objects] }),
+      hash: t.exposeString('hash'),
+      endpoints: t.field({ type: 'JSON', resolve: async (own) => (await own.state()).endpoints }),
+      objects: t.field({ type: [kernelObject], resolve: async (own) => [...(await own.state()).objects] }),
     }),
   });
   const observedObject = builder.objectRef<ObservedObject>('ObservedObject').implement({

@@ -1,19 +1,24 @@
 import type { Nouns } from '@portolan/intent';
 import type { PoolUsage } from '@portolan/ipam';
-import { type Endpoint, type Id, type Network, type NounKind, portolanError, type Snapshot } from '@portolan/model';
+import { type Endpoint, type Id, type Network, type Node, type NounKind, portolanError, type Snapshot } from '@portolan/model';
+import type { NodeState } from '@portolan/node-state';
 import type { Context } from '../application/context.js';
 import { type ProgressByNode, progressByNode } from '../application/drains.js';
 import { leasesByNode } from '../application/flannel-progress.js';
+import { type JobLine, newestJobs } from '../application/history.js';
+import { type DesiredNodeState, desiredNodeState } from '../application/nodes.js';
 import { type ObjectFilter, objectsOf, pageOf } from '../application/objects.js';
 import { networkUsages } from '../application/pools.js';
 import { type DrainStatus, endpointStatus, usageOf } from '../application/representations.js';
 import { type ClusterStatus, type NodeStatus, statusOf } from '../application/status.js';
 import type { LeaseView } from './flannel-lease-type.js';
+import { together } from './together.js';
 
 /** One snapshot of a cluster, which a whole query reads: its parts agree with each other. */
 export class ClusterView {
   #status: Promise<ClusterStatus> | undefined;
   #nodeStatus: Promise<ReadonlyMap<Id, NodeStatus>> | undefined;
+  readonly #jobs = new Map<number, (nodeId: Id) => Promise<readonly JobLine[] | undefined>>();
   #usages: ReturnType<typeof networkUsages> | undefined;
   #progress: Promise<ProgressByNode> | undefined;
 
@@ -58,6 +63,25 @@ export class ClusterView {
     return lease === undefined ? null : { view: this, lease };
   }
 
+  /** The newest jobs of a node. Those of all nodes that a query shows are read together. */
+  async jobs(nodeId: Id, limit: number): Promise<readonly JobLine[]> {
+    const read = this.#jobs.get(limit) ?? together((nodeIds: readonly Id[]) => newestJobs(this.ctx, this.snapshot, nodeIds, limit));
+    this.#jobs.set(limit, read);
+    return (await read(nodeId)) ?? [];
+  }
+
+  /** The newest state of a node. How old it is and its hash are in the status; the state itself is read when it is looked at. */
+  async state({ id, name }: Node): Promise<StateView> {
+    const { generation, computedRevision, stateHash } = await this.nodeStatus(id);
+    if (generation === 0) return stateView(await desiredNodeState(this.ctx, this.snapshot, name));
+    return {
+      generation,
+      revision: computedRevision,
+      hash: stateHash,
+      state: async () => (await desiredNodeState(this.ctx, this.snapshot, name, generation)).state,
+    };
+  }
+
   of<K extends NounKind>(noun: Nouns[K]): NounView<K> {
     return { view: this, noun };
   }
@@ -77,6 +101,18 @@ export class ClusterView {
     if (noun === undefined) throw portolanError('internal', '', `the snapshot has no object ${id}`);
     return this.of<K>(noun);
   }
+}
+
+export interface StateView {
+  readonly generation: number;
+  /** Newest revision that gives this state. */
+  readonly revision: number;
+  readonly hash: string;
+  state(): Promise<NodeState>;
+}
+
+export function stateView({ generation, revision, state }: DesiredNodeState): StateView {
+  return { generation, revision, hash: state.hash, state: async () => state };
 }
 
 export interface NounView<K extends NounKind> {

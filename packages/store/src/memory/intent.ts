@@ -187,6 +187,12 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
         .filter((row) => nodes?.has(row.nodeId) && (filter.nodeId ?? row.nodeId) === row.nodeId && (filter.status ?? row.status) === row.status)
         .slice(0, filter.limit);
     },
+    async newestJobs(nodeIds, limit) {
+      const wanted = new Set([...new Set(nodeIds)].flatMap((nodeId) => histories.get(nodeId)?.jobs.slice(-limit) ?? []).map(({ id }) => id));
+      return allJobs()
+        .filter(({ id }) => wanted.has(id))
+        .reverse();
+    },
     async job(id) {
       return job(id);
     },

@@ -10,7 +10,7 @@ import { openConnections } from './connections.js';
 import { driftRows } from './drift.js';
 import { isOutage } from './failures.js';
 import { gathered } from './gathered.js';
-import { jobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
+import { jobRows, newestJobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
 import { applyMigrations } from './migrate.js';
 import { snapshotAt } from './past.js';
 import { noteHandedState, observedRow } from './reports.js';
@@ -114,6 +114,7 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
     observed: (nodeId) => run(() => observedRow(connections, nodeId)),
     drift: (cluster, filter) => run(() => driftRows(connections, cluster, filter)),
     jobs: (cluster, filter) => run(() => jobRows(connections, cluster, filter)),
+    newestJobs: (nodeIds, limit) => run(() => newestJobRows(connections, nodeIds, limit)),
     job: (id) => run(() => oneJobRow(connections, id)),
 
     drainOutbox: (limit, publish) => run(() => publishOutbox(connections, limit, publish)),

@@ -36,6 +36,15 @@ export async function jobRows({ prisma }: Connections, cluster: Id, filter: Para
   return (await prisma.job.findMany({ where, orderBy: { sequence: 'desc' }, take: limit, include: withReport })).map(jobRow);
 }
 
+const newestSql = `SELECT j.id::text AS id FROM unnest($1::text[]) AS n(id)
+  CROSS JOIN LATERAL (SELECT id FROM jobs WHERE node_id = n.id ORDER BY sequence DESC LIMIT $2) j`;
+
+/** The newest of each node, newest first. */
+export async function newestJobRows({ prisma, lookUp }: Connections, nodeIds: readonly Id[], limit: number): Promise<readonly JobRow[]> {
+  const ids = (await lookUp<{ id: string }>(newestSql, [[...new Set(nodeIds)], limit])).map(({ id }) => id);
+  return (await prisma.job.findMany({ where: { id: { in: ids } }, orderBy: { sequence: 'desc' }, include: withReport })).map(jobRow);
+}
+
 export async function oneJobRow({ prisma }: Connections, id: string): Promise<JobRow | null> {
   const job = uuid.test(id) ? await prisma.job.findUnique({ where: { id }, include: withReport }) : null;
   return job === null ? null : jobRow(job);
