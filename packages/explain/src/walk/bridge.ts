@@ -10,7 +10,7 @@ import { refOf, type Trace } from './trace.js';
 import { overVxlan } from './vxlan.js';
 
 /** Where a frame is sent: a bridge and what is attached to it. */
-export interface Segment {
+interface Segment {
   readonly view: SpaceView;
   readonly bridge: string;
   /** The port that frames come in by; null: they are sent by the bridge itself. */
@@ -18,7 +18,7 @@ export interface Segment {
 }
 
 /** The bridge that a device reaches. */
-export function segmentOf(trace: Trace, view: SpaceView, link: Link): Segment {
+function segmentOf(trace: Trace, view: SpaceView, link: Link): Segment {
   if (link.kind === 'bridge') return { view, bridge: link.name, by: null };
   if (link.peer === null) throw trace.ended(view, { outcome: 'unknown', reason: `it is not known where ${link.name} leads`, fix: null, object: null });
   const other = entered(trace, view, link.peer.space);

@@ -1,6 +1,5 @@
-import type { Cidr, Endpoint, Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
-import { parseCidr } from '@portolan/model';
-import { holds } from './range.js';
+import type { Cidr, Endpoint, FlannelLease, Id, Ipv4, Network, Node, Snapshot } from '@portolan/model';
+import { holds, Ranges } from './range.js';
 
 /** Who should have an address, by the intent. */
 export type Holder =
@@ -15,6 +14,8 @@ interface Holders {
   readonly onFlannel: ReadonlyMap<Ipv4, Endpoint>;
   /** By node, then by address in the gateway subnet. */
   readonly onGateway: ReadonlyMap<string, Endpoint>;
+  readonly subnets: Ranges<{ readonly network: Network; readonly subnet: Cidr }>;
+  readonly leases: Ranges<FlannelLease>;
 }
 
 const made = new WeakMap<Snapshot, Holders>();
@@ -37,7 +38,22 @@ function holdersOf(snapshot: Snapshot): Holders {
     if (gatewayAddress !== null) onGateway.set(`${nodeId}/${gatewayAddress}`, endpoint);
     if (flannel !== null && flannel.address !== null) onFlannel.set(flannel.address, endpoint);
   }
-  const holders = { nodes: new Map([...snapshot.nodes.values()].map((node) => [node.address, node])), onNetwork, onFlannel, onGateway };
+  const subnets = [...snapshot.networks.values()].flatMap((network) =>
+    [network, ...network.extraSubnets].map(({ subnet }) => [subnet, { network, subnet }] as const),
+  );
+  // A foreign lease may claim what is not flannel's, and would lead everything else astray.
+  const pods = snapshot.flannel?.network ?? '';
+  const leases = [...snapshot.flannelLeases.values()].flatMap((lease) =>
+    lease.subnet !== null && holds(pods, lease.subnet.split('/')[0] ?? '') ? [[lease.subnet, lease] as const] : [],
+  );
+  const holders: Holders = {
+    nodes: new Map([...snapshot.nodes.values()].map((node) => [node.address, node])),
+    onNetwork,
+    onFlannel,
+    onGateway,
+    subnets: new Ranges(subnets),
+    leases: new Ranges(leases),
+  };
   made.set(snapshot, holders);
   return holders;
 }
@@ -71,13 +87,12 @@ export function networkOfBalancer({ networks }: Snapshot, space: string): Networ
 
 /** The subnet of a network that has that address. */
 export function subnetWith(snapshot: Snapshot, address: Ipv4): Cidr | undefined {
-  const network = networkWith(snapshot, address);
-  return network === undefined ? undefined : [network, ...network.extraSubnets].find(({ subnet }) => holds(subnet, address))?.subnet;
+  return holdersOf(snapshot).subnets.at(address)?.subnet;
 }
 
 /** The network that has a subnet with that address. */
-export function networkWith({ networks }: Snapshot, address: Ipv4): Network | undefined {
-  return [...networks.values()].find((network) => [network, ...network.extraSubnets].some(({ subnet }) => holds(subnet, address)));
+export function networkWith(snapshot: Snapshot, address: Ipv4): Network | undefined {
+  return holdersOf(snapshot).subnets.at(address)?.network;
 }
 
 /** Whether nobody outside the cluster can be meant by an address. */
@@ -98,6 +113,6 @@ export function endpointNameAt(snapshot: Snapshot, address: Ipv4): string | null
 }
 
 /** Subnet of flannel's network that an address is in, by the registry. */
-export function leaseOf({ flannelLeases }: Snapshot, address: Ipv4) {
-  return [...flannelLeases.values()].find(({ subnet }) => subnet !== null && parseCidr(subnet).prefixLength > 0 && holds(subnet, address));
+export function leaseOf(snapshot: Snapshot, address: Ipv4): FlannelLease | undefined {
+  return holdersOf(snapshot).leases.at(address);
 }

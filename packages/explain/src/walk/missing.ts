@@ -12,7 +12,7 @@ export function portOf(prefix: 'veth' | 'ptl_', address: Ipv4): string {
   return `${prefix}${macOfIpv4(address).slice('02:42:'.length).replaceAll(':', '')}`;
 }
 
-export const repair = 'Let the agent of the node repair it.';
+const repair = 'Let the agent of the node repair it.';
 
 /** Blames an object that is looked for. */
 export function lacking(view: SpaceView, kind: ObjectKind, identity: string, what: string): Suspect {

@@ -1,4 +1,4 @@
-import { type Ipv4, ipv4Value, parseCidr } from '@portolan/model';
+import { type Ipv4, ipv4Value } from '@portolan/model';
 import type { RouteBody } from '@portolan/node-state';
 import type { Thing } from '../world.js';
 import { isInside } from './holders.js';
@@ -44,10 +44,10 @@ function bestOf(view: SpaceView, destination: Ipv4, table: number): Route | unde
       offer(prefixLength, 0, { link, via: null, source: address, why: `${destination} is in the subnet of ${address}/${prefixLength} on ${link}`, thing });
     }
   }
-  for (const thing of view.all('route')) {
+  for (const { thing, range } of view.routes) {
     const { destination: to, via = null, link, metric = 0, table: own = MAIN } = thing.body;
+    const { first, last, prefixLength } = range;
     if (own !== table) continue;
-    const { first, last, prefixLength } = to === 'default' ? everywhere : parseCidr(to);
     if (value < first || last < value || !isValid(view, thing.body)) continue;
     const way = via === null ? `on ${link}` : `via ${via} on ${link}`;
     offer(prefixLength, metric, { link, via, source: sourceOn(view, link, via ?? destination), why: `route ${to} ${way}`, thing });
@@ -59,8 +59,6 @@ function bestOf(view: SpaceView, destination: Ipv4, table: number): Route | unde
 function isValid(view: SpaceView, { via, link, onlink }: RouteBody): boolean {
   return via === undefined || onlink === true || view.addressesOn(link).some(({ cidr, prefixLength }) => prefixLength < 32 && holds(cidr, via));
 }
-
-const everywhere = { first: 0, last: 0xffffffff, prefixLength: 0 };
 
 /** The address on the link that is nearest to the next hop, else its first. */
 function sourceOn(view: SpaceView, link: string, next: Ipv4): Ipv4 | null {

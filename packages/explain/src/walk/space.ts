@@ -1,4 +1,4 @@
-import { formatIpv4, type Ipv4, ipv4Value, type Mac, parseCidr } from '@portolan/model';
+import { formatIpv4, type Ipv4, ipv4Value, type Mac, parseCidr, type Subnet } from '@portolan/model';
 import type { ObjectBody, ObjectKind, Space } from '@portolan/node-state';
 import type { HostKernel, Thing } from '../world.js';
 
@@ -35,6 +35,13 @@ export interface Address {
   readonly thing: Thing | null;
 }
 
+export interface ReadRoute {
+  readonly thing: Known<'route'>;
+  readonly range: Subnet;
+}
+
+const everywhere: Subnet = { first: 0, last: 0xffffffff, prefixLength: 0 };
+
 /** What one namespace of one host holds, found by what a packet asks for. */
 export class SpaceView {
   readonly links = new Map<string, Link>();
@@ -44,6 +51,7 @@ export class SpaceView {
   readonly #things = new Map<ObjectKind, Thing[]>();
   readonly #byKey = new Map<string, Thing>();
   readonly #local = new Set<Ipv4>();
+  #routes: readonly ReadRoute[] | undefined;
   #ports: Map<string, Link[]> | undefined;
   #servers: Map<number, Known<'real-server'>[]> | undefined;
 
@@ -59,7 +67,16 @@ export class SpaceView {
 
   /** Those of a kind whose content is known. */
   all<K extends ObjectKind>(kind: K): readonly Known<K>[] {
-    return (this.#things.get(kind) ?? []).filter((thing): thing is Known<K> => thing.body?.kind === kind);
+    return (this.#things.get(kind) ?? []).filter((thing) => isOf(thing, kind));
+  }
+
+  /** With their destinations as numbers, read once: a host of flannel's has thousands. */
+  get routes(): readonly ReadRoute[] {
+    this.#routes ??= this.all('route').map((thing) => ({
+      thing,
+      range: thing.body.destination === 'default' ? everywhere : parseCidr(thing.body.destination),
+    }));
+    return this.#routes;
   }
 
   /** The thing with that key, also one that is damaged. */

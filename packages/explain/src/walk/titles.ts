@@ -3,7 +3,17 @@ import type { Space } from '@portolan/node-state';
 import type { Place } from '../explanation.js';
 
 /** What people call a namespace. Ours are named by the beginning of their network's id. */
-export function titleOf({ networks, endpoints }: Snapshot, space: Space): string {
+export function titleOf(snapshot: Snapshot, space: Space): string {
+  const known = titles.get(snapshot) ?? new Map<Space, string>();
+  titles.set(snapshot, known);
+  const title = known.get(space) ?? newTitle(snapshot, space);
+  known.set(space, title);
+  return title;
+}
+
+const titles = new WeakMap<Snapshot, Map<Space, string>>();
+
+function newTitle({ networks, endpoints }: Snapshot, space: Space): string {
   if (space === 'host') return 'host';
   const [kind, name = ''] = [space.slice(0, space.indexOf(':')), space.slice(space.indexOf(':') + 1)];
   if (kind === 'endpoint') return `endpoint ${endpoints.get(name)?.name ?? name}`;

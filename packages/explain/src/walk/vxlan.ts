@@ -1,4 +1,5 @@
 import type { Mac } from '@portolan/model';
+import type { Space } from '@portolan/node-state';
 import type { HostKernel } from '../world.js';
 import { received } from './device.js';
 import { missingLink } from './missing.js';
@@ -65,9 +66,27 @@ function taken(trace: Trace, host: SpaceView, sender: SpaceView, sent: Link, vni
 
 /** VTEPs have their sockets in the host's namespace, wherever they are. */
 function vtepOf(kernel: HostKernel, vni: number, port: number): Reached | undefined {
-  const thing = kernel.things.find(({ body }) => (body?.kind === 'vxlan' || body?.kind === 'flannel-vtep') && body.vni === vni && body.port === port);
-  if (thing?.body?.kind !== 'vxlan' && thing?.body?.kind !== 'flannel-vtep') return undefined;
-  const view = spaceOf(kernel, thing.space);
-  const link = view.links.get(thing.body.name);
+  const known = vteps.get(kernel) ?? vtepsOf(kernel);
+  vteps.set(kernel, known);
+  const at = known.get(`${vni}/${port}`);
+  if (at === undefined) return undefined;
+  const view = spaceOf(kernel, at.space);
+  const link = view.links.get(at.name);
   return link === undefined ? undefined : { view, link };
+}
+
+interface Vtep {
+  readonly space: Space;
+  readonly name: string;
+}
+
+const vteps = new WeakMap<HostKernel, ReadonlyMap<string, Vtep>>();
+
+/** By VNI and UDP port. */
+function vtepsOf({ things }: HostKernel): ReadonlyMap<string, Vtep> {
+  return new Map(
+    things.flatMap(({ space, body }) =>
+      body?.kind === 'vxlan' || body?.kind === 'flannel-vtep' ? [[`${body.vni}/${body.port}`, { space, name: body.name }] as const] : [],
+    ),
+  );
 }
