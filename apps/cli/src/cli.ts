@@ -9,6 +9,7 @@ import { addCompile } from './commands/compile.js';
 import { addDrain } from './commands/drain.js';
 import { addDrift } from './commands/drift.js';
 import { addEndpoint } from './commands/endpoint.js';
+import { addExplain } from './commands/explain.js';
 import { addFlannel } from './commands/flannel.js';
 import { addDelete, addDescribe, addGet } from './commands/get.js';
 import { addDiff, addExport, addHistory } from './commands/history.js';
@@ -46,6 +47,7 @@ const commands: readonly AddCommand[] = [
   addPools,
   addFindings,
   addDrift,
+  addExplain,
   addNode,
   addJobs,
   addEndpoint,

@@ -213,26 +213,3 @@ export interface Question {
   /** May not be fragmented; true unless given. */
   readonly df?: boolean | undefined;
 }
-
-/** One client and one destination of `reach`. */
-export interface Reached {
-  readonly from: string;
-  readonly to: string;
-  readonly outcome: Outcome;
-  readonly reason: string;
-  /** Of the paths: how many are delivered, and how many there are. */
-  readonly delivered: number;
-  readonly paths: number;
-}
-
-/** A flow that a change ends, begins or moves. */
-export interface FlowChange {
-  readonly from: string;
-  readonly to: string;
-  readonly before: Outcome | null;
-  readonly after: Outcome | null;
-  /** Backends that it gains and loses, by name. */
-  readonly gained: readonly string[];
-  readonly lost: readonly string[];
-  readonly text: string;
-}

@@ -1,3 +1,4 @@
-export * from './explain.js';
+export { explanationOf } from './explain.js';
 export * from './explanation.js';
+export { pathsOf, type Start } from './walk.js';
 export * from './world.js';

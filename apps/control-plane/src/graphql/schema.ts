@@ -4,6 +4,7 @@ import { registerChangesetMutations } from './changeset-mutations.js';
 import { changesetType } from './changeset-types.js';
 import { clusterType } from './cluster-type.js';
 import { registerCredentials } from './credentials.js';
+import { registerExplain } from './explain-types.js';
 import { InputTypes } from './inputs.js';
 import { registerMutations } from './mutations.js';
 import { objectTypes } from './object-types.js';
@@ -19,6 +20,7 @@ export function graphqlSchema(): GraphQLSchema {
   const poolUsage = poolUsageType(builder, inputs);
   const objects = objectTypes(builder, inputs, progress, poolUsage);
   const cluster = clusterType(builder, inputs, objects, progress, poolUsage);
+  registerExplain(builder, inputs, cluster);
   const changeset = changesetType(builder, inputs, { cluster, progress });
   const applied = registerMutations(builder, inputs, { cluster, objects, progress });
   registerCredentials(builder, inputs);

@@ -7,6 +7,7 @@ import { registerChangesets } from './changesets.js';
 import { registerClusters } from './clusters.js';
 import { registerDrift } from './drift.js';
 import { registerEndpoints } from './endpoints.js';
+import { registerExplain } from './explain.js';
 import { registerFlannel } from './flannel.js';
 import { registerJoin } from './join.js';
 import { registerManifest } from './manifest.js';
@@ -43,6 +44,7 @@ export async function registerRest(app: FastifyInstance, ctx: Context, unready: 
     registerChangesets(routes, ctx);
     registerPast(routes, ctx);
     registerPools(routes, ctx);
+    registerExplain(routes, ctx);
     registerProgress(routes, ctx);
     registerDrift(routes, ctx);
     registerAgents(routes, ctx);

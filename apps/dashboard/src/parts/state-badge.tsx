@@ -7,7 +7,7 @@ export function StateBadge({ tone, children }: { readonly tone: Tone; readonly c
   // The library's own colour of light badges has too little contrast for small letters.
   const ink = `light-dark(var(--mantine-color-${color}-9), var(--mantine-color-${color}-2))`;
   return (
-    <Badge variant="light" color={color} tt="none" fw={560} radius="sm" styles={{ label: { color: ink } }}>
+    <Badge variant="light" color={color} tt="none" fw={560} radius="sm" style={{ flex: 'none' }} styles={{ label: { color: ink } }}>
       {children}
     </Badge>
   );

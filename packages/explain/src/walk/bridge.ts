@@ -76,7 +76,7 @@ export function bridged(trace: Trace, view: SpaceView, link: Link, nextHop: Ipv4
   if (answer === undefined) throw trace.ended(view, unanswered(trace, { view: segment.view, bridge: segment.bridge, address: nextHop }), { device: link.name });
   trace.note('neighbour', view, answer.text, { device: link.name, object: answer.thing === null ? null : refOf(segment.view, answer.thing) });
   transmitted(trace, view, link);
-  if (segment.by !== null) crossedInto(trace, segment.view, segment.by.name);
+  if (segment.by !== null) received(trace, segment.view, segment.by.name, 0);
   if (answer.port === null) {
     received(trace, segment.view, segment.bridge);
     return { view: segment.view, link: segment.bridge };
@@ -93,7 +93,7 @@ function byPort(trace: Trace, view: SpaceView, port: Link, mac: Mac): Arrival {
   }
   if (port.peer === null) throw trace.ended(view, { outcome: 'unknown', reason: `it is not known where ${port.name} leads`, fix: null, object: null });
   const other = entered(trace, view, port.peer.space);
-  crossedInto(trace, other, port.peer.name);
+  received(trace, other, port.peer.name, 0);
   return { view: other, link: port.peer.name };
 }
 
@@ -123,10 +123,4 @@ function addressOf(mac: Mac): Ipv4 | undefined {
 function entered(trace: Trace, view: SpaceView, space: SpaceView['space']): SpaceView {
   if (!isThere(view.kernel, space)) throw trace.ended(view, absent(view, space, titleOf(trace.world.snapshot, space)));
   return spaceOf(view.kernel, space);
-}
-
-/** Marks do not leave their namespace. */
-function crossedInto(trace: Trace, view: SpaceView, device: string): void {
-  trace.packet = { ...trace.packet, mark: 0 };
-  received(trace, view, device);
 }

@@ -17,13 +17,16 @@ export function transmitted(trace: Trace, view: SpaceView, link: Link, how: 'by-
   // IP cuts a packet in pieces where it may; a bridge cannot.
   if (link.mtu !== null && size > link.mtu && (df || how === 'bridged')) throw tooBig(trace, view, link, link.mtu, link.thing);
   const pieces = link.mtu !== null && size > link.mtu;
-  // The largest of them is walked on.
-  if (pieces) trace.packet = { ...trace.packet, size: link.mtu };
-  trace.note('transmit', view, `out by ${link.name}${pieces ? `, in pieces of ${link.mtu} bytes at most` : ''}`, { device: link.name });
+  trace.note('transmit', view, `out by ${link.name}${pieces ? `, in pieces of ${link.mtu} bytes at most` : ''}`, {
+    device: link.name,
+    // The largest of them is walked on.
+    after: pieces ? { ...trace.packet, size: link.mtu } : trace.packet,
+  });
 }
 
-export function received(trace: Trace, view: SpaceView, device: string): void {
-  trace.note('receive', view, `in by ${device}`, { device });
+/** `mark`: what of the packet's mark is left, which does not leave its namespace. */
+export function received(trace: Trace, view: SpaceView, device: string, mark: number = trace.packet.mark): void {
+  trace.note('receive', view, `in by ${device}`, { device, after: { ...trace.packet, mark } });
 }
 
 /** `room`: bytes of IP packet that fit. */

@@ -75,8 +75,8 @@ function outward(view: SpaceView, destination: Ipv4): Route | undefined {
   return { link: link.name, via: null, source: view.kernel.address, why, thing: null };
 }
 
-/** Chooses the route of the packet, or of a frame to `next`, and notes it. */
-export function routed(trace: Trace, view: SpaceView, next: Ipv4 = trace.packet.destination): Route {
+/** Chooses the route of the packet, or of a frame to `next`, and notes it; `ttl` is what is left behind it. */
+export function routed(trace: Trace, view: SpaceView, next: Ipv4 = trace.packet.destination, ttl: number = trace.packet.ttl): Route {
   const { snapshot } = trace.world;
   const { source } = trace.packet;
   if (trace.isReply && view.space.startsWith('endpoint:')) suspectTables(trace, view, next);
@@ -84,6 +84,6 @@ export function routed(trace: Trace, view: SpaceView, next: Ipv4 = trace.packet.
   const isLost = route !== undefined && route.thing === null && route.link === view.underlay?.name && isInside(snapshot, next);
   if (route === undefined || isLost) throw trace.ended(view, noRoute(trace, view, next));
   suspectLead(trace, view, next, route);
-  trace.note('route', view, route.why, { device: route.link, object: route.thing === null ? null : refOf(view, route.thing) });
+  trace.note('route', view, route.why, { device: route.link, object: route.thing === null ? null : refOf(view, route.thing), after: { ...trace.packet, ttl } });
   return route;
 }

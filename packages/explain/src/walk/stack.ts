@@ -100,9 +100,8 @@ function forwarded(trace: Trace, view: SpaceView, pass: Pass, from: string): Pro
       ...lacking(view, 'sysctl', 'net.ipv4.ip_forward', `${title} does not send on what is for ${destination}`),
     });
   }
-  const route = routed(trace, view);
   if (ttl <= 1) throw trace.ended(view, { outcome: 'unreachable', reason: 'its time to live is over: it goes in a circle', fix: null, object: null });
-  trace.packet = { ...trace.packet, ttl: ttl - 1 };
+  const route = routed(trace, view, destination, ttl - 1);
   pastForeignRules(trace, view, 'forward', { from, to: route.link });
   const translated = trace.isReply
     ? isTranslated(pass)

@@ -28,15 +28,20 @@ export interface Graph {
 }
 
 const sizes: Readonly<Record<CardContent['kind'], { readonly width: number; readonly height: number }>> = {
-  host: { width: 220, height: 96 },
+  host: { width: 230, height: 66 },
   hosts: { width: 260, height: 190 },
-  network: { width: 230, height: 84 },
-  service: { width: 250, height: 118 },
+  network: { width: 250, height: 84 },
+  service: { width: 300, height: 84 },
   port: { width: 150, height: 62 },
 };
 
+/** Pixels. */
+const LINE_HEIGHT = 20;
+
 function card(id: string, content: CardContent): Card {
-  return { id, type: 'card', position: { x: 0, y: 0 }, data: content, ...sizes[content.kind] };
+  const { width, height } = sizes[content.kind];
+  const further = content.cells.length > 0 ? 0 : Math.max(0, content.lines.length - (content.kind === 'host' || content.kind === 'port' ? 1 : 2));
+  return { id, type: 'card', position: { x: 0, y: 0 }, data: content, width, height: height + further * LINE_HEIGHT };
 }
 
 /**
@@ -116,7 +121,7 @@ function hostCards({ nodes, revision }: Cluster): readonly HostCard[] {
 
 function serviceCard(id: string, { name, networks, endpoints }: Cluster['services'][number]): Card {
   const serving = endpoints.filter(({ traffic }) => traffic === 'all').length;
-  const lines = networks.flatMap(({ vip, mark, network }) => (vip === null ? [] : [`${network.name} ${vip}${mark === null ? '' : ` · mark ${mark}`}`]));
+  const lines = networks.flatMap(({ vip, mark, network }) => (vip === null ? [] : [`${vip}${mark === null ? '' : ` · mark ${mark}`} · ${network.name}`]));
   const tone: Tone = endpoints.length === 0 ? 'idle' : serving === 0 ? 'bad' : serving < endpoints.length ? 'warn' : 'good';
   return card(id, {
     kind: 'service',

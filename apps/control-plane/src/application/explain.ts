@@ -1,0 +1,68 @@
+import { computeNodeState } from '@portolan/compute';
+import {
+  desiredWorld,
+  type Explanation,
+  explanationOf,
+  type Obstruction,
+  observedWorld,
+  type Question,
+  type Sight,
+  type View,
+  type World,
+} from '@portolan/explain';
+import type { Id, Node, Snapshot } from '@portolan/model';
+import type { NodeState, Space } from '@portolan/node-state';
+import type { Context } from './context.js';
+import { openDrift } from './drift.js';
+import { inParallel } from './in-parallel.js';
+
+/** Observations that are read at the same time. */
+const READS_AT_ONCE = 8;
+
+const desiredWorlds = new WeakMap<Snapshot, World>();
+const states = new WeakMap<Snapshot, Map<Id, NodeState>>();
+
+/** Computed when a packet first comes to the node. */
+function stateOf(snapshot: Snapshot): (node: Node) => NodeState {
+  const known = states.get(snapshot) ?? new Map<Id, NodeState>();
+  states.set(snapshot, known);
+  return ({ id }) => {
+    const state = known.get(id) ?? computeNodeState(snapshot, id);
+    known.set(id, state);
+    return state;
+  };
+}
+
+/** The kernels as they should be; kept as long as the snapshot is. */
+function desiredOf(snapshot: Snapshot): World {
+  const world = desiredWorlds.get(snapshot) ?? desiredWorld(snapshot, stateOf(snapshot));
+  desiredWorlds.set(snapshot, world);
+  return world;
+}
+
+/** Explains one flow: by what the kernels should hold, or by what the agents last saw in them, compared with the former. Throws as `explanationOf`. */
+export async function explainFlow(ctx: Context, snapshot: Snapshot, question: Question, view: View): Promise<Explanation> {
+  const desired = desiredOf(snapshot);
+  return view === 'desired' ? explanationOf(desired, question) : explanationOf(await observedOf(ctx, snapshot), question, desired);
+}
+
+/** The kernels as the agents last saw them. */
+async function observedOf(ctx: Context, snapshot: Snapshot): Promise<World> {
+  const nodes = [...snapshot.nodes.values()];
+  const [rows, drift] = await Promise.all([inParallel(nodes, READS_AT_ONCE, ({ id }) => ctx.store.observed(id)), openDrift(ctx, snapshot)]);
+  const obstructions = new Map<Id, Obstruction[]>();
+  for (const { nodeId, kind, key, found, reason } of drift) {
+    const obstruction = kind === 'obstructed' ? obstructionFrom(key, typeof found === 'string' ? found : reason) : undefined;
+    if (obstruction !== undefined) obstructions.set(nodeId, [...(obstructions.get(nodeId) ?? []), obstruction]);
+  }
+  const sights = new Map(
+    rows.flatMap((row): [Id, Sight][] => (row === null ? [] : [[row.nodeId, { objects: row.objects, obstructions: obstructions.get(row.nodeId) ?? [] }]])),
+  );
+  return observedWorld(snapshot, stateOf(snapshot), ({ id }) => sights.get(id));
+}
+
+/** `obstructed/SPACE/CHAIN`, where the chain has its table before it. */
+function obstructionFrom(key: string, text: string): Obstruction | undefined {
+  const [, space, chain] = /^obstructed\/([^/]+)\/(.+)$/.exec(key) ?? [];
+  return space === undefined || chain === undefined ? undefined : { space: space as Space, chain, text };
+}
