@@ -19,7 +19,7 @@ import {
 } from 'graphql';
 
 /** Fields that a query may ask for, lists counted as often as they are taken to be long. */
-export const MOST_FIELDS = 50_000;
+const MOST_FIELDS = 50_000;
 /** Objects that a list is taken to have, unless its argument `limit` says how many. */
 const TAKEN_LENGTH = 10;
 
