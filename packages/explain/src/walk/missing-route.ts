@@ -1,4 +1,4 @@
-import { formatIpv4, type Id, type Ipv4, type Network, parseCidr, type Snapshot } from '@portolan/model';
+import { type Endpoint, formatIpv4, type Id, type Ipv4, type Network, parseCidr, type Snapshot } from '@portolan/model';
 import type { End } from './ended.js';
 import { leaseOf, networkOfBalancer, networkOfSpace, networkWith, subnetWith } from './holders.js';
 import { lacking, missingLink } from './missing.js';
@@ -23,17 +23,32 @@ export function noRoute({ world: { snapshot } }: Trace, view: SpaceView, destina
   const lead = leadTo(snapshot, view, destination);
   if (lead !== undefined) return { outcome: 'unreachable', ...lackOf(view, lead, what) };
   const endpoint = snapshot.endpoints.get(view.space.slice('endpoint:'.length));
-  const network = networkWith(snapshot, destination);
   const end = (reason: string, fix: string): End => ({ outcome: 'unreachable', reason, fix, object: null });
   if (endpoint === undefined)
     return end(`${what} on ${view.kernel.node}, which reaches no containers there`, 'Dial a published port, or an address that is in use.');
-  if (network !== undefined) return end(`${endpoint.name} is not on the network ${network.name}, and nothing else leads it there`, 'Put both on one network.');
+  const stranger = strangerTo(snapshot, endpoint, destination);
+  if (stranger !== undefined) return { outcome: 'unreachable', ...stranger };
   return end(`${endpoint.name} is on internal networks only: it has no way out`, 'Put it on a network that is not internal.');
+}
+
+/** Of an endpoint that is not on the network of a destination. */
+function strangerTo(snapshot: Snapshot, { name, addresses }: Endpoint, destination: Ipv4): Suspect | undefined {
+  const network = networkWith(snapshot, destination);
+  if (network === undefined || addresses.some(({ networkId }) => networkId === network.id)) return undefined;
+  return {
+    reason: `${name} is not on the network ${network.name}, and nothing else leads it to ${destination}`,
+    fix: `Put it on ${network.name}.`,
+    object: null,
+  };
 }
 
 /** Notes that the packet does not leave by the link that it should, and why. */
 export function suspectLead(trace: Trace, view: SpaceView, destination: Ipv4, { link, thing }: Route): void {
-  const lead = leadTo(trace.world.snapshot, view, destination);
+  const { snapshot } = trace.world;
+  const endpoint = trace.isReply ? undefined : snapshot.endpoints.get(view.space.slice('endpoint:'.length));
+  const stranger = endpoint === undefined ? undefined : strangerTo(snapshot, endpoint, destination);
+  if (stranger !== undefined) trace.suspect(stranger);
+  const lead = leadTo(snapshot, view, destination);
   if (lead === undefined || lead.link === link || lead.route === 'default') return;
   // To a peer on the same network flannel may have a plain route (directRouting).
   if (thing?.body?.kind === 'route' && thing.body.destination === lead.route) return;

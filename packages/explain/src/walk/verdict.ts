@@ -27,7 +27,7 @@ export function verdictOf(forward: Way, answer: Answer | null, suspects: readonl
   const { end } = forward;
   const [suspect] = suspects;
   if ('outcome' in end) {
-    const blame = end.object === null && suspect !== undefined ? { ...suspect, reason: `${end.reason}: ${suspect.reason}` } : {};
+    const blame = end.object === null && suspect !== undefined ? { ...suspect, reason: suspect.reason } : {};
     return { ...end, ...blame, to: null, hop: hopOf(forward), inReply: false };
   }
   const { to } = end;
