@@ -1,5 +1,6 @@
 import type { Thing } from '../world.js';
-import type { Link, SpaceView } from './space.js';
+import type { Link } from './link.js';
+import type { SpaceView } from './space.js';
 import { refOf, type Trace } from './trace.js';
 
 /**

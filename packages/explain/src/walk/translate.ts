@@ -1,5 +1,6 @@
+import type { Link } from './link.js';
 import { holds, shownMark } from './range.js';
-import type { Link, SpaceView } from './space.js';
+import type { SpaceView } from './space.js';
 import { lack, soughtRef, type Trace } from './trace.js';
 
 /** What happens to the first packet of a connection before it is routed: the mark by a published port, and its translation. */

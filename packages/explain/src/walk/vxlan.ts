@@ -2,8 +2,9 @@ import type { Mac } from '@portolan/model';
 import type { Space } from '@portolan/node-state';
 import type { HostKernel } from '../world.js';
 import { received } from './device.js';
+import type { Link } from './link.js';
 import { missingLink } from './missing.js';
-import { type Link, type SpaceView, spaceOf } from './space.js';
+import { type SpaceView, spaceOf } from './space.js';
 import { lack, refOf, soughtRef, type Trace } from './trace.js';
 import { carried } from './underlay.js';
 
