@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Lab, startLab } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startVisit, type Visit } from '../dashboard/browser.js';
-import { labClient } from '../lab-client.js';
+import { labClient, shares } from '../lab-client.js';
 import { until } from '../until.js';
 
 /** The dashboard in a real browser, against real kernels: the main task of each page, without a reload. */
@@ -34,6 +34,55 @@ const schedulers = async (): Promise<string[]> => {
   return services.map(({ scheduler }) => scheduler);
 };
 
+describe('the chart', () => {
+  it('shows ports, services, networks and hosts; choosing one shows what it is joined to, in the address', async () => {
+    const { page } = visit;
+    await visit.open('chart');
+    for (const name of ['port :8000', 'service bjdt_bjdt-dzwl-web, 2 of 2 serve', 'network bjdt_overlay', 'host node3, up to date']) {
+      await page.getByLabel(name).first().waitFor();
+    }
+    await visit.picture('chart');
+    await page.getByLabel('host node3, up to date').click();
+    await page.waitForURL(/about=node%3Anode3/);
+    await page.getByLabel('service bjdt_bjdt-dzwl, 3 of 3 serve').waitFor();
+    expect(await page.getByLabel(/^host node1/).count()).toBe(0);
+    await page.getByRole('link', { name: 'Open node3' }).click();
+    await page.getByRole('heading', { name: 'node3', exact: true }).waitFor();
+  });
+});
+
+describe('a node', () => {
+  it('has its namespaces, and in that of the load balancer what the study shows, as wanted', async () => {
+    const { page } = visit;
+    await visit.open('nodes');
+    await page.getByRole('link', { name: 'node1', exact: true }).waitFor();
+    await visit.picture('nodes');
+    await page.getByRole('link', { name: 'node1', exact: true }).click();
+    await page.getByRole('button', { name: /Load balancer of bjdt_overlay/ }).click();
+    await page.getByRole('cell', { name: 'eth0/10.0.0.20', exact: true }).waitFor();
+    await page.getByRole('cell', { name: '329/10.0.0.6', exact: true }).waitFor();
+    await visit.picture('node');
+    expect(await page.getByText('Differences (0 on this node)').count()).toBe(1);
+  });
+});
+
+describe('an explanation', () => {
+  it('of the mesh through the node without an endpoint is what is then sent for real', async () => {
+    const { page } = visit;
+    await visit.open('explain?from=outside&to=bjdt_bjdt-dzwl-web:8000/tcp&node=node3');
+    await page.getByText(/^delivered to endpoint bjdt_bjdt-dzwl-web/).waitFor();
+    await page.getByText('ingress sandbox').first().waitFor();
+    for (const hop of [1, 2]) {
+      await page.keyboard.press('ArrowRight');
+      await page.waitForURL(new RegExp(`hop=${hop}$`));
+    }
+    await page.getByText('192.168.240.2:8000').first().waitFor();
+    await visit.picture('explain');
+    const web = { 'bjdt_bjdt-dzwl-web.1': 10, 'bjdt_bjdt-dzwl-web.2': 10 };
+    expect(shares(await lab.request('machine', 'http://172.16.130.170:8000/', 20))).toEqual(web);
+  });
+});
+
 describe('a plan', () => {
   it('is made of the manifest, looked at, rolled out node by node while it is watched, confirmed, and taken back', async () => {
     const { page } = visit;
@@ -62,8 +111,83 @@ describe('a plan', () => {
     await page.getByText(/revision \d+ applied/).waitFor({ timeout: 60_000 });
     expect(await schedulers()).toEqual(['rr', 'rr']);
   });
+
+  it('is in the history, with what differs', async () => {
+    const { page } = visit;
+    await visit.open('history');
+    await page.getByText('weighted round robin').first().waitFor();
+    const [first, second] = await page.getByRole('checkbox').all();
+    await first?.click();
+    await second?.click();
+    await page.getByRole('heading', { name: /^Revision \d+ → \d+$/ }).waitFor();
+    await visit.picture('history');
+  });
 });
 
-it('has no faults in any script', () => {
-  expect(visit.faults).toEqual([]);
+describe('drift', () => {
+  it('made by hand in a kernel appears and is mended before the eyes of whoever looks', async () => {
+    const { page } = visit;
+    await visit.open('drift');
+    await page.getByText('Every kernel is as it was applied').waitFor();
+    const { nodes } = await call<{ nodes: { name: string; facts: Record<string, string> }[] }>('/status');
+    const iptables = nodes.find(({ name }) => name === 'node2')?.facts['iptables-restore']?.replace('-restore', '') ?? 'iptables';
+    const netns = '/run/portolan-lab/node2/netns/lb_5mckih8b5';
+    const { exitCode } = await lab.machineOf('node2').run(['nsenter', `--net=${netns}`, '--', iptables, '-t', 'mangle', '-F', 'INPUT']);
+    expect(exitCode).toBe(0);
+    await page.getByRole('article', { name: /^missing mark\/own:lb_5mckih8b5\/input\/10\.0\.0\.20 on node2/ }).waitFor();
+    await page
+      .getByText(/^repaired after \d+ ms$/)
+      .first()
+      .waitFor();
+    await visit.picture('drift');
+    expect(Object.values(shares(await lab.request('bjdt_bjdt-dzwl-web.2', 'http://10.0.0.20:8080/', 6)))).toEqual([2, 2, 2]);
+  });
+});
+
+describe('a service', () => {
+  it('has its endpoints, one of which is drained with its progress in sight', async () => {
+    const { page } = visit;
+    await visit.open('services');
+    await page.getByRole('link', { name: 'bjdt_bjdt-dzwl', exact: true }).waitFor();
+    await visit.picture('services');
+    await page.getByRole('link', { name: 'bjdt_bjdt-dzwl', exact: true }).click();
+    await page.getByText('0x149 = 329').waitFor();
+    await visit.picture('service');
+    await page
+      .getByRole('row', { name: /bjdt_bjdt-dzwl\.3/ })
+      .getByRole('button', { name: 'Drain' })
+      .click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Drain', exact: true }).click();
+    await page.getByText('drained: safe to stop').waitFor({ timeout: 60_000 });
+    expect(shares(await lab.request('bjdt_bjdt-dzwl-web.1', 'http://10.0.0.20:8080/', 10))).toEqual({ 'bjdt_bjdt-dzwl.1': 5, 'bjdt_bjdt-dzwl.2': 5 });
+  });
+});
+
+describe('jobs and pools', () => {
+  it('tell what was done with every command, and what is used', async () => {
+    const { page } = visit;
+    await visit.open('jobs?status=applied&node=node1');
+    await page.getByRole('link', { name: 'node1', exact: true }).first().waitFor();
+    await visit.picture('jobs');
+    await page.getByRole('row').nth(1).getByRole('link').first().click();
+    await page.getByRole('heading', { name: 'Commands' }).waitFor();
+    await visit.picture('job');
+    await visit.open('pools');
+    await page.getByRole('cell', { name: '10.0.0.0/24' }).waitFor();
+    await visit.picture('pools');
+  });
+});
+
+describe('a lost connection', () => {
+  it('is shown, and recovered from', async () => {
+    const { page } = visit;
+    await lab.controlPlane.kill('SIGKILL');
+    await page.getByText('connection lost', { exact: true }).waitFor();
+    await lab.controlPlane.restart();
+    await page.getByText('live', { exact: true }).waitFor({ timeout: 60_000 });
+  });
+});
+
+it('has no faults in any script, but for what was asked of a control plane that was killed', () => {
+  expect(visit.faults.filter((fault) => !/WebSocket|ERR_|Failed to load resource/.test(fault))).toEqual([]);
 });

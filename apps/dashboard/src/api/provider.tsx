@@ -11,20 +11,18 @@ export function useSignIn(): (token: string | null) => void {
 }
 
 export function ApiProvider({ children }: { readonly children: ReactNode }) {
-  const [session, setSession] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new session is a new client.
-  const { client, dispose } = useMemo(createClient, [session]);
+  const [{ client, dispose, number }, setSession] = useState(() => ({ ...createClient(), number: 0 }));
   useEffect(() => dispose, [dispose]);
   const signIn = useMemo(
     () => (token: string | null) => {
       holdToken(token);
-      setSession((count) => count + 1);
+      setSession((before) => ({ ...createClient(), number: before.number + 1 }));
     },
     [],
   );
   return (
     <SignIn.Provider value={signIn}>
-      <Provider value={client} key={session}>
+      <Provider value={client} key={number}>
         {children}
       </Provider>
     </SignIn.Provider>

@@ -10,7 +10,7 @@ import { ChartCard } from './card.js';
 import classes from './card.module.css';
 import { ChartDocument, type Cluster } from './documents.js';
 import { type Card as ChartNode, type Graph, graphOf } from './graph.js';
-import { laidOut } from './layout.js';
+import { placesOf, type Shape, shapeOf } from './layout.js';
 
 const nodeTypes: NodeTypes = { card: ChartCard };
 
@@ -86,24 +86,21 @@ function Drawing({ cluster, about, choose }: { readonly cluster: Cluster; readon
 /** The cards where they belong; they stay where they are while only what they say changes. */
 function usePlaced(graph: Graph): readonly ChartNode[] | undefined {
   const [places, setPlaces] = useState<ReadonlyMap<string, ChartNode['position']>>();
-  const shape = JSON.stringify([graph.cards.map(({ id }) => id), graph.edges.map(({ id }) => id)]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same shape has the same places, whatever the cards say.
+  const shape = JSON.stringify(shapeOf(graph));
   useEffect(() => {
     let isOld = false;
-    void laidOut(graph).then((placed) => {
-      if (!isOld) setPlaces(new Map(placed.map(({ id, position }) => [id, position])));
+    const drawn: Shape = JSON.parse(shape);
+    void placesOf(drawn).then((placed) => {
+      if (!isOld) setPlaces(placed);
     });
     return () => {
       isOld = true;
     };
   }, [shape]);
-  return useMemo(
-    () =>
-      places === undefined || !graph.cards.every(({ id }) => places.has(id))
-        ? undefined
-        : graph.cards.map((card) => ({ ...card, position: places.get(card.id) ?? card.position })),
-    [graph, places],
-  );
+  return useMemo(() => {
+    if (places === undefined || !graph.cards.every(({ id }) => places.has(id))) return undefined;
+    return graph.cards.map((card) => ({ ...card, position: places.get(card.id) ?? card.position }));
+  }, [graph, places]);
 }
 
 function EmptyCluster() {

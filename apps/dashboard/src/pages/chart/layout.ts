@@ -9,8 +9,21 @@ async function loaded(): Promise<ELK> {
   return elk;
 }
 
-/** In layers from left to right: ports, services, networks and hosts. */
-export async function laidOut({ cards, edges }: Graph): Promise<readonly Card[]> {
+/** What a layout depends on. */
+export interface Shape {
+  readonly cards: readonly { readonly id: string; readonly width: number; readonly height: number }[];
+  readonly edges: readonly { readonly id: string; readonly source: string; readonly target: string }[];
+}
+
+export function shapeOf({ cards, edges }: Graph): Shape {
+  return {
+    cards: cards.map(({ id, width = 0, height = 0 }) => ({ id, width, height })),
+    edges: edges.map(({ id, source, target }) => ({ id, source, target })),
+  };
+}
+
+/** Where each card is, by id: in layers from left to right, ports, services, then networks and hosts. */
+export async function placesOf({ cards, edges }: Shape): Promise<ReadonlyMap<string, Card['position']>> {
   const { children = [] } = await (await loaded()).layout({
     id: 'chart',
     layoutOptions: {
@@ -20,9 +33,8 @@ export async function laidOut({ cards, edges }: Graph): Promise<readonly Card[]>
       'elk.spacing.nodeNode': '26',
       'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES',
     },
-    children: cards.map(({ id, width = 0, height = 0 }) => ({ id, width, height })),
+    children: [...cards],
     edges: edges.map(({ id, source, target }) => ({ id, sources: [source], targets: [target] })),
   });
-  const places = new Map(children.map(({ id, x = 0, y = 0 }) => [id, { x, y }]));
-  return cards.map((card) => ({ ...card, position: places.get(card.id) ?? card.position }));
+  return new Map(children.map(({ id, x = 0, y = 0 }) => [id, { x, y }]));
 }

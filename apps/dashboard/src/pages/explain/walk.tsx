@@ -1,5 +1,5 @@
 import { ActionIcon, Badge, Card, Group, Table, Text, UnstyledButton } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
+import { useWindowEvent } from '@mantine/hooks';
 import { IconArrowLeft, IconArrowRight } from '@tabler/icons-react';
 import { originOf } from '../nodes/compared.js';
 import type { Headers, ShownHop, ShownPath } from './documents.js';
@@ -29,10 +29,11 @@ export function Walk({ path, at, onStep }: { readonly path: ShownPath; readonly 
   const hops = [...path.forward, ...path.reply];
   const chosen = Math.min(Math.max(at, 0), Math.max(0, hops.length - 1));
   const step = (by: number): void => onStep(Math.min(Math.max(chosen + by, 0), hops.length - 1));
-  useHotkeys([
-    ['ArrowRight', () => step(1)],
-    ['ArrowLeft', () => step(-1)],
-  ]);
+  useWindowEvent('keydown', ({ key, target }) => {
+    if (target instanceof HTMLInputElement || hops.length === 0) return;
+    if (key === 'ArrowRight') step(1);
+    if (key === 'ArrowLeft') step(-1);
+  });
   const hop = hops[chosen];
   if (hop === undefined) return null;
   const stages = stagesOf(path);
