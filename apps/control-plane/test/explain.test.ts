@@ -1,9 +1,14 @@
 import { bjdtManifest } from '@portolan/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { startTestPlane, type TestPlane } from './test-plane.js';
+import { type Json, startTestPlane, type TestPlane } from './test-plane.js';
 
 const url = '/v1/clusters/lab/explain';
 const asked = 'from=outside&to=bjdt_bjdt-dzwl-web:8000&node=node3';
+/** Hops as a query for their texts has them. */
+function texts(hops: Json | undefined): readonly object[] {
+  return Object.values(hops ?? {}).map(({ text }) => ({ text }));
+}
+
 let plane: TestPlane;
 
 beforeEach(async () => {
@@ -20,12 +25,8 @@ describe('explain', () => {
     expect(body).toMatchObject({ view: 'desired', transport: 'tcp', resolution: { addresses: ['172.16.130.170'] }, verdict: { outcome: 'no-backend' } });
     const query =
       '{ cluster(name: "lab") { explain(from: "outside", to: "bjdt_bjdt-dzwl-web:8000", node: "node3") { verdict { outcome reason } paths { forward { text } } } } }';
-    const { body: answer } = await plane.send('POST', '/graphql', { query });
-    const { verdict, paths } = answer.data.cluster.explain;
-    expect(verdict).toEqual({ outcome: 'no_backend', reason: body.verdict.reason });
-    expect(paths[0].forward.map(({ text }: { readonly text: string }) => text)).toEqual(
-      body.paths[0].forward.map(({ text }: { readonly text: string }) => text),
-    );
+    const explain = { verdict: { outcome: 'no_backend', reason: body.verdict?.reason }, paths: [{ forward: texts(body.paths?.[0]?.forward) }] };
+    expect((await plane.send('POST', '/graphql', { query })).body).toEqual({ data: { cluster: { explain } } });
   });
 
   it('knows nothing of kernels that nobody has reported', async () => {
