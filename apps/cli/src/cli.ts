@@ -19,6 +19,7 @@ import { addNode } from './commands/node.js';
 import { addPlan } from './commands/plan.js';
 import { addFindings, addPools } from './commands/pools.js';
 import { addStatus, addWait } from './commands/progress.js';
+import { addReach } from './commands/reach.js';
 import { addRollback } from './commands/rollback.js';
 import { addSwarm } from './commands/swarm.js';
 import { addToken } from './commands/token.js';
@@ -48,6 +49,7 @@ const commands: readonly AddCommand[] = [
   addFindings,
   addDrift,
   addExplain,
+  addReach,
   addNode,
   addJobs,
   addEndpoint,

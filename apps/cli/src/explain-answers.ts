@@ -51,3 +51,24 @@ export interface ObjectAnswer {
   readonly key: string;
   readonly origin: Readonly<Record<string, string>> | null;
 }
+
+/** What `reach` answers, flow by flow. */
+export interface ReachedAnswer {
+  readonly from: string;
+  readonly to: string;
+  readonly node: string | null;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly delivered: number;
+  readonly paths: number;
+}
+
+/** What a plan would do to a flow. */
+export interface FlowChangeAnswer {
+  readonly from: string;
+  readonly to: string;
+  readonly node: string | null;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly text: string;
+}

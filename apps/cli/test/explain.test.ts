@@ -51,4 +51,45 @@ delivered to endpoint api.1: it arrives
     expect(out).toContain('  because of node-1 mark/own:lb/input/10.0.0.20 (service api)\n  fix: Bring the mark back.\n');
     expect(out).toContain('  missing node-1 mark/own:lb/input/10.0.0.20 (service api)\n');
   });
+
+  it('shows which flows a plan would change', async () => {
+    const change = {
+      from: 'outside',
+      to: 'api:80/tcp',
+      node: 'node-1',
+      before: 'delivered',
+      after: 'no-backend',
+      text: 'nobody is left',
+      gained: [],
+      lost: ['api.1'],
+    };
+    const { out, received } = await runScripted('explain --diff p1', () => ({ body: { items: [change] } }));
+    expect(received).toMatchObject([{ path: '/v1/clusters/c/changesets/p1/flows' }]);
+    expect(out).toContain('outside  api:80/tcp  node-1  delivered  no-backend  nobody is left');
+    expect((await runScripted('explain', () => ({ body: {} }))).exitCode).toBe(2);
+  });
+});
+
+describe('portolan reach', () => {
+  it('is a line for each flow, and ends with 1 where one is not delivered', async () => {
+    const flow = {
+      from: 'endpoint:web.1',
+      to: 'api:80/tcp',
+      node: null,
+      outcome: 'delivered',
+      reason: '',
+      delivered: 2,
+      paths: 2,
+      backends: ['api.1', 'api.2'],
+    };
+    const lostFlow = { ...flow, to: 'db:80/tcp', outcome: 'no-backend', reason: 'nobody is there', delivered: 0, paths: 1 };
+    const good = await runScripted('reach --from endpoint:web', () => ({ body: { items: [flow] } }));
+    expect([good.exitCode, good.out]).toEqual([
+      0,
+      'FROM            TO          NODE  OUTCOME    PATHS   REASON\nendpoint:web.1  api:80/tcp  -     delivered  2 of 2  -\n',
+    ]);
+    const bad = await runScripted('reach', () => ({ body: { items: [flow, lostFlow] } }));
+    expect(bad.exitCode).toBe(1);
+    expect(bad.err).toContain('1 of 2 flows are not delivered');
+  });
 });

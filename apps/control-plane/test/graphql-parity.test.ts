@@ -37,6 +37,8 @@ const reads: Readonly<Record<string, string>> = {
   listRevisions: 'cluster.revisions',
   listDrift: 'cluster.drift',
   explainFlow: 'cluster.explain',
+  listReach: 'cluster.reach',
+  listChangesetFlows: 'cluster.changesetFlows',
   listTokens: 'tokens',
   listRefusals: 'refusals',
   listNodeCredentials: 'nodeCredentials',

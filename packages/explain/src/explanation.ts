@@ -213,3 +213,29 @@ export interface Question {
   /** May not be fragmented; true unless given. */
   readonly df?: boolean | undefined;
 }
+
+/** One client and one destination of `reach`. */
+export interface Reached {
+  readonly from: string;
+  readonly to: string;
+  /** That a client outside dials; null of the others. */
+  readonly node: string | null;
+  readonly outcome: Outcome;
+  readonly reason: string;
+  /** Of the paths: how many are delivered, and how many there are. */
+  readonly delivered: number;
+  readonly paths: number;
+  /** Names of the endpoints that it is delivered to, sorted. */
+  readonly backends: readonly string[];
+}
+
+/** A flow that a change ends, begins or moves. */
+export interface FlowChange extends Pick<Reached, 'from' | 'to' | 'node'> {
+  /** null: there was, or will be, no such flow. */
+  readonly before: Outcome | null;
+  readonly after: Outcome | null;
+  /** Backends that it gains and loses, by name. */
+  readonly gained: readonly string[];
+  readonly lost: readonly string[];
+  readonly text: string;
+}

@@ -1,4 +1,4 @@
 export { explanationOf } from './explain.js';
 export * from './explanation.js';
-export { pathsOf, type Start } from './walk.js';
+export { flowChanges, type ReachFilter, reachOf } from './reach.js';
 export * from './world.js';

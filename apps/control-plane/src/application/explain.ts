@@ -3,15 +3,23 @@ import {
   desiredWorld,
   type Explanation,
   explanationOf,
+  type FlowChange,
+  flowChanges,
   type Obstruction,
   observedWorld,
   type Question,
+  type Reached,
+  type ReachFilter,
+  reachOf,
   type Sight,
   type View,
   type World,
 } from '@portolan/explain';
 import type { Id, Node, Snapshot } from '@portolan/model';
 import type { NodeState, Space } from '@portolan/node-state';
+import { editOf } from './changeset-document.js';
+import { changesetWithId } from './changesets.js';
+import { dryRunOn } from './commit.js';
 import type { Context } from './context.js';
 import { openDrift } from './drift.js';
 import { inParallel } from './in-parallel.js';
@@ -65,4 +73,27 @@ async function observedOf(ctx: Context, snapshot: Snapshot): Promise<World> {
 function obstructionFrom(key: string, text: string): Obstruction | undefined {
   const [, space, chain] = /^obstructed\/([^/]+)\/(.+)$/.exec(key) ?? [];
   return space === undefined || chain === undefined ? undefined : { space: space as Space, chain, text };
+}
+
+/** What reaches what, as `reachOf` tells it; the first `limit` flows. */
+export async function reachedFlows(ctx: Context, snapshot: Snapshot, filter: ReachFilter, view: View, limit: number): Promise<readonly Reached[]> {
+  const flows: Reached[] = [];
+  for (const flow of reachOf(view === 'desired' ? desiredOf(snapshot) : await observedOf(ctx, snapshot), filter)) {
+    flows.push(flow);
+    if (flows.length >= limit) break;
+  }
+  return flows;
+}
+
+/** Which flows a changeset would change, were it applied now. What has not been seen yet of it is taken for there. Throws `not-found`. */
+export async function changesetFlows(ctx: Context, snapshot: Snapshot, id: string): Promise<readonly FlowChange[]> {
+  const { document } = await changesetWithId(ctx, snapshot, id);
+  const edit = await editOf(ctx, snapshot.cluster.name, document);
+  const { snapshot: after } = await dryRunOn(ctx, snapshot, edit(ctx.newId));
+  return flowChanges(desiredOf(snapshot), desiredOf(withEndpointsSeen(after)));
+}
+
+function withEndpointsSeen(snapshot: Snapshot): Snapshot {
+  const endpoints = [...snapshot.endpoints].map(([id, own]) => [id, own.presence === 'unknown' ? { ...own, presence: 'present' as const } : own] as const);
+  return { ...snapshot, endpoints: new Map(endpoints) };
 }

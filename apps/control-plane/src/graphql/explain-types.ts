@@ -1,6 +1,7 @@
 import {
   type Divergence,
   type Explanation,
+  type FlowChange,
   type Hop,
   hopKinds,
   type LeaseTrail,
@@ -10,18 +11,23 @@ import {
   type PacketHeaders,
   type Path,
   type Place,
+  type Reached,
   type Resolution,
   ruleEffects,
   transports,
   type Verdict,
 } from '@portolan/explain';
-import { explainFlow } from '../application/explain.js';
+import { changesetFlows, explainFlow, reachedFlows } from '../application/explain.js';
 import type { Builder } from './builder.js';
 import type { ClusterType } from './cluster-type.js';
 import type { InputTypes } from './inputs.js';
 
 /** Names of GraphQL's enumerations have no hyphen. */
 const wordOf = (text: string): string => text.replaceAll('-', '_');
+
+/** Flows of an answer, unless more are asked for. */
+const FLOWS = 1000;
+const MOST_FLOWS = 10_000;
 
 const differences = ['missing', 'different', 'unexpected', 'obstructed'] as const;
 
@@ -150,7 +156,49 @@ export function registerExplain(builder: Builder, inputs: InputTypes, cluster: C
     }),
   });
 
+  const reached = builder.objectRef<Reached>('Reached').implement({
+    description: 'One client and one destination.',
+    fields: (t) => ({
+      from: t.exposeString('from'),
+      to: t.exposeString('to'),
+      node: t.exposeString('node', { nullable: true, description: 'That a client outside dials.' }),
+      outcome: t.field({ type: outcome, resolve: (own) => wordOf(own.outcome) }),
+      reason: t.exposeString('reason'),
+      delivered: t.exposeInt('delivered', { description: 'Paths that are delivered.' }),
+      paths: t.exposeInt('paths'),
+      backends: t.stringList({ resolve: ({ backends }) => [...backends] }),
+    }),
+  });
+  const flowChange = builder.objectRef<FlowChange>('FlowChange').implement({
+    description: 'A flow that a change ends, begins or moves.',
+    fields: (t) => ({
+      from: t.exposeString('from'),
+      to: t.exposeString('to'),
+      node: t.exposeString('node', { nullable: true }),
+      before: t.field({ type: outcome, nullable: true, resolve: ({ before }) => (before === null ? null : wordOf(before)) }),
+      after: t.field({ type: outcome, nullable: true, resolve: ({ after }) => (after === null ? null : wordOf(after)) }),
+      gained: t.stringList({ resolve: ({ gained }) => [...gained] }),
+      lost: t.stringList({ resolve: ({ lost }) => [...lost] }),
+      text: t.exposeString('text'),
+    }),
+  });
+
   builder.objectFields(cluster, (t) => ({
+    reach: t.field({
+      type: [reached],
+      description: 'What reaches what: every client and every VIP and published port.',
+      args: { from: t.arg.string(), to: t.arg.string(), observed: t.arg.boolean(), limit: t.arg.int({ defaultValue: FLOWS }) },
+      resolve: async ({ ctx, snapshot }, { from, to, observed, limit }) => {
+        const most = Math.min(Math.max(limit ?? FLOWS, 1), MOST_FLOWS);
+        return [...(await reachedFlows(ctx, snapshot, { from: from ?? undefined, to: to ?? undefined }, observed === true ? 'observed' : 'desired', most))];
+      },
+    }),
+    changesetFlows: t.field({
+      type: [flowChange],
+      description: 'Which flows a changeset would change.',
+      args: { id: t.arg.id({ required: true }) },
+      resolve: async ({ ctx, snapshot }, { id }) => [...(await changesetFlows(ctx, snapshot, id))],
+    }),
     explain: t.field({
       type: explanation,
       nullable: true,

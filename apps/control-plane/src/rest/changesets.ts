@@ -16,7 +16,7 @@ import type { Routes } from './route.js';
 import { pageOfSchema } from './schemas.js';
 
 const path = '/clusters/:cluster/changesets';
-const params = Type.Object(
+export const changesetParams = Type.Object(
   { cluster: Type.String({ description: 'Name of the cluster.' }), id: Type.String({ description: 'Id of the changeset.' }) },
   { additionalProperties: false },
 );
@@ -36,7 +36,7 @@ const rolloutQuery = Type.Object(
 type Deed = (ctx: Context, actor: Actor, cluster: string, id: string, request: unknown) => Promise<Changeset>;
 
 export function registerChangesets(routes: Routes, ctx: Context): void {
-  const shared = { tag: 'changesets', params } as const;
+  const shared = { tag: 'changesets', params: changesetParams } as const;
   const one = { 200: { description: 'The changeset as it is now.', schema: refTo('Changeset') } };
   const shown = async (cluster: string, changeset: Changeset): Promise<ChangesetRepresentation> =>
     changesetRepresentation(await ctx.store.snapshot(cluster), changeset);
@@ -161,7 +161,7 @@ export function registerChangesets(routes: Routes, ctx: Context): void {
     (request, reply) => rolled(request, reply, resumeChangeset),
   );
 
-  const move = (deed: Deed) => async (request: FastifyRequest & { readonly params: Static<typeof params> }) => {
+  const move = (deed: Deed) => async (request: FastifyRequest & { readonly params: Static<typeof changesetParams> }) => {
     const { cluster, id } = request.params;
     return shown(cluster, await deed(ctx, callerOf(request), cluster, id, request.body));
   };
@@ -202,7 +202,7 @@ export function registerChangesets(routes: Routes, ctx: Context): void {
   );
 
   async function rolled(
-    request: FastifyRequest & { readonly params: Static<typeof params>; readonly query: Static<typeof rolloutQuery> },
+    request: FastifyRequest & { readonly params: Static<typeof changesetParams>; readonly query: Static<typeof rolloutQuery> },
     reply: FastifyReply,
     deed: Deed,
   ): Promise<ChangesetRepresentation> {
