@@ -20,7 +20,8 @@ createRoot(root).render(
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <Notifications position="top-right" />
       <ApiProvider>
-        <BrowserRouter>
+        {/* Without transitions: a key is answered by what the address says, also when one follows another at once. */}
+        <BrowserRouter useTransitions={false}>
           <App />
         </BrowserRouter>
       </ApiProvider>
