@@ -9,7 +9,7 @@ import { flannelApi, type LeaseRow, reportedSteps } from '../flannel/api.js';
 import { type EtcdClient, etcdClient } from '../flannel/etcd.js';
 import { type Backend, type FlanneldHost, flanneldHost, flanneldKey, flanneldLease, LEASE_SECONDS, SUBNETS } from '../flannel/flanneld.js';
 import { type FarHost, farHost, type HostKernel, hostKernel } from '../flannel/host-kernel.js';
-import { ipv4Packet, type Packet, vxlanFrame } from '../flannel/packets.js';
+import { ipv4Packet, type Packet, vxlanFrame } from '../capture/packets.js';
 import type { UdpPeerFigures } from '../flannel/udp-peer.js';
 import { capture, ping, steadyPing } from '../flannel/watch.js';
 import { labClient } from '../lab-client.js';

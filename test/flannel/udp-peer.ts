@@ -3,7 +3,7 @@
  * echo requests to POD, and asks TARGET ten times a second, until SIGTERM; then it prints UdpPeerFigures as one line of JSON.
  */
 import { createSocket } from 'node:dgram';
-import { ipv4Packet, type Packet } from './packets.js';
+import { ipv4Packet, type Packet } from '../capture/packets.js';
 
 export interface UdpPeerFigures {
   readonly asked: number;

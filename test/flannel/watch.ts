@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LabMachine } from '@portolan/harness';
-import { capturedPackets, type Packet } from './packets.js';
+import { capturedPackets, type Packet } from '../capture/packets.js';
 
 /** What became of a series of pings. */
 export interface Pings {

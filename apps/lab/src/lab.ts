@@ -36,6 +36,8 @@ export interface LabOptions {
   readonly hosts?: number;
   /** When left out: this machine where its kernel has IPVS or the manifest balances nothing, else guests. */
   readonly kind?: LabMachine['kind'];
+  /** Guests at most; as many as there are processors when left out. On one machine all hosts have one clock. */
+  readonly machines?: number;
   /** Servers that exist already. Their cluster of the lab's name is kept, and made what the manifest says. */
   readonly use?: { readonly databaseUrl?: string; readonly redisUrl?: string; readonly etcdEndpoints?: readonly string[] };
   /** Told of each stage when it is done. */
@@ -173,7 +175,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const booting = stage('the machine for the hosts is up', async () => {
       machines = await openLabMachines(
         { directory, link: labLink, subnet, balances: balances(manifest), ...(options.kind && { kind: options.kind }) },
-        hosts.size,
+        Math.min(hosts.size, options.machines ?? hosts.size),
       );
       for (const { guestPid } of machines) if (guestPid !== undefined) journal.addProcess('User-Mode Linux', guestPid);
     });

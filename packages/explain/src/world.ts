@@ -33,6 +33,8 @@ export interface HostKernel {
   readonly onLink: readonly Cidr[];
   /** Nobody answers there. */
   readonly unreachable: boolean;
+  /** Its bridges show packets to iptables before they come to the IP stack (br_netfilter, which Docker loads). */
+  readonly filtersBridged: boolean;
   readonly things: readonly Thing[];
   /** Names of endpoints whose namespace is not there. */
   readonly absentEndpoints: ReadonlySet<Id>;
@@ -53,9 +55,13 @@ export interface Sight {
   readonly obstructions: readonly Obstruction[];
 }
 
-/** The kernels as they should be. `stateOf` is asked once for each host that a packet comes to. */
-export function desiredWorld(snapshot: Snapshot, stateOf: (node: Node) => NodeState): World {
-  return worldOf('desired', snapshot, (node) => {
+/** What no state says of a host, such as what its kernel is like. */
+export type Traits = Pick<HostKernel, 'filtersBridged'>;
+const usualTraits: Traits = { filtersBridged: false };
+
+/** The kernels as they should be. `stateOf` and `traitsOf` are asked once for each host that a packet comes to. */
+export function desiredWorld(snapshot: Snapshot, stateOf: (node: Node) => NodeState, traitsOf: (node: Node) => Traits | undefined = () => undefined): World {
+  return worldOf('desired', snapshot, traitsOf, (node) => {
     const { objects } = stateOf(node);
     return {
       things: objects.map(({ key, space, body, origin }) => ({ key, space, kind: body.kind, body, origin })),
@@ -69,8 +75,13 @@ export function desiredWorld(snapshot: Snapshot, stateOf: (node: Node) => NodeSt
  * The kernels as the agents last saw them. A rule is known by its comment only: one with the hash of what is wanted says what is wanted, another one is
  * damaged. `sightOf` answers undefined for a host that has never reported.
  */
-export function observedWorld(snapshot: Snapshot, stateOf: (node: Node) => NodeState, sightOf: (node: Node) => Sight | undefined): World {
-  return worldOf('observed', snapshot, (node) => {
+export function observedWorld(
+  snapshot: Snapshot,
+  stateOf: (node: Node) => NodeState,
+  sightOf: (node: Node) => Sight | undefined,
+  traitsOf: (node: Node) => Traits | undefined = () => undefined,
+): World {
+  return worldOf('observed', snapshot, traitsOf, (node) => {
     const sight = sightOf(node);
     if (sight === undefined) return undefined;
     const wanted = new Map(stateOf(node).objects.map((object) => [object.key, object]));
@@ -91,7 +102,7 @@ function absentOn(snapshot: Snapshot, node: Node): ReadonlySet<Id> {
 
 type Seen = Pick<HostKernel, 'things' | 'absentEndpoints' | 'obstructions'>;
 
-function worldOf(view: View, snapshot: Snapshot, seenOn: (node: Node) => Seen | undefined): World {
+function worldOf(view: View, snapshot: Snapshot, traitsOf: (node: Node) => Traits | undefined, seenOn: (node: Node) => Seen | undefined): World {
   const nodes = new Map([...snapshot.nodes.values()].map((node) => [node.name, node]));
   const hosts = new Map<string, HostKernel | undefined>();
   return {
@@ -102,13 +113,13 @@ function worldOf(view: View, snapshot: Snapshot, seenOn: (node: Node) => Seen | 
       if (node === undefined) throw portolanError('not-found', '', `there is no node ${name} in cluster ${snapshot.cluster.name}`);
       if (!hosts.has(name)) {
         const seen = seenOn(node);
-        hosts.set(name, seen === undefined ? undefined : { ...hostOf(node), ...seen });
+        hosts.set(name, seen === undefined ? undefined : { ...hostOf(node), ...usualTraits, ...traitsOf(node), ...seen });
       }
       return hosts.get(name);
     },
   };
 }
 
-function hostOf({ name, id, address, underlayLink, underlayMtu, onLink, condition }: Node): Omit<HostKernel, keyof Seen> {
+function hostOf({ name, id, address, underlayLink, underlayMtu, onLink, condition }: Node): Omit<HostKernel, keyof Seen | keyof Traits> {
   return { node: name, nodeId: id, address, underlayLink, underlayMtu, onLink, unreachable: condition === 'unreachable' };
 }

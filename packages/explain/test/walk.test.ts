@@ -1,6 +1,6 @@
 import { sampleSnapshot } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
-import { flow, only, wire, worldOf } from './walk-worlds.js';
+import { flow, only, wire, withHost, worldOf } from './walk-worlds.js';
 
 const snapshot = sampleSnapshot();
 const world = worldOf(snapshot);
@@ -89,6 +89,18 @@ describe('the routing mesh', () => {
       '< ptl_ingress@host/node3 192.168.240.2:8000 > 198.51.100.7:40000 ttl 63',
       '< ptl_gwbridge@host/node3 192.168.240.2:8000 > 198.51.100.7:40000 ttl 63',
       '> eth0@host/node3 172.16.130.170:8000 > 198.51.100.7:40000 ttl 62',
+    ]);
+  });
+
+  it('has its addresses translated before the bridge shows it, where br_netfilter is', () => {
+    const end = (kernels: typeof world): readonly string[] => wire(flow(kernels, 'node:node1', { to: '127.0.0.1', port: 8000 })[0]?.reply ?? []).slice(-2);
+    expect(end(world)).toEqual([
+      '< ptl_ingress@host/node1 192.168.240.2:8000 > 192.168.240.1:40000 ttl 63',
+      '< ptl_gwbridge@host/node1 192.168.240.2:8000 > 192.168.240.1:40000 ttl 63',
+    ]);
+    expect(end(withHost(world, 'node1', (kernel) => ({ ...kernel, filtersBridged: true })))).toEqual([
+      '< ptl_ingress@host/node1 192.168.240.2:8000 > 192.168.240.1:40000 ttl 63',
+      '< ptl_gwbridge@host/node1 192.168.240.2:8000 > 127.0.0.1:40000 ttl 63',
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, readdir, rm } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { portolanError } from '@portolan/model';
@@ -101,8 +101,14 @@ export function openLinuxKernel(options: LinuxKernelOptions): Kernel {
       ...(balances ? { ipvsadm: (await exec.run(['ipvsadm', '--version'])).stdout.trim() } : {}),
       'random-fully': randomFully ? 'yes' : 'no',
       ipv6: layout.ipv6 === false ? 'no' : 'yes',
+      br_netfilter: (await showsBridgedPackets()) ? 'yes' : 'no',
     };
   };
+
+  /** Of the host's own namespace; without the module there is no such file. */
+  async function showsBridgedPackets(): Promise<boolean> {
+    return (await readFile('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').catch(() => '')).trim() === '1';
+  }
 
   async function purge(endpoints: NodeState['endpoints']): Promise<void> {
     const nothing = emptyNodeState(endpoints);

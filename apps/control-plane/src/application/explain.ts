@@ -12,6 +12,7 @@ import {
   type ReachFilter,
   reachOf,
   type Sight,
+  type Traits,
   type View,
   type World,
 } from '@portolan/explain';
@@ -42,22 +43,34 @@ function stateOf(snapshot: Snapshot): (node: Node) => NodeState {
 }
 
 /** The kernels as they should be; kept as long as the snapshot is. */
-function desiredOf(snapshot: Snapshot): World {
-  const world = desiredWorlds.get(snapshot) ?? desiredWorld(snapshot, stateOf(snapshot));
+async function desiredOf(ctx: Context, snapshot: Snapshot): Promise<World> {
+  const known = desiredWorlds.get(snapshot);
+  if (known !== undefined) return known;
+  const world = desiredWorld(snapshot, stateOf(snapshot), await traitsIn(ctx, snapshot));
   desiredWorlds.set(snapshot, world);
   return world;
 }
 
+/** What the hosts are like, as their agents have found. */
+async function traitsIn(ctx: Context, { cluster }: Snapshot): Promise<(node: Node) => Traits | undefined> {
+  const traits = new Map((await ctx.store.progress(cluster.id)).map(({ nodeId, facts }) => [nodeId, { filtersBridged: facts.br_netfilter === 'yes' }]));
+  return ({ id }) => traits.get(id);
+}
+
 /** Explains one flow: by what the kernels should hold, or by what the agents last saw in them, compared with the former. Throws as `explanationOf`. */
 export async function explainFlow(ctx: Context, snapshot: Snapshot, question: Question, view: View): Promise<Explanation> {
-  const desired = desiredOf(snapshot);
+  const desired = await desiredOf(ctx, snapshot);
   return view === 'desired' ? explanationOf(desired, question) : explanationOf(await observedOf(ctx, snapshot), question, desired);
 }
 
 /** The kernels as the agents last saw them. */
 async function observedOf(ctx: Context, snapshot: Snapshot): Promise<World> {
   const nodes = [...snapshot.nodes.values()];
-  const [rows, drift] = await Promise.all([inParallel(nodes, READS_AT_ONCE, ({ id }) => ctx.store.observed(id)), openDrift(ctx, snapshot)]);
+  const [rows, drift, traits] = await Promise.all([
+    inParallel(nodes, READS_AT_ONCE, ({ id }) => ctx.store.observed(id)),
+    openDrift(ctx, snapshot),
+    traitsIn(ctx, snapshot),
+  ]);
   const obstructions = new Map<Id, Obstruction[]>();
   for (const { nodeId, kind, key, found, reason } of drift) {
     const obstruction = kind === 'obstructed' ? obstructionFrom(key, typeof found === 'string' ? found : reason) : undefined;
@@ -66,7 +79,7 @@ async function observedOf(ctx: Context, snapshot: Snapshot): Promise<World> {
   const sights = new Map(
     rows.flatMap((row): [Id, Sight][] => (row === null ? [] : [[row.nodeId, { objects: row.objects, obstructions: obstructions.get(row.nodeId) ?? [] }]])),
   );
-  return observedWorld(snapshot, stateOf(snapshot), ({ id }) => sights.get(id));
+  return observedWorld(snapshot, stateOf(snapshot), ({ id }) => sights.get(id), traits);
 }
 
 /** `obstructed/SPACE/CHAIN`, where the chain has its table before it. */
@@ -78,7 +91,7 @@ function obstructionFrom(key: string, text: string): Obstruction | undefined {
 /** What reaches what, as `reachOf` tells it; the first `limit` flows. */
 export async function reachedFlows(ctx: Context, snapshot: Snapshot, filter: ReachFilter, view: View, limit: number): Promise<readonly Reached[]> {
   const flows: Reached[] = [];
-  for (const flow of reachOf(view === 'desired' ? desiredOf(snapshot) : await observedOf(ctx, snapshot), filter)) {
+  for (const flow of reachOf(await (view === 'desired' ? desiredOf(ctx, snapshot) : observedOf(ctx, snapshot)), filter)) {
     flows.push(flow);
     if (flows.length >= limit) break;
   }
@@ -90,7 +103,7 @@ export async function changesetFlows(ctx: Context, snapshot: Snapshot, id: strin
   const { document } = await changesetWithId(ctx, snapshot, id);
   const edit = await editOf(ctx, snapshot.cluster.name, document);
   const { snapshot: after } = await dryRunOn(ctx, snapshot, edit(ctx.newId));
-  return flowChanges(desiredOf(snapshot), desiredOf(withEndpointsSeen(after)));
+  return flowChanges(await desiredOf(ctx, snapshot), await desiredOf(ctx, withEndpointsSeen(after)));
 }
 
 function withEndpointsSeen(snapshot: Snapshot): Snapshot {

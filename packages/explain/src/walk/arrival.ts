@@ -4,6 +4,8 @@ import type { SpaceView } from './space.js';
 export interface Arrival {
   readonly view: SpaceView;
   readonly link: string;
+  /** The link shows it after translation of addresses only: a bridge with br_netfilter, whose port has shown it before. */
+  readonly isShownLate?: boolean;
 }
 
 /** Somebody has it. `view`: null outside the cluster. */

@@ -79,8 +79,9 @@ export function bridged(trace: Trace, view: SpaceView, link: Link, nextHop: Ipv4
   transmitted(trace, view, link);
   if (segment.by !== null) received(trace, segment.view, segment.by.name, 0);
   if (answer.port === null) {
-    received(trace, segment.view, segment.bridge);
-    return { view: segment.view, link: segment.bridge };
+    const isShownLate = segment.view.kernel.filtersBridged && segment.view.space === 'host';
+    if (!isShownLate) received(trace, segment.view, segment.bridge);
+    return { view: segment.view, link: segment.bridge, isShownLate };
   }
   return byPort(trace, segment.view, answer.port, answer.mac);
 }

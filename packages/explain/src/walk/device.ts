@@ -8,7 +8,7 @@ import { refOf, type Trace } from './trace.js';
  *
  * - a veth pair: its near end as transmitted, its far end as received, also where an end is a port of a bridge
  * - a bridge: what is delivered to its own IP stack, as received, behind its port; what that sends, as transmitted, before its port; never
- *   what it only forwards between its ports
+ *   what it only forwards between its ports; on a host with br_netfilter what it delivers has its addresses translated already
  * - a VTEP (vxlan0, flannel.1): the inner packet; the outer one is on the interface to the underlay
  * - the TUN device of the relay: the inner packet
  * - lo: each packet once, as received

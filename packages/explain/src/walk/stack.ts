@@ -42,7 +42,7 @@ export function sent(trace: Trace, view: SpaceView): Progress {
 }
 
 /** The IP stack of a namespace gets what a device of its has received. */
-export function received(trace: Trace, { view, link }: Arrival): Progress {
+export function received(trace: Trace, { view, link, isShownLate = false }: Arrival): Progress {
   pastForeignRules(trace, view, 'prerouting', { from: link });
   if (trace.packet.source.startsWith('127.')) {
     const reason = `nobody takes a packet from ${trace.packet.source} off the wire`;
@@ -56,6 +56,7 @@ export function received(trace: Trace, { view, link }: Arrival): Progress {
   }
   const pass = entered(trace, view);
   if (!trace.isReply) translatedOnEntry(trace, view, view.links.get(link));
+  if (isShownLate) seen(trace, view, link);
   if (view.isLocal(trace.packet.destination)) return accepted(trace, view, pass, link);
   return forwarded(trace, view, pass, link);
 }

@@ -10,6 +10,8 @@ export interface Packet {
   readonly protocol: number;
   readonly icmpType?: number;
   readonly ports?: { readonly source: number; readonly destination: number };
+  /** Of TCP: SYN is 2, ACK 16. */
+  readonly tcpFlags?: number;
   /** What is in a UDP datagram. */
   readonly payload?: Buffer;
 }
@@ -49,6 +51,7 @@ export function ipv4Packet(bytes: Buffer): Packet | undefined {
     protocol,
     ...(protocol === 1 && body.length > 0 && { icmpType: body[0] ?? 0 }),
     ...((protocol === 6 || protocol === 17) && body.length >= 4 && { ports: { source: body.readUInt16BE(0), destination: body.readUInt16BE(2) } }),
+    ...(protocol === 6 && body.length >= 14 && { tcpFlags: body[13] ?? 0 }),
     ...(protocol === 17 && body.length >= 8 && { payload: body.subarray(8) }),
   };
 }
