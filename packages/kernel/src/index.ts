@@ -6,6 +6,7 @@ export { spawnExec } from './exec.js';
 export * from './fake.js';
 export * from './holder.js';
 export { inNamespace, type SocketOptions, socketIn } from './in-namespace.js';
+export { type ServerCounters, serverCounters } from './ipvs-read.js';
 export * from './linux.js';
 export * from './ports.js';
 export { requestOf } from './request.js';

@@ -1,12 +1,13 @@
 /** Runs on a machine with IPVS. Prints one line of JSON: what was seen, for a test to judge. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Snapshot } from '@portolan/model';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PortolanError, type Snapshot } from '@portolan/model';
 import { emptyNodeState, type NodeState, type ObservedState } from '@portolan/node-state';
 import { diffNodeState } from '@portolan/plan';
 import { largeSnapshot } from '@portolan/testkit';
 import { inNamespace, type Kernel, openLinuxKernel } from '../src/index.js';
-import { ipvsTable } from '../src/ipvs-read.js';
+import { ipvsTable, serverCounters } from '../src/ipvs-read.js';
 import { writeIpvs } from '../src/ipvs-write.js';
 import { answerDatagrams, datagramClient } from './datagram-peers.js';
 import { observed, reach, toldSteps } from './reach.js';
@@ -32,6 +33,8 @@ export interface IpvsFacts {
   readonly weight: { readonly applied: readonly string[]; readonly processes: number; readonly wrong: readonly string[] };
   /** Lines that IPVS was given by `ipvsadm`, and those that are read of it. */
   readonly ipvs: { readonly given: string; readonly read: string; readonly refused: readonly string[] };
+  /** What was counted of a VIP's real servers after datagrams, by us and by `ipvsadm`: mark, address, connections, packets and bytes in and out, active, inactive. */
+  readonly counted: { readonly ours: readonly string[]; readonly theirs: readonly string[]; readonly elsewhere: string };
   readonly datagrams: Answers;
   /** The same, where neither the flows to what was removed are forgotten nor IPVS's own connections. */
   readonly datagramsThatStay: Answers;
@@ -108,7 +111,7 @@ function without(name: string): Snapshot {
 }
 
 /** Each begins and ends with the whole snapshot in the kernel. */
-function changes(): Promise<Pick<IpvsFacts, 'weight' | 'datagrams' | 'datagramsThatStay'>> {
+function changes(): Promise<Pick<IpvsFacts, 'weight' | 'counted' | 'datagrams' | 'datagramsThatStay'>> {
   return onHost(async (host, kernel) => {
     const whole = stateOf(host, snapshot, 'node1');
     await reach(kernel, whole);
@@ -137,14 +140,61 @@ function changes(): Promise<Pick<IpvsFacts, 'weight' | 'datagrams' | 'datagramsT
       }
     }
 
+    async function counted(): Promise<IpvsFacts['counted']> {
+      const sockets = SERVERS.map((name) => answerDatagrams(host.container(name), PORT, name));
+      const clients = [40_100, 40_101, 40_102, 40_103].map((port) => datagramClient(host.container(CLIENT), port));
+      try {
+        for (const client of clients) await client.ask(VIP, PORT, 2);
+        const folder = join(host.runDirectory, 'netns');
+        const [balancer = ''] = readdirSync(folder).filter((own) => own.startsWith('lb_'));
+        const namespace = join(folder, balancer);
+        // IPVS sums up its counters every other second.
+        for (let i = 0; i < 100 && serverCounters(namespace).reduce((sum, { inPackets }) => sum + inPackets, 0) < 8; i++) await sleep(100);
+        const ours = serverCounters(namespace).map((one) =>
+          [one.mark, one.address, one.connections, one.inPackets, one.outPackets, one.inBytes, one.outBytes, one.active, one.inactive].join(' '),
+        );
+        const print = async (...options: string[]) => (await host.exec.run(['ipvsadm', '-L', '-n', ...options], { namespace })).stdout;
+        return {
+          ours,
+          theirs: printedCounters(await print('--stats', '--exact'), await print()),
+          elsewhere: failureOf(() => serverCounters(`${namespace}-gone`)),
+        };
+      } finally {
+        for (const socket of [...sockets, ...clients]) socket.close();
+      }
+    }
+
     const weight = await changedWeight();
+    const counts = await counted();
     const datagrams = await removedServer(kernel, 40_000);
     const forgetful: Kernel = { ...kernel, apply: (batches) => kernel.apply(batches.filter(({ tool }) => tool !== 'conntrack')) };
     for (const name of readdirSync(join(host.runDirectory, 'netns')).filter((own) => own.startsWith('lb_'))) {
       inNamespace(join(host.runDirectory, 'netns', name), () => writeFileSync('/proc/sys/net/ipv4/vs/expire_nodest_conn', '0'));
     }
-    return { weight, datagrams, datagramsThatStay: await removedServer(forgetful, 40_001) };
+    return { weight, counted: counts, datagrams, datagramsThatStay: await removedServer(forgetful, 40_001) };
   });
+}
+
+function failureOf(work: () => unknown): string {
+  try {
+    work();
+    return '';
+  } catch (error) {
+    return error instanceof PortolanError ? error.code : String(error);
+  }
+}
+
+/** What `ipvsadm` prints of real servers: `-> 10.0.0.2:0 4 8 8 232 276` after the line of their service, which begins with FWM and its mark. */
+function printedCounters(stats: string, connections: string): string[] {
+  let mark = '';
+  const rows = (text: string): string[][] =>
+    text.split('\n').flatMap((line) => {
+      const words = line.trim().split(/\s+/);
+      if (words[0] === 'FWM') mark = words[1] ?? '';
+      return words[0] === '->' && /^\d/.test(words[1] ?? '') ? [[mark, ...words.slice(1)]] : [];
+    });
+  const now = rows(connections);
+  return rows(stats).map(([of, server, ...counts], i) => [of, server?.replace(/:0$/, ''), ...counts, ...(now[i]?.slice(-2) ?? [])].join(' '));
 }
 
 function ipvsOfEveryKind(): Promise<IpvsFacts['ipvs']> {

@@ -76,6 +76,24 @@ describe('on a kernel with IPVS', () => {
     expect(facts.weight.wrong).toEqual([]);
   });
 
+  it('what IPVS has counted of each real server is what ipvsadm prints', () => {
+    const { ours, theirs, elsewhere } = facts.counted;
+    const sorted = (lines: readonly string[]) => [...lines].sort();
+    expect(sorted(ours)).toEqual(sorted(theirs));
+    const busy = ours.map((line) => line.split(' ').map(Number)).filter(([, , connections = 0]) => connections > 0);
+    // Four clients, two datagrams of each, an answer to each; UDP is never active.
+    expect(busy.map(([, , connections, packetsIn, packetsOut]) => [connections, packetsIn, packetsOut])).toEqual([
+      [2, 4, 4],
+      [2, 4, 4],
+    ]);
+    for (const [, , , , , bytesIn = 0, bytesOut = 0, active, inactive] of busy) {
+      expect(bytesIn).toBeGreaterThan(4 * 28);
+      expect(bytesOut).toBeGreaterThan(4 * 28);
+      expect([active, inactive]).toEqual([0, 2]);
+    }
+    expect(elsewhere).toBe('apply-failed');
+  });
+
   it('datagrams of one client port go on to another endpoint when theirs was removed', () => {
     const { before, removed, after } = facts.datagrams;
     expect(before).toEqual([removed, removed, removed]);
