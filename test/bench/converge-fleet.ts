@@ -48,6 +48,7 @@ const sight: AgentPorts['sight'] = {
   establishedConnections: () => 0,
   underlay: () => ({ link: 'eth1', mtu: 1500, onLink: ['172.16.0.0/16'] }),
   relay: async () => undefined,
+  serverCounters: () => [],
 };
 
 function sent(body: unknown): Pick<RequestInit, 'headers' | 'body'> {
@@ -110,6 +111,7 @@ export async function fleetConverges(count: number, directory: string, report: (
             sight,
             controlPlane: {
               fetchState: real.fetchState,
+              sendTraffic: real.sendTraffic,
               sendReport: async (told) => {
                 parts.note('reported');
                 const answer = await real.sendReport(told);

@@ -95,6 +95,7 @@ async function host(name: string, address: string, token: string): Promise<Host>
         establishedConnections: () => 0,
         underlay: () => ({ link: 'eth0', mtu: 1500, onLink: [] }),
         relay: async () => undefined,
+        serverCounters: () => [],
       },
       controlPlane: connections.controlPlane,
       ledger: {

@@ -38,6 +38,8 @@ export class SimulatedNetwork {
     return {
       fetchState: async (knownHash) =>
         this.#seen(host, await this.#call(host, process, 'asks for its state', (plane) => this.#stateOf(plane, host.name, knownHash))),
+      // No simulated agent counts traffic.
+      sendTraffic: async () => undefined,
       sendReport: (report) => {
         this.#reports += 1;
         const said = this.#reports;

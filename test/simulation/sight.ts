@@ -30,5 +30,6 @@ export function simulatedSight(host: SimulatedHost, process: SimulatedProcess): 
     establishedConnections: () => (world.chance.happens(0.2) && !world.faults.isOver ? 1 : 0),
     underlay: () => ({ link: 'eth0', mtu: 1500, onLink: ['172.16.130.0/24'] }),
     relay: async () => undefined,
+    serverCounters: () => [],
   };
 }

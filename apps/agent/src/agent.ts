@@ -19,6 +19,7 @@ import { teller } from './telling.js';
 import { clusterTies } from './ties.js';
 import { watchDoubts } from './watch/doubts.js';
 import { watchKernel } from './watch/kernel.js';
+import { watchTraffic } from './watch/traffic.js';
 import { watchNode } from './watch/watch.js';
 
 function problemsOf(error: unknown): readonly Problem[] {
@@ -54,11 +55,20 @@ const noDoubts: Written = new Map();
  * start ────┘
  *
  * health, reachability, connections, lost namespaces ──► the last report once more, with these
+ * what IPVS has counted ──► a message of its own
  * ```
  */
 export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
   const { kernel, controlPlane, coordination, hints, clock, log, metrics } = ports;
-  const { resync: ownResync = 30_000, presence = 2_000, quickPresence = 250, retryFirst = 1_000, retryLast = 30_000, revisionDelay = 250 } = config;
+  const {
+    resync: ownResync = 30_000,
+    presence = 2_000,
+    quickPresence = 250,
+    traffic = 0,
+    retryFirst = 1_000,
+    retryLast = 30_000,
+    revisionDelay = 250,
+  } = config;
   let source: DesiredSource;
   let openJob: SyncHint | undefined;
   let lastSeen: ObservedState['endpoints'] = {};
@@ -352,6 +362,20 @@ export function createAgent(config: AgentConfig, ports: AgentPorts): Agent {
       void flight.poke('start');
       const stopDoubting = watchDoubts({ kernel, clock, log, isBusy: () => isAtWork, onDoubt: () => void flight.poke('doubt') });
       closers.push(async () => stopDoubting());
+      if (traffic > 0) {
+        const stopCounting = watchTraffic({
+          state: () => source.ledger.desired?.state,
+          read: (space) => ports.sight.serverCounters(kernel.layout.pathOf(space)),
+          send: (reading) => controlPlane.sendTraffic(reading),
+          protocol: () => source.protocol,
+          isBusy: () => isAtWork,
+          clock,
+          log,
+          every: traffic,
+          onOutcome: (outcome) => metrics.trafficEnded(outcome),
+        });
+        closers.push(stopCounting);
+      }
       hints.start(take);
       closers.push(
         watchPresence({

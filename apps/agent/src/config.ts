@@ -21,6 +21,8 @@ export interface Settings {
   readonly logLevel: string;
   /** Milliseconds. */
   readonly resync: number;
+  /** Milliseconds between two readings of what IPVS has counted; 0: none. */
+  readonly traffic: number;
 }
 
 /** Each setting: its flag, its variable, its default, and what it is. */
@@ -53,6 +55,11 @@ const settings = {
     variable: 'PORTOLAN_RESYNC_SECONDS',
     byDefault: '30',
     about: 'seconds between two looks at the kernel that nobody asked for, unless the state says',
+  },
+  traffic: {
+    variable: 'PORTOLAN_TRAFFIC_SECONDS',
+    byDefault: '10',
+    about: 'seconds between two readings of what IPVS has counted; 0: none',
   },
 } as const;
 type Setting = keyof typeof settings;
@@ -121,6 +128,9 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
   const resync = Number(settingOf('resync'));
   if (!(resync >= 1 && resync <= 86_400))
     problems.push(problem('invalid-document', '/resync', `resync is "${settingOf('resync')}"`, 'Write 1 to 86400 seconds.'));
+  const traffic = Number(settingOf('traffic'));
+  if (!(traffic === 0 || (traffic >= 1 && traffic <= 86_400)))
+    problems.push(problem('invalid-document', '/traffic', `traffic is "${settingOf('traffic')}"`, 'Write 1 to 86400 seconds, or 0 for none.'));
   const fileRoot = settingOf('file-root');
   if (!fileRoot.startsWith('/'))
     problems.push(problem('invalid-document', '/file-root', `"${fileRoot}" is no absolute path`, 'Write a path that begins with /.'));
@@ -153,5 +163,6 @@ export function readSettings(argv: readonly string[], environment: Readonly<Reco
     listen,
     logLevel: settingOf('log-level'),
     resync: resync * 1000,
+    traffic: traffic * 1000,
   };
 }

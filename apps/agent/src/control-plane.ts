@@ -1,5 +1,14 @@
 import { PortolanError, portolanError } from '@portolan/model';
-import { agentHeaders, agentPaths, type DesiredState, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, type Report, type ReportAnswer } from '@portolan/protocol';
+import {
+  agentHeaders,
+  agentPaths,
+  type DesiredState,
+  OLDEST_PROTOCOL_VERSION,
+  PROTOCOL_VERSION,
+  type Report,
+  type ReportAnswer,
+  type TrafficReading,
+} from '@portolan/protocol';
 import type { Exchange } from './credentials/secure-line.js';
 
 /** Answer to the question for the desired state. */
@@ -14,11 +23,13 @@ export type StateAnswer =
       readonly protocol?: number;
     };
 
-/** The agents' API. Both fail with `store-unavailable` when there is no answer, with `unauthorized`, `not-found`, or `protocol-unsupported`. */
+/** The agents' API. All fail with `store-unavailable` when there is no answer, with `unauthorized`, `not-found`, or `protocol-unsupported`. */
 export interface ControlPlane {
   fetchState(knownHash: string | undefined): Promise<StateAnswer>;
   /** Fails with `invalid-document` when the control plane will never take this report. */
   sendReport(report: Report): Promise<ReportAnswer>;
+  /** Fails with `not-found` also where the control plane is too old for it, and with `invalid-document` when it will never take this reading. */
+  sendTraffic(reading: TrafficReading): Promise<void>;
 }
 
 export interface ControlPlaneOptions {
@@ -104,6 +115,14 @@ export function httpControlPlane({ url, token, cluster, node, timeout = 5_000, e
         body: JSON.stringify(report),
       });
       return (await bodyOf(response)) as ReportAnswer;
+    },
+    sendTraffic: async (reading) => {
+      const response = await call(agentPaths.traffic(cluster, node), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(reading),
+      });
+      await response.body?.cancel();
     },
   };
 }

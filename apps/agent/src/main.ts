@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { establishedConnections, holdRunDirectory, kernelEvents, openLinuxKernel, underlayOf } from '@portolan/kernel';
+import { establishedConnections, holdRunDirectory, kernelEvents, openLinuxKernel, serverCounters, underlayOf } from '@portolan/kernel';
 import { PortolanError, portolanError } from '@portolan/model';
 import { type Logger, pino } from 'pino';
 import { createAgent } from './agent.js';
@@ -54,12 +54,12 @@ async function run(settings: Settings, { held, file, log }: Place): Promise<void
   const relay = openRelay(settings, log);
   const metrics = agentMetrics(names.stats);
   const agent = createAgent(
-    { cluster, node, version, resync: settings.resync },
+    { cluster, node, version, resync: settings.resync, traffic: settings.traffic },
     {
       kernel: openLinuxKernel({ runDirectory, fileRoot, names, relay }),
       names,
       kernelEvents,
-      sight: { dial, establishedConnections, underlay: underlayOf, relay: relay.counters },
+      sight: { dial, establishedConnections, underlay: underlayOf, relay: relay.counters, serverCounters },
       controlPlane: connections.controlPlane,
       ledger: openLedger(settings, log),
       hints: connections.hints,

@@ -7,6 +7,7 @@ import type { DnsStats } from './dns/counters.js';
 import type { RelayCounters } from './relay/counters.js';
 import type { ProbeOutcome } from './watch/ask.js';
 import type { KernelEventOutcome } from './watch/kernel.js';
+import type { TrafficOutcome } from './watch/traffic.js';
 
 /** Figures of one agent, in the format of Prometheus. */
 export interface AgentMetrics {
@@ -23,6 +24,7 @@ export interface AgentMetrics {
   /** Objects that were set right although nobody wanted another state: their kinds. */
   driftRepaired(kinds: readonly ObjectKind[]): void;
   signalsSent(): void;
+  trafficEnded(outcome: TrafficOutcome): void;
 }
 
 /** One series of a figure. */
@@ -189,6 +191,12 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
     labelNames: ['kind'],
     registers,
   });
+  const readings = new Counter({
+    name: 'portolan_agent_traffic_readings_total',
+    help: 'Readings of what IPVS has counted, by outcome; unchanged: equal to the one that was sent last, which need not be sent again; refused: the control plane does not take them.',
+    labelNames: ['outcome'],
+    registers,
+  });
   let relay: RelayCounters | undefined;
   relayMetrics(() => relay, registers);
   if (dns !== undefined) dnsMetrics(dns, registers);
@@ -225,6 +233,7 @@ export function agentMetrics(dns?: () => DnsStats): AgentMetrics {
       connections.set(Object.values(seen.connections).reduce((sum, count) => sum + count, 0));
     },
     signalsSent: () => signals.inc(),
+    trafficEnded: (outcome) => readings.inc({ outcome }),
     kernelEventsSeen: (outcome, events) => kernelEvents.inc({ outcome }, events),
     driftRepaired: (kinds) => {
       for (const kind of kinds) drift.inc({ kind });

@@ -23,6 +23,8 @@ export interface AgentConfig {
   readonly retryLast?: number;
   /** A new revision is looked for so much later, because the job of a changed node is on its way too. */
   readonly revisionDelay?: number;
+  /** Between two readings of what IPVS has counted; 0, and where it is not given: none. */
+  readonly traffic?: number;
 }
 
 export interface AgentPorts {

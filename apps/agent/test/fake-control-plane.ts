@@ -1,17 +1,31 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type NodeState, wholeHash } from '@portolan/node-state';
-import { agentHeaders, agentPaths, type DesiredState, isLater, PROTOCOL_VERSION, type Report, type ReportAnswer, type ReportOrder } from '@portolan/protocol';
+import {
+  agentHeaders,
+  agentPaths,
+  type DesiredState,
+  isLater,
+  PROTOCOL_VERSION,
+  type Report,
+  type ReportAnswer,
+  type ReportOrder,
+  type TrafficReading,
+} from '@portolan/protocol';
 
 /** The agents' API over real HTTP, with its state and its failures in the hands of a test. */
 export interface FakeControlPlane {
   readonly url: string;
   /** Reports that were taken, oldest first. */
   readonly reports: readonly Report[];
-  readonly requests: { state: number; notModified: number };
+  /** Readings of traffic that were taken, oldest first. */
+  readonly readings: readonly TrafficReading[];
+  readonly requests: { state: number; notModified: number; traffic: number };
   offer(generation: number, state: NodeState, revision?: number, nodeId?: string): void;
   /** Of the latest report; a report that is not later is not taken. */
   latest: ReportOrder | undefined;
+  /** Whether it knows of readings of traffic. */
+  counts: boolean;
   /** Version of the protocol that it is of. */
   speaks: number;
   /** 'down' answers 503 to everything, 'refuse' 422 to reports. */
@@ -32,7 +46,8 @@ export async function startControlPlane(cluster: string, node: string): Promise<
   const held = new Set<string>();
   let forgets = false;
   const reports: Report[] = [];
-  const requests = { state: 0, notModified: 0 };
+  const readings: TrafficReading[] = [];
+  const requests = { state: 0, notModified: 0, traffic: 0 };
 
   function giveState(request: IncomingMessage, response: ServerResponse): void {
     requests.state += 1;
@@ -81,17 +96,31 @@ export async function startControlPlane(cluster: string, node: string): Promise<
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 
+  async function takeTraffic(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    requests.traffic += 1;
+    const reading = JSON.parse(await bodyOf(request)) as TrafficReading;
+    if (plane.mode === 'refuse') {
+      response.writeHead(422).end('{"detail":"refused by the test"}');
+      return;
+    }
+    if (plane.counts) readings.push(reading);
+    response.writeHead(plane.counts ? 204 : 404).end();
+  }
+
   const server = createServer((request, response) => {
     if (plane.mode === 'down') response.writeHead(503).end('{"detail":"down"}');
     else if (request.method === 'GET' && request.url === agentPaths.state(cluster, node)) giveState(request, response);
     else if (request.method === 'POST' && request.url === agentPaths.reports(cluster, node)) void takeReport(request, response);
+    else if (request.method === 'POST' && request.url === agentPaths.traffic(cluster, node)) void takeTraffic(request, response);
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const plane: FakeControlPlane = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     reports,
+    readings,
     requests,
+    counts: true,
     mode: 'up',
     latest: undefined,
     speaks: PROTOCOL_VERSION,

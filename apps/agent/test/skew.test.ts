@@ -71,6 +71,35 @@ describe('an agent and a control plane of the release before', () => {
     expect(stage.plane.requests.notModified).toBe(2);
   });
 
+  it('readings of traffic go to a control plane that may know of them, and one that does not know is left alone; reports go on', async () => {
+    stage.plane.counts = false;
+    stage.sight.serverCounters = () => [
+      { mark: 256, address: '10.0.0.2', connections: 1, active: 0, inactive: 1, inPackets: 5, outPackets: 4, inBytes: 300, outBytes: 900 },
+    ];
+    expect(recorded.objects.some(({ body }) => body.kind === 'virtual-server')).toBe(true);
+    stage.offer(1, recorded);
+    const agent = stage.agent({ traffic: 50 });
+    await agent.start();
+    await applied(1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(stage.plane.requests.traffic).toBe(0);
+    // Of protocol 4, but without this path.
+    stage.plane.speaks = 4;
+    await agent.sync();
+    await until(() => stage.plane.requests.traffic === 1, 'a reading that is refused');
+    stage.plane.mode = 'refuse';
+    await until(() => stage.plane.requests.traffic === 2, 'another');
+    stage.plane.mode = 'up';
+    stage.plane.counts = true;
+    await until(() => stage.plane.readings.length === 1, 'a reading that is taken');
+    expect(stage.plane.readings[0]).toMatchObject({
+      protocol: 4,
+      servers: expect.arrayContaining([expect.objectContaining({ address: '10.0.0.2', connections: 1 })]),
+    });
+    expect(await agent.sync()).toBe(true);
+    await until(() => stage.lastReport().protocol === 4, 'a report of protocol 4');
+  });
+
   it('go on together after a restart of the agent, before it has asked', async () => {
     stage.offer(1, recorded);
     const first = stage.agent();

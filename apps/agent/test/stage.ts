@@ -87,7 +87,7 @@ export interface Stage {
   publish(generation: number, more?: Pick<SyncHint, 'nodeId' | 'delta'>): Promise<void>;
   /** A new agent on the same ledger and kernel, or on another. */
   agent(
-    times?: { readonly resync?: number; readonly presence?: number; readonly quickPresence?: number },
+    times?: { readonly resync?: number; readonly presence?: number; readonly quickPresence?: number; readonly traffic?: number },
     others?: Partial<Pick<AgentPorts, 'kernel' | 'kernelEvents'>>,
   ): Agent;
   lastReport(): Report;
@@ -118,6 +118,7 @@ export async function openStage(): Promise<Stage> {
     establishedConnections: () => 0,
     underlay: () => ({ link: 'eth0', mtu: 1500, onLink: ['192.0.2.0/24'] }),
     relay: async () => undefined,
+    serverCounters: () => [],
   };
   let jobs = 0;
   return {

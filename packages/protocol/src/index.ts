@@ -17,6 +17,8 @@ export const OLDEST_PROTOCOL_VERSION = 3;
 export const agentPaths = {
   state: (cluster: string, node: string): string => `/v1/agents/${encodeURIComponent(cluster)}/${encodeURIComponent(node)}/state`,
   reports: (cluster: string, node: string): string => `/v1/agents/${encodeURIComponent(cluster)}/${encodeURIComponent(node)}/reports`,
+  /** A control plane that is older than this path answers 404. */
+  traffic: (cluster: string, node: string): string => `/v1/agents/${encodeURIComponent(cluster)}/${encodeURIComponent(node)}/traffic`,
 } as const;
 
 /** Headers of both answers of `GET state`, 200 and 304: the numbers may have moved where the state has not. Decimal. */
@@ -256,3 +258,39 @@ export interface ReportAnswer {
    */
   readonly overtakenBy?: ReportOrder;
 }
+
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** What IPVS of one node has counted of one real server since it was put there. Numbers as the kernel has them: they begin at 0 when it is made anew. */
+const ServerTrafficSchema = Type.Object(
+  {
+    space: Type.String({ maxLength: 64, description: 'Network namespace of the load balancer.' }),
+    mark: Type.Integer({ minimum: 1, maximum: 0xffffffff, description: 'Of the virtual server.' }),
+    address: Type.String({ maxLength: 15, description: 'Of the real server.' }),
+    connections: Type.Integer({ ...count, description: 'Connections that were scheduled to it; modulo 2^32, as the packets are.' }),
+    active: count,
+    inactive: count,
+    inPackets: count,
+    outPackets: count,
+    inBytes: count,
+    outBytes: count,
+  },
+  closed,
+);
+export type ServerTraffic = Static<typeof ServerTrafficSchema>;
+
+/**
+ * What an agent says now and then of the traffic that its node balances. Nothing is decided by it, nobody waits for it, and one that is lost is
+ * followed by another; so it is apart from reports. Since protocol 4, where the control plane has `agentPaths.traffic`.
+ */
+export const TrafficReadingSchema = Type.Object(
+  {
+    protocol: Type.Integer(),
+    /** When it was read, by the clock of the agent. */
+    at: Type.String({ format: 'date-time' }),
+    /** Those that have counted nothing and have no connection are left out. */
+    servers: Type.Array(ServerTrafficSchema, { maxItems: 65_536 }),
+  },
+  closed,
+);
+export type TrafficReading = Static<typeof TrafficReadingSchema>;

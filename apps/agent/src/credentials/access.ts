@@ -74,5 +74,6 @@ export function notingAccess(controlPlane: ControlPlane, access: Access): Contro
   return {
     fetchState: (knownHash) => noted(controlPlane.fetchState(knownHash)),
     sendReport: (report) => noted(controlPlane.sendReport(report)),
+    sendTraffic: (reading) => noted(controlPlane.sendTraffic(reading)),
   };
 }

@@ -1,4 +1,4 @@
-import type { Underlay } from '@portolan/kernel';
+import type { ServerCounters, Underlay } from '@portolan/kernel';
 import type { Id, Ipv4 } from '@portolan/model';
 import type { NodeState, Space } from '@portolan/node-state';
 import type { Step } from '@portolan/plan';
@@ -21,6 +21,8 @@ export interface Sight {
   readonly underlay: (address: Ipv4) => Underlay;
   /** Counters of the relay of flannel's udp backend; undefined where none runs. */
   readonly relay: () => Promise<RelayCounters | undefined>;
+  /** What IPVS has counted in the namespace at a path. Throws when it cannot be entered, or changes meanwhile. */
+  readonly serverCounters: (path: string) => readonly ServerCounters[];
 }
 
 export interface NodeWatchOptions {

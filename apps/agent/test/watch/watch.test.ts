@@ -32,6 +32,7 @@ function stage() {
         throw new Error('no sockets in this test');
       },
       establishedConnections: () => 0,
+      serverCounters: () => [],
       underlay: () => seen.underlay,
       relay: async () => {
         seen.reads += 1;
