@@ -2,7 +2,7 @@ import type { RegistryEntry, RegistryView } from '@portolan/flannel';
 import type { Change, Cluster, ClusterSettings, Id, Snapshot } from '@portolan/model';
 import type { NodeState, ObservedObject, StateDelta } from '@portolan/node-state';
 import type { Plan } from '@portolan/plan';
-import type { Drift, Liveness, Report, ReportOrder, Signals, SyncHint } from '@portolan/protocol';
+import type { Drift, Liveness, Report, ReportOrder, ServerTraffic, Signals, SyncHint, TrafficReading } from '@portolan/protocol';
 import type { Changeset, ChangesetStatus, NewChangeset, Rollout } from './changesets.js';
 
 /** Who changed what, for the audit trail. */
@@ -125,6 +125,20 @@ export interface ObservedRow {
   readonly observedAt: string;
 }
 
+/** What IPVS of a node had counted at a time, by the clock of its agent. */
+export interface CountedServers {
+  readonly at: string;
+  /** Those that had counted nothing are left out. */
+  readonly servers: readonly ServerTraffic[];
+}
+
+export interface TrafficRow {
+  readonly nodeId: Id;
+  /** By the newest reading, and by the one before; null where there is only one. */
+  readonly latest: CountedServers;
+  readonly before: CountedServers | null;
+}
+
 /** What compute made for one node out of one revision. */
 export interface ComputedState {
   readonly nodeId: Id;
@@ -212,6 +226,10 @@ export interface IntentStore {
    */
   saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;
   observed(nodeId: Id): Promise<ObservedRow | null>;
+  /** The newest reading of a node, in place of the one before the last: whoever comes later counts. No revision and no progress moves. Fails with `not-found`. */
+  saveTraffic(nodeId: Id, reading: Pick<TrafficReading, 'at' | 'servers'>): Promise<void>;
+  /** The readings of all nodes of a cluster, of virtual servers with these marks only; by node. */
+  traffic(cluster: Id, marks: readonly number[]): Promise<readonly TrafficRow[]>;
   /** Newest first, by `since`. A node keeps its open rows and the newest thousand others. */
   drift(cluster: Id, filter: DriftFilter): Promise<readonly DriftRow[]>;
   jobs(

@@ -40,6 +40,34 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         expect(await store.drainOutbox(10, async () => expect.unreachable())).toBe(0);
       });
 
+      it('the newest reading of traffic and the one before are kept, and given by mark; nothing else moves', async () => {
+        await save(1, first);
+        const server = { space: 'own:lb_net', active: 1, inactive: 2, inPackets: 5, outPackets: 4, inBytes: 2 ** 40, outBytes: 6 };
+        const counted = (connections: number) => [
+          { ...server, mark: 300, address: '10.0.1.30', connections },
+          { ...server, mark: 4294967295, address: '10.0.1.31', connections: 1 },
+        ];
+        const at = (seconds: number) => new Date(Date.UTC(2026, 10, 26, 12, 0, seconds)).toISOString();
+        const before = [await store.progress(cluster), (await store.snapshot('a')).cluster.revision];
+        expect(await store.traffic(cluster, [300])).toEqual([]);
+        await store.saveTraffic(n1.id, { at: at(1), servers: counted(7) });
+        await store.saveTraffic(n2.id, { at: at(2), servers: [] });
+        const one = { nodeId: n1.id, latest: { at: at(1), servers: counted(7).slice(0, 1) }, before: null };
+        const two = { nodeId: n2.id, latest: { at: at(2), servers: [] }, before: null };
+        expect(await store.traffic(cluster, [300])).toEqual([one, two].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)));
+        // Also to another control plane.
+        const peer = await reopen();
+        await peer.saveTraffic(n1.id, { at: at(3), servers: counted(9) });
+        await store.saveTraffic(n1.id, { at: at(4), servers: counted(12) });
+        const [row] = (await store.traffic(cluster, [4294967295, 300])).filter(({ nodeId }) => nodeId === n1.id);
+        expect(row).toEqual({ nodeId: n1.id, latest: { at: at(4), servers: counted(12) }, before: { at: at(3), servers: counted(9) } });
+        expect((await store.traffic(cluster, []))[0]?.latest.servers).toEqual([]);
+        expect([await store.progress(cluster), (await store.snapshot('a')).cluster.revision]).toEqual(before);
+        await expect(store.saveTraffic(idOf('gone'), { at: at(5), servers: [] })).rejects.toMatchObject({ code: 'not-found' });
+        await store.commit('a', note, remove(n2.id));
+        expect((await store.traffic(cluster, [300])).map(({ nodeId }) => nodeId)).toEqual([n1.id]);
+      });
+
       it('an equal state moves only the revision, whoever computed it', async () => {
         await save(1, first);
         await save(2, first);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { changesOf, diffSnapshots, emptySnapshotOf, type Id, isEmptyDifference, portolanError, type Snapshot } from '@portolan/model';
 import { isLater } from '@portolan/protocol';
 import { revisionNotFound } from '../history.js';
-import type { IntentStore, JobRow, OutboxMessage, RevisionRow } from '../ports.js';
+import type { CountedServers, IntentStore, JobRow, OutboxMessage, RevisionRow, TrafficRow } from '../ports.js';
 import { settledRevisionOf } from '../settled.js';
 import { memoryChangesets } from './changesets.js';
 import { refuseConflicts } from './conflicts.js';
@@ -19,6 +19,11 @@ interface ClusterRecord {
 
 const before = (page: { readonly before?: number }, { revision }: RevisionRow): boolean => page.before === undefined || revision < page.before;
 
+function trafficOfMarks(row: TrafficRow | undefined, marks: ReadonlySet<number>): readonly TrafficRow[] {
+  const of = ({ at, servers }: CountedServers): CountedServers => ({ at, servers: servers.filter(({ mark }) => marks.has(mark)) });
+  return row === undefined ? [] : [{ ...row, latest: of(row.latest), before: row.before === null ? null : of(row.before) }];
+}
+
 export interface MemoryStoreOptions {
   /** The time of day; that of the system unless given. */
   readonly now?: () => Date;
@@ -30,6 +35,7 @@ export interface MemoryStoreOptions {
 export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = randomUUID }: MemoryStoreOptions = {}): IntentStore {
   const clusters = new Map<string, ClusterRecord>();
   const histories = new Map<Id, NodeHistory>();
+  const traffic = new Map<Id, TrafficRow>();
   /** In the order of making. */
   const jobs = new Map<string, Id>();
   const outbox = new Map<string, OutboxMessage>();
@@ -62,6 +68,7 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
   };
   const forgetNode = (nodeId: Id): void => {
     histories.delete(nodeId);
+    traffic.delete(nodeId);
     forgetJobs(nodeId);
   };
   const job = (id: string): JobRow | null => histories.get(jobs.get(id) ?? '')?.jobs.find((row) => row.id === id) ?? null;
@@ -169,6 +176,14 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
     },
     async observed(nodeId) {
       return histories.get(nodeId)?.observed ?? null;
+    },
+    async saveTraffic(nodeId, { at, servers }) {
+      withNode(nodeId);
+      traffic.set(nodeId, { nodeId, latest: { at: new Date(at).toISOString(), servers }, before: traffic.get(nodeId)?.latest ?? null });
+    },
+    async traffic(cluster, marks) {
+      const nodes = [...(withId(cluster)?.snapshot.nodes.keys() ?? [])].sort();
+      return nodes.flatMap((id) => trafficOfMarks(traffic.get(id), new Set(marks)));
     },
     async drift(cluster, filter) {
       const nodes = [...(withId(cluster)?.snapshot.nodes.keys() ?? [])];

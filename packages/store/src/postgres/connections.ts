@@ -66,6 +66,8 @@ export function openConnections(url: string, poolSize: number): Connections {
     // Prisma's adapter reads dates as if each session were in UTC.
     options: `-c TimeZone=UTC -c statement_timeout=${STATEMENT_MILLISECONDS}`,
   });
+  // An idle session that breaks is followed by another; unheard it would end the process.
+  pool.on('error', () => undefined);
   const busy = new Set<pg.Client>();
   pool.on('acquire', (client) => {
     if (client instanceof pg.Client) busy.add(client);
@@ -121,6 +123,8 @@ export function openConnections(url: string, poolSize: number): Connections {
     },
     async close() {
       await prisma.$disconnect();
+      // Prisma ends the pool only when it has used it.
+      if (!pool.ending) await pool.end();
     },
   };
 }

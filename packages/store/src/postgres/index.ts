@@ -17,6 +17,7 @@ import { noteHandedState, observedRow } from './reports.js';
 import { type NodeReport, saveReportsOfNodes } from './save-reports.js';
 import { openSnapshots } from './snapshots.js';
 import { nodeStateRow } from './states.js';
+import { saveNodeTraffic, trafficRows } from './traffic.js';
 
 export { openPostgresCredentials } from './credentials.js';
 
@@ -112,6 +113,8 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
       return progress;
     },
     observed: (nodeId) => run(() => observedRow(connections, nodeId)),
+    saveTraffic: (nodeId, reading) => run(() => saveNodeTraffic(connections, nodeId, reading)),
+    traffic: (cluster, marks) => run(() => trafficRows(connections, cluster, marks)),
     drift: (cluster, filter) => run(() => driftRows(connections, cluster, filter)),
     jobs: (cluster, filter) => run(() => jobRows(connections, cluster, filter)),
     newestJobs: (nodeIds, limit) => run(() => newestJobRows(connections, nodeIds, limit)),
