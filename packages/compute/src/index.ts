@@ -1,2 +1,3 @@
+export { type BalancedPlace, balancedPlaces } from './balanced.js';
 export { type ComputeOptions, computeNodeState } from './graph.js';
 export { watchersOf } from './watch.js';

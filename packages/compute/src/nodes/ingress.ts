@@ -1,7 +1,7 @@
 import type { Id, Ipv4, PublishedPort, Service } from '@portolan/model';
 import { type KernelObject, kernelObject, type Origin, type PortForwardBody } from '@portolan/node-state';
 import { INGRESS_SPACE, SANDBOX_GATEWAY_LINK, SANDBOX_GATEWAY_PORT } from '../names.js';
-import { type ClusterRoster, type NetworkRoster, type Offered, trafficTo } from '../roster.js';
+import { type ClusterRoster, type Member, type NetworkRoster, type Offered, trafficTo } from '../roster.js';
 import { oncePer } from '../shared.js';
 import { gatewayLinkObjects, sandboxAddress } from './gateway.js';
 import { serverObjects } from './load-balancer.js';
@@ -49,17 +49,21 @@ const meshObjects = oncePer((roster: NetworkRoster): readonly KernelObject[] =>
 
 const localServices = oncePer((roster: NetworkRoster): readonly Offered[] => roster.offered.filter(({ place }) => place.localMark !== null));
 
+/** Endpoints of a service that its policy `local` balances among on one node. */
+export function localMembers(roster: NetworkRoster, serviceId: Id, nodeId: Id): readonly Member[] {
+  return (roster.membersOf.get(nodeId) ?? []).filter((member) => member.service?.id === serviceId && trafficTo(member) !== 'nothing');
+}
+
 /**
  * Published ports of policy `local` on one node: its own endpoints only, which see the address of the client. A node
  * without one that takes new connections does not answer, so a balancer outside can tell.
  */
 function localObjects(roster: NetworkRoster, nodeId: Id): KernelObject[] {
   const objects: KernelObject[] = [];
-  const residents = roster.membersOf.get(nodeId) ?? [];
   for (const offered of localServices(roster)) {
     const { service, place } = offered;
     const mark = place.localMark;
-    const members = residents.filter((member) => member.service?.id === service.id && trafficTo(member) !== 'nothing');
+    const members = localMembers(roster, service.id, nodeId);
     if (mark === null || members.length === 0) continue;
     objects.push(...serverObjects(roster, offered, mark, members), kernelObject(INGRESS_SPACE, { kind: 'source-kept', mark }, originOf(roster, service)));
     if (!members.some((member) => trafficTo(member) === 'all' && member.endpoint.weight > 0)) continue;
