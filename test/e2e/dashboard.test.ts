@@ -58,7 +58,19 @@ describe('a node', () => {
     await page.getByRole('link', { name: 'node1', exact: true }).waitFor();
     await visit.picture('nodes');
     await page.getByRole('link', { name: 'node1', exact: true }).click();
-    await page.getByRole('button', { name: /Load balancer of bjdt_overlay/ }).click();
+    const drawing = page.getByRole('region', { name: 'Drawing of the namespaces' });
+    for (const box of ['bjdt_bjdt-dzwl.1', 'bjdt_bjdt-dzwl-web.1', 'Overlay bjdt_overlay', 'Overlay ingress', 'Ingress sandbox', 'Host']) {
+      await drawing.getByRole('button', { name: `${box}, as wanted`, exact: true }).waitFor();
+    }
+    for (const line of [
+      'pair: veth-lb of Overlay bjdt_overlay to eth0 of Load balancer of bjdt_overlay, as wanted',
+      'pair: eth1 of Ingress sandbox to ptl_ingress of Host, as wanted',
+      'tunnel: vxlan0 of Overlay bjdt_overlay to eth1 of Host, as wanted',
+    ]) {
+      expect(await drawing.getByLabel(line, { exact: true }).count()).toBe(1);
+    }
+    await drawing.getByRole('button', { name: /^Load balancer of bjdt_overlay/ }).press('Enter');
+    await page.waitForURL(/space=own%3Alb_5mckih8b5$/);
     await page.getByRole('cell', { name: 'eth0/10.0.0.20', exact: true }).waitFor();
     await page.getByRole('cell', { name: '329/10.0.0.6', exact: true }).waitFor();
     await visit.picture('node');

@@ -1,5 +1,5 @@
 import type { ResultOf } from '@graphql-typed-document-node/core';
-import type { NodeDocument } from './node-page.js';
+import type { NodeDocument } from './documents.js';
 
 export type ShownNode = NonNullable<NonNullable<ResultOf<typeof NodeDocument>['cluster']>['node']>;
 export type Wanted = NonNullable<ShownNode['state']>['objects'][number];

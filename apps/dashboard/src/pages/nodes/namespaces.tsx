@@ -1,8 +1,9 @@
-import { Alert, Group, SegmentedControl, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Alert, Group, SegmentedControl, Select, Stack, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import { useSearchParams } from 'react-router';
-import { type Compared, comparedObjects, type ShownNode } from './compared.js';
-import { NamespaceCard } from './namespace-card.js';
+import { comparedObjects, type ShownNode } from './compared.js';
+import { NodeDrawing } from './drawing/drawing.js';
+import { type Level, levelOf, levels, topologyOf } from './drawing/topology.js';
 import { ObjectTables } from './object-tables.js';
 
 interface NamespacesProps {
@@ -10,39 +11,37 @@ interface NamespacesProps {
   readonly networks: readonly { readonly id: string; readonly name: string }[];
 }
 
-/** Endpoints at the top, the networks that they are on beneath, the host at the bottom: a packet to another host goes down. */
-const levels = ['endpoint', 'balancer', 'overlay', 'host'] as const;
-type Level = (typeof levels)[number];
-
 const levelTitles: Readonly<Record<Level, string>> = {
   endpoint: 'Endpoints',
-  balancer: 'Load balancers and ingress',
   overlay: 'Overlays',
+  balancer: 'Load balancers and ingress',
   host: 'Host',
 };
-
-function levelOf(space: string): Level {
-  if (space === 'host') return 'host';
-  if (space.startsWith('endpoint:')) return 'endpoint';
-  return space.startsWith('own:1-') ? 'overlay' : 'balancer';
-}
 
 /** The namespaces of a host with the devices that join them; one is chosen, in the address, and shown whole. */
 export function Namespaces({ node, networks }: NamespacesProps) {
   const [search, setSearch] = useSearchParams();
   const onlyDifferences = search.get('show') === 'differences';
   const compared = useMemo(() => comparedObjects(node), [node]);
-  const bySpace = useMemo(() => Map.groupBy(compared, ({ space }) => space), [compared]);
   const chosen = search.get('space') ?? 'host';
-  const titleOf = (space: string): string => titleOfSpace(space, node, networks);
+  const topology = useMemo(
+    () =>
+      topologyOf(compared, {
+        underlay: { link: node.underlayLink, address: node.address, mtu: node.underlayMtu },
+        titleOf: (space) => titleOfSpace(space, node, networks),
+        chosen,
+      }),
+    [compared, node, networks, chosen],
+  );
   const set = (name: string, value: string, usual: string): void => {
     const next = new URLSearchParams(search);
     if (value === usual) next.delete(name);
     else next.set(name, value);
     setSearch(next, { replace: true });
   };
-  const shown = (bySpace.get(chosen) ?? []).filter(({ comparison }) => !onlyDifferences || comparison !== 'same');
+  const shown = compared.filter(({ space, comparison }) => space === chosen && (!onlyDifferences || comparison !== 'same'));
   const differences = compared.filter(({ comparison }) => comparison !== 'same').length;
+  const spaces = Map.groupBy(new Set(['host', ...compared.map(({ space }) => space)]), levelOf);
   return (
     <Stack>
       {node.observed === null && (
@@ -50,55 +49,41 @@ export function Namespaces({ node, networks }: NamespacesProps) {
           What is shown is what is wanted. Start its agent.
         </Alert>
       )}
-      {levels.map((level) => {
-        const spaces = [...bySpace.keys()].filter((space) => levelOf(space) === level).sort((a, b) => (titleOf(a) < titleOf(b) ? -1 : 1));
-        return spaces.length === 0 ? null : (
-          <Stack key={level} gap={6}>
-            <Text size="xs" c="dimmed" fw={600}>
-              {levelTitles[level]}
-            </Text>
-            <SimpleGrid cols={{ base: 1, sm: 2, lg: level === 'host' ? 1 : 4 }} spacing="xs">
-              {spaces.map((space) => (
-                <NamespaceCard
-                  key={space}
-                  title={titleOf(space)}
-                  name={space.replace(/^(own|endpoint):/, '')}
-                  objects={bySpace.get(space) ?? []}
-                  arriving={arrivingIn(space, compared)}
-                  isChosen={space === chosen}
-                  onChoose={() => set('space', space, 'host')}
-                />
-              ))}
-            </SimpleGrid>
-          </Stack>
-        );
-      })}
-      <Group justify="space-between" mt="md">
+      <NodeDrawing topology={topology} chosen={chosen} onChoose={(space) => set('space', space, 'host')} />
+      <Group justify="space-between" gap="sm">
         <Text fw={640} component="h2" size="lg">
-          {titleOf(chosen)}
+          {titleOfSpace(chosen, node, networks)}
         </Text>
-        <SegmentedControl
-          aria-label="Which objects"
-          value={onlyDifferences ? 'differences' : 'all'}
-          onChange={(value) => set('show', value, 'all')}
-          data={[
-            { value: 'all', label: 'All objects' },
-            { value: 'differences', label: `Differences (${differences} on this node)` },
-          ]}
-        />
+        <Group gap="sm">
+          <Select
+            aria-label="Namespace"
+            value={chosen}
+            onChange={(space) => set('space', space ?? 'host', 'host')}
+            data={levels.map((level) => ({
+              group: levelTitles[level],
+              items: (spaces.get(level) ?? []).map((space) => ({ value: space, label: titleOfSpace(space, node, networks) })).sort(byLabel),
+            }))}
+            searchable
+            allowDeselect={false}
+            w={280}
+          />
+          <SegmentedControl
+            aria-label="Which objects"
+            value={onlyDifferences ? 'differences' : 'all'}
+            onChange={(value) => set('show', value, 'all')}
+            data={[
+              { value: 'all', label: 'All objects' },
+              { value: 'differences', label: `Differences (${differences} on this node)` },
+            ]}
+          />
+        </Group>
       </Group>
       <ObjectTables objects={shown} />
     </Stack>
   );
 }
 
-/** Pairs whose other end is in a namespace: they are objects of the namespace that is named first. */
-function arrivingIn(space: string, compared: readonly Compared[]): readonly string[] {
-  return compared.flatMap(({ kind, wanted }): string[] => {
-    const body = kind === 'veth' && wanted !== undefined ? (wanted.body as { readonly peer?: { readonly space: string; readonly name: string } }) : undefined;
-    return body?.peer?.space === space ? [body.peer.name] : [];
-  });
-}
+const byLabel = (one: { readonly label: string }, other: { readonly label: string }): number => one.label.localeCompare(other.label, 'en', { numeric: true });
 
 function titleOfSpace(space: string, { endpoints }: ShownNode, networks: NamespacesProps['networks']): string {
   if (space === 'host') return 'Host';

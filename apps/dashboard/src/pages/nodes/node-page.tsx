@@ -1,96 +1,14 @@
 import { Group, Tabs } from '@mantine/core';
 import { useParams, useSearchParams } from 'react-router';
-import { graphql } from '../../api/generated/index.js';
 import { useLive } from '../../api/live.js';
 import { Answer, Page } from '../../parts/page.js';
 import { StateBadge } from '../../parts/state-badge.js';
 import { NotFoundPage } from '../not-found-page.js';
+import { NodeDocument } from './documents.js';
 import { nodeHealth } from './health.js';
 import { Namespaces } from './namespaces.js';
 import { NodeFacts } from './node-facts.js';
 import { NodeJobs } from './node-jobs.js';
-
-export const NodeDocument = graphql(`
-  query Node($cluster: String!, $node: String!) {
-    cluster(name: $cluster) {
-      revision
-      networks {
-        id
-        name
-      }
-      node(name: $node) {
-        id
-        name
-        address
-        role
-        availability
-        condition
-        underlayLink
-        underlayMtu
-        endpoints {
-          id
-          name
-        }
-        status {
-          alive
-          generation
-          appliedRevision
-          lastReportAt
-          lastStatus
-          failures
-          facts
-          degraded {
-            since
-          }
-          lastErrors {
-            code
-            message
-            fix
-            key
-            command {
-              command
-              exitCode
-              stderr
-            }
-          }
-        }
-        state {
-          objects {
-            key
-            hash
-            space
-            kind
-            body
-            origin
-          }
-        }
-        observed {
-          observedAt
-          foreign
-          objects {
-            key
-            hash
-            space
-            kind
-            body
-          }
-        }
-        jobs(limit: 20) {
-          id
-          status
-          createdAt
-          finishedAt
-          revision
-          plan {
-            steps {
-              action
-            }
-          }
-        }
-      }
-    }
-  }
-`);
 
 const tabs = ['namespaces', 'jobs', 'facts'] as const;
 
