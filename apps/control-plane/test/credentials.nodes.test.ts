@@ -185,6 +185,7 @@ describe('the agent of a node', () => {
       // What it sent is judged, then.
       'POST /v1/agents/lab/node1/credentials 400',
       'POST /v1/agents/lab/node1/reports 200',
+      'POST /v1/agents/lab/node1/traffic 400',
     ]);
     for (const query of ['{ clusters { name } }', '{ __typename }', 'mutation { deleteNode(cluster: "lab", name: "node2") { revision } }']) {
       expect((await plane.secure('POST', '/graphql', { query }, one)).status).toBe(403);

@@ -21,6 +21,8 @@ const reads: Readonly<Record<string, string>> = {
   getNetwork: 'cluster.network',
   listServices: 'cluster.services',
   getService: 'cluster.service',
+  getServiceTraffic: 'cluster.service.traffic',
+  listProgrammed: 'cluster.service.programmed',
   listEndpoints: 'cluster.endpoints',
   getEndpoint: 'cluster.endpoint',
   getFlannel: 'cluster.flannel.spec',
@@ -49,6 +51,7 @@ const reads: Readonly<Record<string, string>> = {
 const restAlone: Readonly<Record<string, string>> = {
   getAgentState: 'agents speak a protocol of their own, with versions',
   postReport: 'agents speak a protocol of their own, with versions',
+  postTraffic: 'agents speak a protocol of their own, with versions',
   renewCredentials: 'an agent renews its certificate by the certificate',
   join: 'a host that joins has no credentials yet, and /graphql needs some',
   getAuthority: 'a host that joins has no credentials yet, and /graphql needs some',

@@ -1,10 +1,11 @@
-import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportOrderSchema, ReportSchema, stateForProtocol } from '@portolan/protocol';
+import { agentHeaders, type DesiredState, PROTOCOL_VERSION, ReportOrderSchema, ReportSchema, stateForProtocol, TrafficReadingSchema } from '@portolan/protocol';
 import { Type } from 'typebox';
 import { protocolOf } from '../application/agent-protocol.js';
 import type { Context } from '../application/context.js';
 import { handedState } from '../application/handed-state.js';
 import { objectNamed } from '../application/objects.js';
 import { takeReport } from '../application/reports.js';
+import { takeTraffic } from '../application/service-traffic.js';
 import { progressOf } from '../application/status.js';
 import { operation } from '../rest/operation.js';
 import { noQuery } from '../rest/requests.js';
@@ -85,6 +86,29 @@ export function registerAgents(routes: Routes, ctx: Context): void {
       }),
     },
     async (request) => takeReport(ctx, await ctx.store.snapshot(request.params.cluster), request.params.node, request.body),
+  );
+
+  routes.post(
+    '/agents/:cluster/:node/traffic',
+    {
+      schema: operation({
+        operationId: 'postTraffic',
+        needs: 'agent',
+        tag: 'agents',
+        summary: 'Say what IPVS of the node has counted',
+        description: 'The newest reading is kept, and the one before. No revision and no status moves by it.',
+        params,
+        query: noQuery,
+        body: TrafficReadingSchema,
+        consumes: ['application/json'],
+        answers: { 204: { description: 'It is kept.' } },
+        errors: ['not-found', 'unknown-field', 'protocol-unsupported'],
+      }),
+    },
+    async (request, reply) => {
+      await takeTraffic(ctx, await ctx.store.snapshot(request.params.cluster), request.params.node, request.body);
+      return reply.code(204).send();
+    },
   );
 }
 

@@ -4,7 +4,8 @@ import type { Context } from './context.js';
 import { parsed } from './parse.js';
 import { RELEASE } from './release.js';
 
-function assertSpoken(protocol: number, path: string): void {
+/** Throws `protocol-unsupported`, with what to install. */
+export function assertSpoken(protocol: number, path: string): void {
   if (Number.isInteger(protocol) && protocol >= OLDEST_PROTOCOL_VERSION && protocol <= PROTOCOL_VERSION) return;
   throw portolanError(
     'protocol-unsupported',

@@ -9,6 +9,7 @@ import { InputTypes } from './inputs.js';
 import { registerMutations } from './mutations.js';
 import { objectTypes } from './object-types.js';
 import { progressTypes } from './progress-types.js';
+import { registerServiceTypes } from './service-types.js';
 import { registerSubscriptions } from './subscriptions.js';
 import { poolUsageType } from './value-types.js';
 
@@ -19,6 +20,7 @@ export function graphqlSchema(): GraphQLSchema {
   const progress = progressTypes(builder, inputs);
   const poolUsage = poolUsageType(builder, inputs);
   const objects = objectTypes(builder, inputs, progress, poolUsage);
+  registerServiceTypes(builder, inputs, objects);
   const cluster = clusterType(builder, inputs, objects, progress, poolUsage);
   registerExplain(builder, inputs, cluster);
   const changeset = changesetType(builder, inputs, { cluster, progress });

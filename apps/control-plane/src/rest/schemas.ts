@@ -20,6 +20,7 @@ import { credentialComponents } from './credential-schemas.js';
 import { driftComponents, failureFields, nodeErrors } from './drift-schemas.js';
 import { flannelComponents } from './flannel-schemas.js';
 import { refTo } from './operation.js';
+import { serviceComponents } from './service-schemas.js';
 
 const closed = { additionalProperties: false } as const;
 const time = (description: string): TSchema => Type.String({ format: 'date-time', description });
@@ -163,6 +164,7 @@ export const components: Readonly<Record<string, TSchema>> = {
   ...flannelComponents,
   ...driftComponents,
   ...changesetComponents,
+  ...serviceComponents,
   PoolUsage,
   NodeStatus,
   ClusterStatus: Type.Object(
