@@ -4,10 +4,12 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import { useMutation } from 'urql';
 import { graphql } from '../../api/generated/index.js';
+import { Ago } from '../../parts/ago.js';
 import { Fault } from '../../parts/fault.js';
 import { StateBadge } from '../../parts/state-badge.js';
 import type { Tone } from '../../shell/theme.js';
 import type { ServiceDocument } from './service-page.js';
+import { countText, rateText, type Traffic } from './traffic.js';
 
 type Endpoint = NonNullable<ResultOf<typeof ServiceDocument>['cluster']>['services'][number]['endpoints'][number];
 
@@ -23,19 +25,25 @@ interface EndpointsProps {
   readonly cluster: string;
   readonly endpoints: readonly Endpoint[];
   readonly revision: number;
+  /** What was counted; undefined as long as that is not known. */
+  readonly traffic: Traffic | undefined;
   refresh(): void;
 }
 
-/** The members of a service: where each is, how it is, its share of new connections, and the way out of service. */
-export function ServiceEndpoints({ cluster, endpoints, revision, refresh }: EndpointsProps) {
+/** The members of a service: where each is, how it is, its share of requests by weight and as counted, and the way out of service. */
+export function ServiceEndpoints({ cluster, endpoints, revision, traffic, refresh }: EndpointsProps) {
   const [leaving, setLeaving] = useState<string>();
   const weights = endpoints.reduce((sum, { traffic, weight }) => sum + (traffic === 'all' ? weight : 0), 0);
+  const counted = new Map(traffic?.backends.map((backend) => [backend.endpoint.name, backend]));
   return (
     <Stack gap="xs">
-      <Text fw={600} component="h2">
-        Endpoints
-      </Text>
-      <Table.ScrollContainer minWidth={820}>
+      <Group justify="space-between" align="baseline">
+        <Text fw={600} component="h2">
+          Endpoints
+        </Text>
+        {traffic !== undefined && <Whole traffic={traffic} />}
+      </Group>
+      <Table.ScrollContainer minWidth={980}>
         <Table verticalSpacing={6} highlightOnHover>
           <Table.Thead>
             <Table.Tr>
@@ -44,8 +52,10 @@ export function ServiceEndpoints({ cluster, endpoints, revision, refresh }: Endp
               <Table.Th>Addresses</Table.Th>
               <Table.Th>State</Table.Th>
               <Table.Th>Weight</Table.Th>
-              <Table.Th w={170}>New connections</Table.Th>
-              <Table.Th w={220} />
+              <Table.Th ta="right">Open now</Table.Th>
+              <Table.Th ta="right">Requests</Table.Th>
+              <Table.Th w={270}>Share of requests</Table.Th>
+              <Table.Th w={190} />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -53,6 +63,7 @@ export function ServiceEndpoints({ cluster, endpoints, revision, refresh }: Endp
               const { name, node, addresses, weight, traffic, drain } = endpoint;
               const share = traffic === 'all' && weights > 0 ? (100 * weight) / weights : 0;
               const { tone, word } = stateOf(endpoint);
+              const backend = counted.get(name);
               return (
                 <Table.Tr key={name}>
                   <Table.Td fw={560}>{name}</Table.Td>
@@ -71,13 +82,20 @@ export function ServiceEndpoints({ cluster, endpoints, revision, refresh }: Endp
                     <StateBadge tone={tone}>{word}</StateBadge>
                   </Table.Td>
                   <Table.Td>{weight}</Table.Td>
-                  <Table.Td>
-                    <Group gap="xs" wrap="nowrap">
-                      <Progress value={share} flex={1} aria-label={`${share.toFixed(0)} % of new connections`} />
-                      <Text size="xs" className="mono" w={40} ta="right">
-                        {share.toFixed(0)} %
+                  <Table.Td className="mono" ta="right">
+                    {backend === undefined ? '–' : countText(backend.active)}
+                  </Table.Td>
+                  <Table.Td className="mono" ta="right">
+                    {backend === undefined ? '–' : countText(backend.connections)}
+                    {backend?.perSecond != null && (
+                      <Text size="xs" c="dimmed">
+                        {rateText(backend.perSecond)}
                       </Text>
-                    </Group>
+                    )}
+                  </Table.Td>
+                  <Table.Td>
+                    <Share title="weight" value={share} label={`${share.toFixed(0)} % of new connections by weight`} isExpected />
+                    <Share title="counted" value={backend?.share ?? 0} label={`${(backend?.share ?? 0).toFixed(0)} % of requests as counted`} />
                   </Table.Td>
                   <Table.Td>
                     {drain === null ? (
@@ -96,6 +114,45 @@ export function ServiceEndpoints({ cluster, endpoints, revision, refresh }: Endp
       </Table.ScrollContainer>
       <DrainQuestion cluster={cluster} name={leaving} onClose={() => setLeaving(undefined)} refresh={refresh} />
     </Stack>
+  );
+}
+
+/** Of the whole service. */
+function Whole({ traffic: { readAt, connections, perSecond, active } }: { readonly traffic: Traffic }) {
+  if (readAt === null) {
+    return (
+      <Text size="sm" c="dimmed">
+        No agent has counted requests yet.
+      </Text>
+    );
+  }
+  return (
+    <Text size="sm" c="dimmed">
+      {countText(connections)} requests{perSecond === null ? '' : `, ${rateText(perSecond)}`}, {countText(active)} open now, counted <Ago at={readAt} />
+    </Text>
+  );
+}
+
+interface ShareProps {
+  readonly title: string;
+  /** Percent. */
+  readonly value: number;
+  readonly label: string;
+  /** It is what should be, beside what is. */
+  readonly isExpected?: boolean;
+}
+
+function Share({ title, value, label, isExpected = false }: ShareProps) {
+  return (
+    <Group gap="xs" wrap="nowrap">
+      <Text size="xs" c="dimmed" w={52}>
+        {title}
+      </Text>
+      <Progress value={value} flex={1} aria-label={label} {...(isExpected ? { color: 'gray.5' } : {})} />
+      <Text size="xs" className="mono" w={40} ta="right">
+        {value.toFixed(0)} %
+      </Text>
+    </Group>
   );
 }
 

@@ -2,9 +2,12 @@ import { Anchor, Card, Group, SimpleGrid, Stack, Table, Text } from '@mantine/co
 import { Link, useParams } from 'react-router';
 import { graphql } from '../../api/generated/index.js';
 import { useLive } from '../../api/live.js';
+import { Fault } from '../../parts/fault.js';
 import { Answer, Page } from '../../parts/page.js';
 import { NotFoundPage } from '../not-found-page.js';
 import { ServiceEndpoints } from './endpoints.js';
+import { Programmed } from './programmed.js';
+import { useTraffic } from './traffic.js';
 
 export const ServiceDocument = graphql(`
   query Service($cluster: String!, $name: String!) {
@@ -67,6 +70,8 @@ export const ServiceDocument = graphql(`
 export default function ServicePage() {
   const { cluster = '', service: name = '' } = useParams();
   const live = useLive(ServiceDocument, { cluster, name });
+  const { data: counted, error } = useTraffic(cluster, name);
+  const shown = counted?.cluster?.service;
   return (
     <Answer live={live}>
       {(data) => {
@@ -134,7 +139,15 @@ export default function ServicePage() {
                 </Stack>
               </Card>
             </SimpleGrid>
-            <ServiceEndpoints cluster={cluster} endpoints={service.endpoints} revision={data.cluster?.revision ?? 0} refresh={live.refresh} />
+            <ServiceEndpoints
+              cluster={cluster}
+              endpoints={service.endpoints}
+              revision={data.cluster?.revision ?? 0}
+              traffic={shown?.traffic}
+              refresh={live.refresh}
+            />
+            {error !== undefined && shown == null && <Fault error={error} />}
+            {shown != null && <Programmed cluster={cluster} revision={counted?.cluster?.revision ?? 0} places={shown.programmed} traffic={shown.traffic} />}
           </Page>
         );
       }}
