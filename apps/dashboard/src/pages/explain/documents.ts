@@ -17,49 +17,69 @@ export const ChoicesDocument = graphql(`
       }
       endpoints {
         name
+        service {
+          name
+        }
       }
     }
   }
 `);
 
+/** One question, answered by what should be there, by what was seen, or by both. */
 export const ExplainDocument = graphql(`
-  query Explain($cluster: String!, $from: String!, $to: String!, $node: String, $observed: Boolean, $size: Int) {
+  query Explain(
+    $cluster: String!
+    $from: String!
+    $to: String!
+    $node: String
+    $backend: String
+    $size: Int
+    $df: Boolean
+    $byDesired: Boolean!
+    $byObserved: Boolean!
+  ) {
     cluster(name: $cluster) {
-      explain(from: $from, to: $to, node: $node, observed: $observed, size: $size) {
-        view
-        resolution {
-          text
-        }
-        verdict {
-          ...VerdictParts
-        }
-        divergences {
-          difference
-          decisive
-          object {
-            node
-            key
-            origin
-          }
-        }
-        trails {
-          node
-          registryKey
-          lines
-        }
-        paths {
-          backend
-          share
-          verdict {
-            ...VerdictParts
-          }
-          forward {
-            ...HopParts
-          }
-          reply {
-            ...HopParts
-          }
-        }
+      desired: explain(from: $from, to: $to, node: $node, backend: $backend, size: $size, df: $df) @include(if: $byDesired) {
+        ...ExplanationParts
+      }
+      observed: explain(from: $from, to: $to, node: $node, backend: $backend, size: $size, df: $df, observed: true) @include(if: $byObserved) {
+        ...ExplanationParts
+      }
+    }
+  }
+  fragment ExplanationParts on Explanation {
+    resolution {
+      text
+    }
+    verdict {
+      ...VerdictParts
+    }
+    divergences {
+      difference
+      decisive
+      text
+      object {
+        node
+        key
+        origin
+      }
+    }
+    trails {
+      node
+      registryKey
+      lines
+    }
+    paths {
+      backend
+      share
+      verdict {
+        ...VerdictParts
+      }
+      forward {
+        ...HopParts
+      }
+      reply {
+        ...HopParts
       }
     }
   }
@@ -106,6 +126,7 @@ export const ExplainDocument = graphql(`
     ttl
     mark
     size
+    df
     outer {
       source
       destination
@@ -115,7 +136,9 @@ export const ExplainDocument = graphql(`
   }
 `);
 
-export type Explained = NonNullable<NonNullable<ResultOf<typeof ExplainDocument>['cluster']>['explain']>;
+export type Explained = NonNullable<NonNullable<NonNullable<ResultOf<typeof ExplainDocument>['cluster']>['desired']>>;
 export type ShownPath = Explained['paths'][number];
 export type ShownHop = ShownPath['forward'][number];
 export type Headers = ShownHop['after'];
+export type ShownVerdict = Explained['verdict'];
+export type Choices = NonNullable<ResultOf<typeof ChoicesDocument>['cluster']>;

@@ -1,130 +1,38 @@
-import { Anchor, Autocomplete, Card, Group, NumberInput, SegmentedControl, Select, Stack, Text } from '@mantine/core';
-import { useState } from 'react';
-import { useParams, useSearchParams } from 'react-router';
+import { Anchor, Stack, Text } from '@mantine/core';
+import { useParams } from 'react-router';
 import { useLive } from '../../api/live.js';
 import { Answer, Page } from '../../parts/page.js';
-import { ChoicesDocument, ExplainDocument } from './documents.js';
+import { type Choices, ChoicesDocument, ExplainDocument } from './documents.js';
 import { Explanation } from './explanation.js';
+import { type Asked, QuestionCard, useAsked, ViewControl } from './question.js';
 
 /** Any packet, before it is sent: where it goes, what becomes of it on the way, and who put what is in its way there. */
 export default function ExplainPage() {
   const { cluster = '' } = useParams();
-  const [search, setSearch] = useSearchParams();
+  const [asked, ask] = useAsked();
   const choices = useLive(ChoicesDocument, { cluster }).data?.cluster;
-  const from = search.get('from') ?? '';
-  const to = search.get('to') ?? '';
-  const size = search.get('size');
-  const isObserved = search.get('view') === 'observed';
-  const set = (changes: Readonly<Record<string, string | null>>): void => {
-    const next = new URLSearchParams(search);
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null || value === '') next.delete(name);
-      else next.set(name, value);
-    }
-    // Which path and hop is looked at belongs to one question.
-    for (const name of ['path', 'hop']) if (!(name in changes)) next.delete(name);
-    setSearch(next, { replace: true });
-  };
-  const clients = ['outside', ...(choices?.nodes ?? []).map(({ name }) => `node:${name}`), ...(choices?.endpoints ?? []).map(({ name }) => `endpoint:${name}`)];
-  const isInside = from.startsWith('endpoint:');
-  const targets = [
-    ...(choices?.services ?? []).flatMap(({ name, ports }) =>
-      ports.map(({ published, target, protocol }) => `${name}:${isInside ? target : published}/${protocol}`),
-    ),
-    ...(choices?.endpoints ?? []).map(({ name }) => `endpoint:${name}`),
-  ];
   return (
     <Page
       title="Explain"
-      about="Where a packet goes, through which rules, and why it does not arrive: by what the kernels should hold, or by what the agents last saw in them."
+      about="Where a packet goes and why it does not arrive: as the kernels should be, and as agents last saw them."
+      actions={<ViewControl />}
     >
-      <Card withBorder>
-        <Group align="flex-end" gap="sm">
-          <Asked label="From" value={from} data={clients} onAsk={(value) => set({ from: value })} />
-          <Asked label="To" value={to} data={[...new Set(targets)]} onAsk={(value) => set({ to: value })} />
-          {!isInside && (
-            <Select
-              label="Node that is dialled"
-              data={(choices?.nodes ?? []).map(({ name }) => name)}
-              value={search.get('node')}
-              onChange={(value) => set({ node: value })}
-              clearable
-              searchable
-              w={180}
-            />
-          )}
-          <NumberInput
-            label="Packet"
-            suffix=" bytes"
-            min={20}
-            max={65535}
-            value={size === null ? 60 : Number(size)}
-            onChange={(value) => set({ size: value === 60 ? null : String(value) })}
-            w={120}
-          />
-          <SegmentedControl
-            aria-label="By what"
-            value={isObserved ? 'observed' : 'desired'}
-            onChange={(value) => set({ view: value === 'observed' ? value : null })}
-            data={[
-              { value: 'desired', label: 'As it should be' },
-              { value: 'observed', label: 'As it was seen' },
-            ]}
-          />
-        </Group>
-      </Card>
-      {from === '' || to === '' ? (
-        <Examples choices={choices} ask={set} />
-      ) : (
-        <Explained cluster={cluster} from={from} to={to} node={search.get('node')} observed={isObserved} size={size === null ? null : Number(size)} />
-      )}
+      <QuestionCard choices={choices} />
+      {asked.from === '' || asked.to === '' ? <Examples choices={choices} ask={ask} /> : <Explained cluster={cluster} asked={asked} />}
     </Page>
   );
 }
 
-function Explained(asked: {
-  readonly cluster: string;
-  readonly from: string;
-  readonly to: string;
-  readonly node: string | null;
-  readonly observed: boolean;
-  readonly size: number | null;
-}) {
-  const live = useLive(ExplainDocument, asked);
-  return <Answer live={live}>{(data) => (data.cluster?.explain == null ? null : <Explanation explained={data.cluster.explain} />)}</Answer>;
-}
-
-/** A text that is asked for when it is chosen or left, not with each letter. */
-function Asked({
-  label,
-  value,
-  data,
-  onAsk,
-}: {
-  readonly label: string;
-  readonly value: string;
-  readonly data: readonly string[];
-  readonly onAsk: (value: string) => void;
-}) {
-  const [draft, setDraft] = useState<string>();
-  const ask = (text: string): void => {
-    setDraft(undefined);
-    if (text !== value) onAsk(text);
-  };
+function Explained({ cluster, asked: { lanes, ...question } }: { readonly cluster: string; readonly asked: Asked }) {
+  const live = useLive(ExplainDocument, { cluster, ...question, byDesired: lanes !== 'seen', byObserved: lanes !== 'wanted' });
   return (
-    <Autocomplete
-      label={label}
-      data={[...data]}
-      value={draft ?? value}
-      onChange={setDraft}
-      onOptionSubmit={ask}
-      onBlur={() => draft !== undefined && ask(draft)}
-      onKeyDown={(event) => {
-        if (event.key === 'Enter' && draft !== undefined) ask(draft);
+    <Answer live={live}>
+      {({ cluster: shown }) => {
+        // The answer before is in sight until the one that is asked for is there.
+        const [wanted, seen] = [shown?.desired ?? undefined, shown?.observed ?? undefined];
+        return wanted === undefined && seen === undefined ? null : <Explanation wanted={wanted} seen={seen} />;
       }}
-      w={260}
-      limit={50}
-    />
+    </Answer>
   );
 }
 
@@ -132,17 +40,7 @@ function Examples({
   choices,
   ask,
 }: {
-  readonly choices:
-    | {
-        readonly services: readonly {
-          readonly name: string;
-          readonly ports: readonly { readonly published: number; readonly target: number; readonly protocol: string }[];
-        }[];
-        readonly endpoints: readonly { readonly name: string }[];
-        readonly nodes: readonly { readonly name: string }[];
-      }
-    | null
-    | undefined;
+  readonly choices: Choices | null | undefined;
   readonly ask: (changes: Readonly<Record<string, string | null>>) => void;
 }) {
   const service = choices?.services.find(({ ports }) => ports.length > 0);

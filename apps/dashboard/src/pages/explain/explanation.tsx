@@ -1,81 +1,68 @@
-import { Alert, Card, Code, Select, Stack, Text } from '@mantine/core';
+import { Card, Group, Select, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useSearchParams } from 'react-router';
-import { StateBadge } from '../../parts/state-badge.js';
-import { tones } from '../../shell/theme.js';
-import { originOf } from '../nodes/compared.js';
-import type { Explained } from './documents.js';
+import { pairedWays } from './alignment.js';
+import type { Explained, ShownPath } from './documents.js';
+import { words } from './lanes.js';
+import { Parting } from './parting.js';
+import { partingOf, type Step, stepsOf } from './stages.js';
+import { VerdictAlert } from './verdict-alert.js';
 import { Walk } from './walk.js';
 
-/** The answer: its verdict, one of its paths drawn, and what on the way is not as it should be. */
-export function Explanation({ explained }: { readonly explained: Explained }) {
+interface ShownWay {
+  readonly backend: string | null;
+  readonly wanted: ShownPath | undefined;
+  readonly seen: ShownPath | undefined;
+  readonly steps: readonly Step[];
+  /** Of both walks only. */
+  readonly parting: Step | undefined;
+}
+
+/** The answer: its verdict, where what was seen is not as it should be, and one of its paths drawn. */
+export function Explanation({ wanted, seen }: { readonly wanted: Explained | undefined; readonly seen: Explained | undefined }) {
   const [search, setSearch] = useSearchParams();
-  const { paths, verdict, divergences, trails, resolution } = explained;
-  const chosen = Math.min(Number(search.get('path') ?? 0), Math.max(0, paths.length - 1));
-  const path = paths[chosen];
-  const isGood = verdict.outcome === 'delivered';
-  const set = (name: string, value: string): void => {
+  const isBoth = wanted !== undefined && seen !== undefined;
+  const ways = pairedWays(wanted?.paths ?? [], seen?.paths ?? []).map((way): ShownWay => {
+    const steps = stepsOf(way.wanted, way.seen);
+    return { ...way, steps, parting: isBoth ? partingOf(steps) : undefined };
+  });
+  const named = ways.find(({ backend }) => backend === search.get('path'));
+  const way = named ?? ways.find(({ parting }) => parting !== undefined) ?? ways[0];
+  const set = (changes: Readonly<Record<string, string>>): void => {
     const next = new URLSearchParams(search);
-    next.set(name, value);
-    if (name === 'path') next.delete('hop');
+    if ('path' in changes) next.delete('hop');
+    for (const [name, value] of Object.entries(changes)) next.set(name, value);
     setSearch(next, { replace: true });
   };
+  const look = (step: number): void => set({ hop: String(step) });
+  const divergences = seen?.divergences ?? [];
+  const isTold = way?.parting !== undefined || divergences.length > 0;
+  const hop = search.get('hop');
+  const trails = (seen ?? wanted)?.trails ?? [];
   return (
-    <Stack>
-      <Alert
-        color={tones[isGood ? 'good' : 'bad']}
-        variant="light"
-        title={`${verdict.outcome.replaceAll('_', ' ')}${verdict.to == null ? '' : ` to ${verdict.to}`}`}
-        role="status"
-      >
-        <Text size="sm">{verdict.reason}</Text>
-        {verdict.object !== null && !isGood && (
-          <Text size="sm">
-            Because of <Code>{verdict.object.key}</Code> on {verdict.object.node}
-            {originOf(verdict.object.origin) === '' ? '' : `, which is there for ${originOf(verdict.object.origin)}`}.
+    <Stack gap="sm">
+      <SimpleGrid cols={{ base: 1, md: isTold ? 2 : 1 }} spacing="sm">
+        <VerdictAlert wanted={wanted} seen={seen} isSame={ways.every(({ parting }) => parting === undefined)} />
+        {isTold && <Parting at={way?.parting} divergences={divergences} onLook={look} />}
+      </SimpleGrid>
+      {ways.length > 1 && (
+        <Group gap="sm">
+          <Text size="sm" fw={560} id="path-by">
+            Path by
           </Text>
-        )}
-        {verdict.fix !== null && !isGood && (
-          <Text size="sm" fw={560}>
-            {verdict.fix}
-          </Text>
-        )}
-        {resolution !== null && (
-          <Text size="sm" c="dimmed">
-            {resolution.text}
-          </Text>
-        )}
-      </Alert>
-      {divergences.length > 0 && (
-        <Card withBorder>
-          <Text fw={600} component="h2" mb="xs">
-            Not as it should be on the way
-          </Text>
-          <Stack gap={6}>
-            {divergences.slice(0, 20).map(({ object, difference, decisive }) => (
-              <Text key={`${object.node} ${object.key}`} size="sm" component="div">
-                <StateBadge tone={decisive ? 'bad' : 'warn'}>{difference}</StateBadge> {object.node} <span className="mono">{object.key}</span>{' '}
-                <Text span c="dimmed" size="sm">
-                  {originOf(object.origin)}
-                </Text>
-              </Text>
-            ))}
-          </Stack>
-        </Card>
+          <Select
+            aria-labelledby="path-by"
+            data={ways.map((own) => ({ value: own.backend ?? '', label: labelOf(own) }))}
+            value={way?.backend ?? ''}
+            allowDeselect={false}
+            onChange={(value) => set({ path: value ?? '' })}
+            flex={1}
+            maw={560}
+          />
+        </Group>
       )}
-      {paths.length > 1 && (
-        <Select
-          label="Path by"
-          data={paths.map(({ backend, share, verdict: own }, index) => ({
-            value: String(index),
-            label: `${backend ?? 'nobody'}, ${Math.round(share * 100)} % of new connections${own.outcome === 'delivered' ? '' : `: ${own.outcome.replaceAll('_', ' ')}`}`,
-          }))}
-          value={String(chosen)}
-          allowDeselect={false}
-          onChange={(value) => set('path', value ?? '0')}
-          maw={460}
-        />
+      {way !== undefined && (
+        <Walk steps={way.steps} parting={way.parting} isBoth={isBoth} at={hop === null ? (way.parting?.index ?? 0) : Number(hop)} onStep={look} />
       )}
-      {path !== undefined && <Walk path={path} at={Number(search.get('hop') ?? 0)} onStep={(hop) => set('hop', String(hop))} />}
       {trails.map(({ node, registryKey, lines }) => (
         <Card withBorder key={`${node} ${registryKey}`}>
           <Text fw={600} component="h2" mb={4}>
@@ -90,4 +77,14 @@ export function Explanation({ explained }: { readonly explained: Explained }) {
       ))}
     </Stack>
   );
+}
+
+function labelOf({ backend, wanted, seen, parting }: ShownWay): string {
+  const shares = [...new Set([wanted, seen].flatMap((path) => (path === undefined || path.backend !== backend ? [] : [`${Math.round(path.share * 100)} %`])))];
+  const outcome = (seen ?? wanted)?.verdict.outcome ?? 'delivered';
+  const goes = `${backend ?? 'nobody'}, ${shares.join(', as it was seen ')} of new connections`;
+  const isElsewhere = seen !== undefined && seen.backend !== backend && seen.backend !== null;
+  if (isElsewhere) return `${goes}; in the kernels none goes there`;
+  if (outcome !== 'delivered') return `${goes}: ${words(outcome)}`;
+  return parting === undefined ? goes : `${goes}; parts`;
 }
