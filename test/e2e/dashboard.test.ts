@@ -78,6 +78,31 @@ describe('a node', () => {
   });
 });
 
+describe('search', () => {
+  it('finds by key what is typed, and goes there: a node, whose VIP that is, where a packet to an address goes', async () => {
+    const { page } = visit;
+    await visit.open('chart');
+    await page.keyboard.press('/');
+    await page.getByLabel('What to find').fill('node3');
+    await page.getByRole('option', { name: /^node3/ }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'node3', exact: true }).waitFor();
+    await page.keyboard.press('Control+k');
+    await page.getByLabel('What to find').fill('10.0.0.20');
+    await page.getByRole('option', { name: '10.0.0.20 VIP of bjdt_bjdt-dzwl on bjdt_overlay' }).waitFor();
+    await visit.picture('search');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/explain\?to=10\.0\.0\.20$/);
+    await page.getByRole('button', { name: 'Search everything' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByLabel('What to find').waitFor({ state: 'detached' });
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).getByText('Search everything').waitFor();
+    await page.keyboard.press('Escape');
+  });
+});
+
 describe('an explanation', () => {
   it('of the mesh through the node without an endpoint is what is then sent for real', async () => {
     const { page } = visit;
@@ -163,6 +188,20 @@ describe('a service', () => {
     await visit.picture('services');
     await page.getByRole('link', { name: 'bjdt_bjdt-dzwl', exact: true }).click();
     await page.getByText('0x149 = 329').waitFor();
+    interface Counted {
+      readonly connections: number;
+      readonly backends: readonly { readonly connections: number }[];
+    }
+    const counted = () => call<Counted>('/services/bjdt_bjdt-dzwl/traffic');
+    const before = await counted();
+    await lab.request('bjdt_bjdt-dzwl-web.1', 'http://10.0.0.20:8080/', 30);
+    const hasGrown = ({ backends }: Counted) => backends.every(({ connections }, i) => connections >= (before.backends[i]?.connections ?? 0) + 10);
+    await until('the requests are counted by backend', 30, async () => hasGrown(await counted()));
+    const { connections } = await counted();
+    await page.getByText(new RegExp(`^${connections} requests`)).waitFor({ timeout: 20_000 });
+    expect(await page.getByLabel('33 % of new connections by weight').count()).toBe(3);
+    for (const node of ['node1', 'node2', 'node3'])
+      await page.getByRole('row', { name: new RegExp(`^${node} as wanted lb_5mckih8b5 0x149.* 6 of 6`) }).waitFor();
     await visit.picture('service');
     await page
       .getByRole('row', { name: /bjdt_bjdt-dzwl\.3/ })

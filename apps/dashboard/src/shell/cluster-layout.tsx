@@ -1,38 +1,18 @@
 import { AppShell, Burger, Group, NavLink, ScrollArea, Text, UnstyledButton } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import {
-  IconCompass,
-  IconGauge,
-  IconGitPullRequest,
-  IconHistory,
-  IconListDetails,
-  IconMap2,
-  IconRoute,
-  IconServer2,
-  IconStack2,
-  IconWaveSawTool,
-} from '@tabler/icons-react';
+import { IconCompass } from '@tabler/icons-react';
 import { Suspense } from 'react';
 import { Link, Outlet, useLocation, useParams } from 'react-router';
 import { LiveCluster } from '../api/live.js';
 import { Loading } from '../parts/loading.js';
 import { ClusterMenu } from './cluster-menu.js';
 import { ConnectionBadge } from './connection-badge.js';
+import { KeysDialog } from './keys.js';
+import { pages } from './pages.js';
 import { Revisions } from './revisions.js';
 import { SchemeToggle } from './scheme-toggle.js';
+import { Search } from './search/search.js';
 import { SignInGate } from './sign-in.js';
-
-const pages = [
-  { to: 'chart', label: 'Chart', icon: IconMap2 },
-  { to: 'nodes', label: 'Nodes', icon: IconServer2 },
-  { to: 'services', label: 'Services', icon: IconStack2 },
-  { to: 'explain', label: 'Explain', icon: IconRoute },
-  { to: 'plans', label: 'Plans', icon: IconGitPullRequest },
-  { to: 'history', label: 'History', icon: IconHistory },
-  { to: 'drift', label: 'Drift', icon: IconWaveSawTool },
-  { to: 'pools', label: 'Pools', icon: IconGauge },
-  { to: 'jobs', label: 'Jobs', icon: IconListDetails },
-] as const;
 
 /** The frame of every page of a cluster: where one is, how far the cluster has come, and the way to the other pages. */
 export function ClusterLayout() {
@@ -42,6 +22,7 @@ export function ClusterLayout() {
   return (
     <SignInGate>
       <LiveCluster cluster={cluster} key={cluster}>
+        <KeysDialog />
         <AppShell header={{ height: 52 }} navbar={{ width: 188, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding="lg">
           <AppShell.Header px="md">
             <Group h="100%" justify="space-between" wrap="nowrap">
@@ -58,6 +39,7 @@ export function ClusterLayout() {
                 <ClusterMenu cluster={cluster} />
               </Group>
               <Group gap="sm" wrap="nowrap">
+                <Search cluster={cluster} />
                 <Revisions />
                 <ConnectionBadge />
                 <SchemeToggle />
