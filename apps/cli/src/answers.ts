@@ -237,3 +237,35 @@ export interface JobReportAnswer extends JobAnswer {
     readonly waiting: readonly string[];
   } | null;
 }
+
+interface Counted {
+  readonly connections: number;
+  readonly perSecond: number | null;
+  readonly active: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
+}
+
+export interface BackendAnswer extends Counted {
+  readonly endpoint: string;
+  readonly share: number;
+}
+
+export interface ServiceTrafficAnswer extends Counted {
+  readonly readAt: string | null;
+  readonly backends: readonly BackendAnswer[];
+  readonly nodes: readonly (Counted & { readonly node: string; readonly readAt: string })[];
+}
+
+export interface ProgrammedAnswer {
+  readonly node: string;
+  readonly network: string;
+  readonly space: string;
+  readonly mark: number;
+  readonly local: boolean;
+  readonly virtualServer: 'present' | 'missing' | 'different' | 'unknown';
+  readonly realServers: number | null;
+  readonly wantedRealServers: number;
+  readonly faults: readonly string[];
+  readonly appliedRevision: number;
+}

@@ -21,6 +21,7 @@ import { addFindings, addPools } from './commands/pools.js';
 import { addStatus, addWait } from './commands/progress.js';
 import { addReach } from './commands/reach.js';
 import { addRollback } from './commands/rollback.js';
+import { addService } from './commands/service.js';
 import { addSwarm } from './commands/swarm.js';
 import { addToken } from './commands/token.js';
 import { completeNames } from './completion.js';
@@ -53,6 +54,7 @@ const commands: readonly AddCommand[] = [
   addNode,
   addJobs,
   addEndpoint,
+  addService,
   addFlannel,
   addSwarm,
   addCluster,
