@@ -5,8 +5,13 @@ export type ShownNode = NonNullable<NonNullable<ResultOf<typeof NodeDocument>['c
 export type Wanted = NonNullable<ShownNode['state']>['objects'][number];
 export type Found = NonNullable<ShownNode['observed']>['objects'][number];
 
-/** as wanted; not there; there and other; there and not wanted. */
-export type Comparison = 'same' | 'missing' | 'different' | 'unexpected';
+/** as wanted; not there; there and other; there and not wanted; nobody has looked yet. */
+export type Comparison = 'same' | 'missing' | 'different' | 'unexpected' | 'unseen';
+
+/** Whether something is known to be in the kernel otherwise than it is wanted. */
+export function differs({ comparison }: { readonly comparison: Comparison }): boolean {
+  return comparison !== 'same' && comparison !== 'unseen';
+}
 
 /** One object of a kernel: what is wanted beside what the agent last saw. */
 export interface Compared {
@@ -24,7 +29,7 @@ export function comparedObjects({ state, observed }: Pick<ShownNode, 'state' | '
   const compared = (state?.objects ?? []).map((wanted): Compared => {
     const own = found.get(wanted.key);
     found.delete(wanted.key);
-    const comparison = observed === null || own?.hash === wanted.hash ? 'same' : own === undefined ? 'missing' : 'different';
+    const comparison = observed === null ? 'unseen' : own?.hash === wanted.hash ? 'same' : own === undefined ? 'missing' : 'different';
     return { key: wanted.key, kind: wanted.kind, space: wanted.space, comparison, wanted, found: own };
   });
   const unexpected = [...found.values()].map(

@@ -1,7 +1,7 @@
 import { Alert, Group, SegmentedControl, Select, Stack, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import { useSearchParams } from 'react-router';
-import { comparedObjects, type ShownNode } from './compared.js';
+import { comparedObjects, differs, type ShownNode } from './compared.js';
 import { NodeDrawing } from './drawing/drawing.js';
 import { type Level, levelOf, levels, topologyOf } from './drawing/topology.js';
 import { ObjectTables } from './object-tables.js';
@@ -39,8 +39,8 @@ export function Namespaces({ node, networks }: NamespacesProps) {
     else next.set(name, value);
     setSearch(next, { replace: true });
   };
-  const shown = compared.filter(({ space, comparison }) => space === chosen && (!onlyDifferences || comparison !== 'same'));
-  const differences = compared.filter(({ comparison }) => comparison !== 'same').length;
+  const shown = compared.filter(({ space, comparison }) => space === chosen && (!onlyDifferences || differs({ comparison })));
+  const differences = compared.filter(differs).length;
   const spaces = Map.groupBy(new Set(['host', ...compared.map(({ space }) => space)]), levelOf);
   return (
     <Stack>

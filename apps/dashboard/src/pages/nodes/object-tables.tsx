@@ -42,6 +42,7 @@ const comparisons: Readonly<Record<Comparison, { readonly tone: Tone; readonly w
   missing: { tone: 'bad', word: 'missing' },
   different: { tone: 'bad', word: 'different' },
   unexpected: { tone: 'warn', word: 'not wanted' },
+  unseen: { tone: 'idle', word: 'not seen yet' },
 };
 
 /** A table for each kind of object; a long one shows its first rows. */

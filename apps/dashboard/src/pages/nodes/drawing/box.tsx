@@ -2,6 +2,7 @@ import { UnstyledButton } from '@mantine/core';
 import { IconArrowDown } from '@tabler/icons-react';
 import { Handle, type Node, type NodeProps, Position } from '@xyflow/react';
 import { StateBadge } from '../../../parts/state-badge.js';
+import { differs } from '../compared.js';
 import classes from './drawing.module.css';
 import type { PlacedBox, PlacedDevice } from './geometry.js';
 import { type Box, comparisonWords } from './topology.js';
@@ -10,11 +11,13 @@ export type BoxContent = {
   readonly placed: PlacedBox;
   readonly isChosen: boolean;
   readonly choose: () => void;
+  /** When the keyboard comes to it. */
+  readonly show: () => void;
 };
 export type BoxNode = Node<BoxContent, 'namespace'>;
 
 /** One namespace, which is a button: its devices where their lines begin, its name, and what else is in it. */
-export function NamespaceBox({ data: { placed, isChosen, choose } }: NodeProps<BoxNode>) {
+export function NamespaceBox({ data: { placed, isChosen, choose, show } }: NodeProps<BoxNode>) {
   const { box, width, height, devices, text, counts, inner } = placed;
   const state = stateOf(box);
   const underlay = devices.find(({ kind }) => kind === 'underlay');
@@ -25,8 +28,9 @@ export function NamespaceBox({ data: { placed, isChosen, choose } }: NodeProps<B
         className={classes.box}
         style={{ width, height }}
         onClick={choose}
+        onFocus={(event) => event.currentTarget.matches(':focus-visible') && show()}
         aria-pressed={isChosen}
-        aria-label={`${box.title}, ${state ?? 'as wanted'}`}
+        aria-label={`${box.title}, ${state ?? comparisonWords[box.comparison]}`}
         data-level={box.level}
         data-comparison={box.comparison}
         data-chosen={isChosen || undefined}
@@ -65,7 +69,7 @@ export function NamespaceBox({ data: { placed, isChosen, choose } }: NodeProps<B
 
 /** What is wrong with a namespace, if anything is. */
 function stateOf({ comparison, differences }: Box): string | undefined {
-  if (comparison !== 'same') return comparisonWords[comparison];
+  if (differs({ comparison })) return comparisonWords[comparison];
   return differences === 0 ? undefined : `${differences} ${differences === 1 ? 'differs' : 'differ'}`;
 }
 

@@ -1,11 +1,11 @@
 import '@xyflow/react/dist/style.css';
 import { Group, Stack, Text, useComputedColorScheme } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
-import { Controls, type EdgeTypes, type NodeTypes, ReactFlow } from '@xyflow/react';
+import { Controls, type EdgeTypes, type NodeTypes, ReactFlow, type ReactFlowInstance } from '@xyflow/react';
 import { useEffect, useMemo, useState } from 'react';
 import { type BoxNode, NamespaceBox } from './box.js';
 import classes from './drawing.module.css';
-import { placedBox } from './geometry.js';
+import { type PlacedBox, placedBox } from './geometry.js';
 import { graphOf, type Layout, placed } from './layout.js';
 import { DrawnLine, type LineEdge } from './line.js';
 import { comparisonWords, type End, type Topology } from './topology.js';
@@ -20,6 +20,9 @@ const MARGIN = 16;
 /** A smaller drawing has buttons to look closer. */
 const LEGIBLE = 0.7;
 
+/** A drawing that would be smaller is seen in part, and moved by dragging it. */
+const SMALLEST = 0.5;
+
 /** The namespaces of a host as the study draws them: endpoints, overlays, load balancers, the host and its way out; each leads to its tables. */
 export function NodeDrawing({
   topology,
@@ -32,16 +35,23 @@ export function NodeDrawing({
 }) {
   const scheme = useComputedColorScheme('light');
   const { ref, width } = useElementSize();
+  const [flow, setFlow] = useState<ReactFlowInstance<BoxNode, LineEdge>>();
   const boxes = useMemo(() => topology.boxes.map(placedBox), [topology]);
   const layout = useLayout(topology, boxes);
   if (layout === undefined) return <div ref={ref} className={classes.flow} style={{ height: MOST_HEIGHT / 2 }} />;
   const right = Math.max(...boxes.map((own) => (layout.places.get(own.box.space)?.x ?? 0) + own.width)) + 2 * MARGIN;
   const below = Math.max(...boxes.map((own) => (layout.places.get(own.box.space)?.y ?? 0) + own.height)) + 2 * MARGIN;
   // As high as it is when it is as wide as the page, and never larger than life.
-  const scale = width === 0 ? 1 : Math.min(1, width / right);
+  const scale = width === 0 ? 1 : Math.max(SMALLEST, Math.min(1, width / right));
   const height = Math.min(MOST_HEIGHT, Math.max(260, below * scale));
   const titles = new Map(topology.boxes.map(({ space, title }) => [space, title]));
   const nameOf = ({ space, device }: End): string => `${device} of ${titles.get(space) ?? space}`;
+  const show = (own: PlacedBox): void => {
+    const place = layout.places.get(own.box.space);
+    // What is seen whole stays where it is.
+    if (flow === undefined || place === undefined || width / right >= SMALLEST) return;
+    void flow.setCenter(place.x + own.width / 2, place.y + own.height / 2, { zoom: flow.getZoom() });
+  };
   const nodes = boxes.map(
     (own): BoxNode => ({
       id: own.box.space,
@@ -49,7 +59,7 @@ export function NodeDrawing({
       position: layout.places.get(own.box.space) ?? { x: 0, y: 0 },
       width: own.width,
       height: own.height,
-      data: { placed: own, isChosen: own.box.space === chosen, choose: () => onChoose(own.box.space) },
+      data: { placed: own, isChosen: own.box.space === chosen, choose: () => onChoose(own.box.space), show: () => show(own) },
     }),
   );
   const edges = topology.lines.flatMap((line): LineEdge[] => {
@@ -87,7 +97,8 @@ export function NodeDrawing({
             zoomOnScroll={false}
             preventScrolling={false}
             fitView
-            fitViewOptions={{ padding: `${MARGIN}px`, maxZoom: 1 }}
+            fitViewOptions={{ padding: `${MARGIN}px`, minZoom: SMALLEST, maxZoom: 1 }}
+            onInit={setFlow}
             minZoom={0.1}
           >
             {scale < LEGIBLE && <Controls showInteractive={false} position="bottom-left" />}

@@ -1,3 +1,4 @@
+import { differs } from '../compared.js';
 import type { Box, Count, Device } from './topology.js';
 
 /** Pixels, from the upper left corner of the namespace. */
@@ -93,7 +94,7 @@ function broken(counts: readonly Count[]): readonly (readonly Count[])[] {
 export function placedBox(box: Box): PlacedBox {
   const counts = broken(box.counts);
   const words = [
-    box.title.length * letter.title + (box.differences === 0 && box.comparison === 'same' ? 0 : 90),
+    box.title.length * letter.title + (box.differences === 0 && !differs(box) ? 0 : 90),
     (box.name?.length ?? 0) * letter.note,
     ...counts.map((line) => line.map(({ text }) => text).join(' · ').length * letter.count),
   ];

@@ -1,4 +1,4 @@
-import type { Compared, Comparison } from '../compared.js';
+import { type Compared, type Comparison, differs } from '../compared.js';
 
 /** From top to bottom, as the study draws them: a packet to another host goes down. */
 export const levels = ['endpoint', 'overlay', 'balancer', 'host'] as const;
@@ -95,6 +95,7 @@ export const comparisonWords: Readonly<Record<Comparison, string>> = {
   missing: 'missing',
   different: 'different',
   unexpected: 'not wanted',
+  unseen: 'not seen yet',
 };
 
 export function levelOf(space: string): Level {
@@ -152,8 +153,8 @@ export function topologyOf(objects: readonly Compared[], { underlay, titleOf, ch
       title: titleOf(space),
       name: space.startsWith('own:') ? space.slice('own:'.length) : null,
       level: levelOf(space),
-      comparison: first?.comparison ?? 'same',
-      differences: own.filter(({ comparison }) => comparison !== 'same').length,
+      comparison: first?.comparison ?? (own.some(({ comparison }) => comparison === 'unseen') ? 'unseen' : 'same'),
+      differences: own.filter(differs).length,
       devices: devicesOf(space, { own, all: read, underlay, lines, rank }),
       counts: countsOf(own),
     };
@@ -171,7 +172,7 @@ function chosenSpaces(
   }: { readonly titleOf: TopologyOptions['titleOf']; readonly chosen: string | undefined; readonly most: typeof usualMost | Topology['left'] },
 ): { readonly drawn: readonly string[]; readonly left: Topology['left'] } {
   const byTitle = (one: string, other: string): number => titleOf(one).localeCompare(titleOf(other), 'en', { numeric: true }) || (one < other ? -1 : 1);
-  const ailing = (space: string): number => (spaces.get(space)?.some(({ comparison }) => comparison !== 'same') === true ? 0 : 1);
+  const ailing = (space: string): number => (spaces.get(space)?.some(differs) === true ? 0 : 1);
   const ofLevel = (level: Level): string[] => [...spaces.keys()].filter((space) => levelOf(space) === level).sort(byTitle);
   const kept = (level: 'endpoint' | 'overlay'): readonly string[] => {
     const all = ofLevel(level);
@@ -235,7 +236,7 @@ function devicesOf(space: string, { own, all, underlay, lines, rank }: Surroundi
     if (to !== undefined && !rank.has(to)) return;
     const isDown = rest.kind === 'underlay' || (to !== undefined && (levels.indexOf(levelOf(to)) > depth || (rest.kind === 'tunnel' && space !== 'host')));
     const notes = [...said.map((text): Note => ({ text, comparison: 'same' })), ...addressesOf(own, name)];
-    const wrong: Note[] = rest.comparison === 'same' ? [] : [{ text: comparisonWords[rest.comparison], comparison: rest.comparison }];
+    const wrong: Note[] = differs(rest) ? [{ text: comparisonWords[rest.comparison], comparison: rest.comparison }] : [];
     const order = rest.kind === 'bridge' ? -1 : to === undefined ? Number.MAX_SAFE_INTEGER : (rank.get(to) ?? 0);
     devices.set(name, { name, ...rest, notes: [...notes, ...wrong], side: isDown ? 'bottom' : 'top', order });
   };
@@ -288,19 +289,16 @@ function addressesOf(own: readonly Read[], link: string): readonly Note[] {
       const address = `${text('address')}/${number('prefixLength')}`;
       const isSingle = address.endsWith('/32');
       return {
-        text: comparison === 'same' ? address : `${address} ${comparisonWords[comparison]}`,
+        text: differs({ comparison }) ? `${address} ${comparisonWords[comparison]}` : address,
         comparison,
-        order: comparison !== 'same' ? 0 : isSingle ? 2 : 1,
+        order: differs({ comparison }) ? 0 : isSingle ? 2 : 1,
       };
     })
     .sort((one, other) => one.order - other.order)
     .map(({ text, comparison }): Note => ({ text, comparison }));
   if (addresses.length <= MOST_ADDRESSES) return addresses;
   const further = addresses.slice(MOST_ADDRESSES - 1);
-  return [
-    ...addresses.slice(0, MOST_ADDRESSES - 1),
-    { text: `and ${further.length} more`, comparison: further.find(({ comparison }) => comparison !== 'same')?.comparison ?? 'same' },
-  ];
+  return [...addresses.slice(0, MOST_ADDRESSES - 1), { text: `and ${further.length} more`, comparison: further.find(differs)?.comparison ?? 'same' }];
 }
 
 const countedKinds: readonly (readonly [kind: string, one: string, many: string])[] = [
@@ -318,7 +316,7 @@ function countsOf(own: readonly Read[]): readonly Count[] {
   return countedKinds.flatMap(([kind, one, many]): Count[] => {
     const found = own.filter((object) => object.kind === kind);
     if (found.length === 0) return [];
-    const wrong = found.filter(({ comparison }) => comparison !== 'same').length;
+    const wrong = found.filter(differs).length;
     return [
       { text: `${found.length} ${found.length === 1 ? one : many}${wrong === 0 ? '' : ` (${wrong} differ${wrong === 1 ? 's' : ''})`}`, isDifferent: wrong > 0 },
     ];
