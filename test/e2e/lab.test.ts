@@ -14,6 +14,12 @@ import { until } from '../until.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const web = ['bjdt_bjdt-dzwl-web.1', 'bjdt_bjdt-dzwl-web.2'];
 const backends = ['bjdt_bjdt-dzwl.1', 'bjdt_bjdt-dzwl.2', 'bjdt_bjdt-dzwl.3'];
+interface ServiceTraffic {
+  readonly connections: number;
+  readonly backends: readonly { readonly endpoint: string; readonly connections: number }[];
+  readonly nodes: readonly { readonly node: string; readonly connections: number }[];
+}
+
 const VIP = 'http://10.0.0.20:8080/';
 
 let directory: string;
@@ -56,6 +62,33 @@ describe('first light', () => {
 
   it('reaches the three backends 10 : 10 : 10 from a front container', async () => {
     expect(shares(await lab.request('bjdt_bjdt-dzwl-web.1', VIP, 30))).toEqual(Object.fromEntries(backends.map((name) => [name, 10])));
+  });
+
+  it('counts requests by backend: 30 more to the VIP are 10 : 10 : 10, told by the node that sent them', async () => {
+    const counted = () => call<ServiceTraffic>('/services/bjdt_bjdt-dzwl/traffic');
+    // IPVS sums up every 2 s, and agents read every 10 s: what was sent before is counted when nothing more comes.
+    let before = await counted();
+    let since = performance.now();
+    await until('the counters stand still', 60, async () => {
+      const now = await counted();
+      if (now.connections !== before.connections) since = performance.now();
+      before = now;
+      return performance.now() - since > 13_000;
+    });
+    expect(shares(await lab.request('bjdt_bjdt-dzwl-web.1', VIP, 30))).toEqual(Object.fromEntries(backends.map((name) => [name, 10])));
+    await until('30 more are counted', 20, async () => (await counted()).connections >= before.connections + 30);
+    const after = await counted();
+    const connections = ({ backends: told }: ServiceTraffic) => told.map((backend) => backend.connections);
+    expect(after.backends.map(({ endpoint }) => endpoint)).toEqual(backends);
+    expect(connections(after).map((now, i) => now - (connections(before)[i] ?? 0))).toEqual([10, 10, 10]);
+    const sent = ({ nodes }: ServiceTraffic) => Object.fromEntries(nodes.map((told) => [told.node, told.connections]));
+    expect(sent(after)).toEqual({ ...sent(before), node1: (sent(before).node1 ?? 0) + 30 });
+    // It is what the tool of the kernel prints.
+    const stats = await inSpace('node1', 'lb_5mckih8b5', 'ipvsadm', '-L', '-n', '--stats', '--exact');
+    expect(Number(/^FWM +329 +(\d+)/m.exec(stats)?.[1])).toBeGreaterThanOrEqual(30);
+    const { items } = await call<{ items: { virtualServer: string; realServers: number; faults: string[] }[] }>('/services/bjdt_bjdt-dzwl/programmed');
+    expect(items).toHaveLength(6);
+    for (const place of items) expect(place).toMatchObject({ virtualServer: 'present', realServers: 3, wantedRealServers: 3, faults: [] });
   });
 
   it('answers on the host that runs no front container, and on 127.0.0.1 of it', async () => {

@@ -93,8 +93,10 @@ describe('portolan-agent', () => {
   }, 60_000);
 
   it('names every setting that is wrong', async () => {
-    const wrong = start('--listen', 'nonsense', '--resync', '0');
+    const wrong = start('--listen', 'nonsense', '--resync', '0', '--traffic', '0.5');
     expect(await wrong.exited).toBe(1);
-    expect(wrong.output()).toMatch(/resync is "0"\n {2}Write 1 to 86400 seconds\.\n"nonsense" is not HOST:PORT/);
+    expect(wrong.output()).toMatch(
+      /resync is "0"\n {2}Write 1 to 86400 seconds\.\ntraffic is "0\.5"\n {2}Write 1 to 86400 seconds, or 0 for none\.\n"nonsense" is not HOST:PORT/,
+    );
   });
 });

@@ -1,6 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { type NodeState, nodeState, objectKinds } from '@portolan/node-state';
-import { type DesiredState, noSignals, OLDEST_PROTOCOL_VERSION, type Report, ReportSchema, reportForProtocol, stateForProtocol } from '@portolan/protocol';
+import {
+  type DesiredState,
+  noSignals,
+  OLDEST_PROTOCOL_VERSION,
+  type Report,
+  ReportSchema,
+  reportForProtocol,
+  stateForProtocol,
+  type TrafficReading,
+  TrafficReadingSchema,
+} from '@portolan/protocol';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { closed, objectKindsV3, PROTOCOL_V3, ReportSchemaV3, refusalOfAgentV3, watchFieldsV3 } from './v3/wire.js';
@@ -101,5 +111,32 @@ describe('reports', () => {
     ];
     expect(others.filter((report) => v4.Check(report))).toEqual([]);
     expect(v4.Errors({ ...full, drift: { open: [], repaired: [{ ...open, repairedAt: open?.since }] } })).toEqual([]);
+  });
+});
+
+describe('readings of traffic', () => {
+  const schema = Compile(TrafficReadingSchema);
+  const counts = { connections: 2 ** 32 - 1, active: 1, inactive: 0, inPackets: 5, outPackets: 4, inBytes: 2 ** 40, outBytes: 0 };
+  const server = { space: 'own:ingress_sbox', mark: 2 ** 32 - 1, address: '10.255.255.255', ...counts };
+  const reading: TrafficReading = { protocol: 4, at: '2026-11-26T12:00:00.000Z', servers: [server] };
+
+  it('hold what a kernel can count', () => {
+    expect(schema.Errors(reading)).toEqual([]);
+    expect(schema.Errors({ ...reading, servers: [] })).toEqual([]);
+  });
+
+  it('are refused with anything else', () => {
+    const { at: _at, ...timeless } = reading;
+    const others: readonly object[] = [
+      timeless,
+      { ...reading, strange: true },
+      { ...reading, at: 'now' },
+      { ...reading, servers: [{ ...server, strange: true }] },
+      { ...reading, servers: [{ ...server, mark: 0 }] },
+      { ...reading, servers: [{ ...server, mark: 2 ** 32 }] },
+      { ...reading, servers: [{ ...server, address: '10.255.255.255:80' }] },
+      ...Object.keys(counts).flatMap((name) => [-1, 0.5, 2 ** 60, '1'].map((count) => ({ ...reading, servers: [{ ...server, [name]: count }] }))),
+    ];
+    expect(others.filter((other) => schema.Check(other))).toEqual([]);
   });
 });
