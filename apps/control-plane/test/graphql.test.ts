@@ -58,6 +58,7 @@ describe('reading', () => {
       cluster(name: "lab") {
         status { intentRevision computedRevision appliedRevision nodes { name lastStatus lastErrors { code } } }
         revisions(limit: 100) { revision actor changes { action kind name } }
+        wishes: revisions(wishes: true) { revision actor }
         jobs(status: applied, node: "node1") { id node plan { steps { action key reason } } report { status } }
         node(name: "node1") { state { generation hash objects { key kind body } } observed { hash objects { key } } drift { steps { key } } jobs { id } }
         manifest findings
@@ -69,6 +70,9 @@ describe('reading', () => {
       jobs: expect.arrayContaining([expect.objectContaining({ node: 'node1', report: null })]),
       node: { drift: { steps: [] } },
     });
+    // What agents have seen is no wish.
+    expect(data.cluster?.wishes).toEqual([{ revision: expect.any(Number), actor: 'rest' }]);
+    expect(data.cluster?.revisions).toContainEqual(expect.objectContaining({ actor: 'agent:node1' }));
     const id = String(data.cluster?.jobs?.[0]?.id);
     expect((await query('query ($id: ID!) { cluster(name: "lab") { job(id: $id) { report { status agentVersion } } } }', { id })).data.cluster?.job).toEqual({
       report: { status: 'applied', agentVersion: 'simulated' },

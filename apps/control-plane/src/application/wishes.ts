@@ -15,6 +15,17 @@ export async function wishesSince(ctx: Context, cluster: string, since: number):
   return found;
 }
 
+/** The newest revisions that say what somebody wants, before one if it is given; newest first. */
+export async function newestWishes(ctx: Context, cluster: string, limit: number, before?: number): Promise<readonly RevisionRow[]> {
+  const found: RevisionRow[] = [];
+  for await (const row of newestFirst(ctx, cluster, before)) {
+    if (isObservation(row)) continue;
+    found.push(row);
+    if (found.length >= limit) break;
+  }
+  return found;
+}
+
 /** A rollout that took itself back is no wish: to go back before it would be to make the change again. */
 function isTakenBack({ actor, from }: RevisionRow): boolean {
   return actor === rolloutTaskActor.name && from === null;
@@ -32,8 +43,8 @@ export async function revisionToRestore(ctx: Context, cluster: string): Promise<
   return wish.revision - 1;
 }
 
-async function* newestFirst(ctx: Context, cluster: string): AsyncGenerator<RevisionRow, void> {
-  for (let before: number | undefined; ; ) {
+async function* newestFirst(ctx: Context, cluster: string, from?: number): AsyncGenerator<RevisionRow, void> {
+  for (let before = from; ; ) {
     const rows = await ctx.store.revisions(cluster, { limit: PAGE, ...(before === undefined ? {} : { before }) });
     yield* rows;
     const last = rows.at(-1);

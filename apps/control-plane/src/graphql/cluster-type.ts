@@ -6,6 +6,7 @@ import { type ObjectFilter, objectNamed, pageOf } from '../application/objects.j
 import { manifestAt } from '../application/past.js';
 import { poolsOf } from '../application/pools.js';
 import { DEFAULT_WAIT_SECONDS, waitApplied } from '../application/wait.js';
+import { newestWishes } from '../application/wishes.js';
 import type { Builder } from './builder.js';
 import { DRIFT_SHOWN, driftOf } from './drift-types.js';
 import { flannelType } from './flannel-types.js';
@@ -14,6 +15,9 @@ import type { ObjectTypes } from './object-types.js';
 import type { ProgressTypes } from './progress-types.js';
 import type { PoolUsageType } from './value-types.js';
 import { ClusterView } from './views.js';
+
+/** Revisions of an answer, unless another number is asked for. */
+const REVISIONS_SHOWN = 20;
 
 /** A cluster with everything in it, and the queries that lead there. */
 export function clusterType(builder: Builder, inputs: InputTypes, objects: ObjectTypes, progress: ProgressTypes, poolUsage: PoolUsageType) {
@@ -114,10 +118,15 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
         revisions: t.field({
           type: [progress.revision],
           description: 'Newest first.',
-          args: { limit: t.arg.int({ defaultValue: 20 }), before: t.arg.int() },
-          resolve: async ({ ctx, snapshot }, { limit, before }) => [
-            ...(await listRevisions(ctx, snapshot.cluster.name, limit ?? 20, before ?? undefined)).items,
-          ],
+          args: {
+            limit: t.arg.int({ defaultValue: REVISIONS_SHOWN }),
+            before: t.arg.int(),
+            wishes: t.arg.boolean({ description: 'Only what somebody wants, without what agents and tasks have seen.' }),
+          },
+          resolve: async ({ ctx, snapshot: { cluster } }, { limit, before, wishes }) => {
+            const page = [limit ?? REVISIONS_SHOWN, before ?? undefined] as const;
+            return wishes === true ? [...(await newestWishes(ctx, cluster.name, ...page))] : [...(await listRevisions(ctx, cluster.name, ...page)).items];
+          },
         }),
         jobs: t.field({
           type: [progress.job],
