@@ -131,7 +131,7 @@ export interface Verdict {
 export interface Path {
   /** Name of the endpoint that the path leads to; null: none, or not one of ours. */
   readonly backend: string | null;
-  /** Share of new connections that go this way, 0 to 1, by weights. */
+  /** Share of new connections that go this way, 0 to 1: evenly with the schedulers rr and lc, by weights with the others; of a name each address is as likely. */
   readonly share: number;
   readonly forward: readonly Hop[];
   /** Empty where nothing arrived. */

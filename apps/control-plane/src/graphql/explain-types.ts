@@ -105,7 +105,7 @@ export function registerExplain(builder: Builder, inputs: InputTypes, cluster: C
     description: 'The way by one real server.',
     fields: (t) => ({
       backend: t.exposeString('backend', { nullable: true }),
-      share: t.exposeFloat('share', { description: 'Of new connections, 0 to 1.' }),
+      share: t.exposeFloat('share', { description: 'Of new connections, 0 to 1: evenly with the schedulers rr and lc, by weights with the others.' }),
       forward: t.field({ type: [hop], resolve: ({ forward }) => [...forward] }),
       reply: t.field({ type: [hop], resolve: ({ reply }) => [...reply] }),
       verdict: t.field({ type: verdict, resolve: (own) => own.verdict }),
