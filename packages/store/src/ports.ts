@@ -228,7 +228,7 @@ export interface IntentStore {
   observed(nodeId: Id): Promise<ObservedRow | null>;
   /** The newest reading of a node, in place of the one before the last: whoever comes later counts. No revision and no progress moves. Fails with `not-found`. */
   saveTraffic(nodeId: Id, reading: Pick<TrafficReading, 'at' | 'servers'>): Promise<void>;
-  /** The readings of all nodes of a cluster, of virtual servers with these marks only; by node. */
+  /** The readings of all nodes of a cluster, of virtual servers with these marks only, in no order; by node. */
   traffic(cluster: Id, marks: readonly number[]): Promise<readonly TrafficRow[]>;
   /** Newest first, by `since`. A node keeps its open rows and the newest thousand others. */
   drift(cluster: Id, filter: DriftFilter): Promise<readonly DriftRow[]>;

@@ -60,7 +60,9 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         await peer.saveTraffic(n1.id, { at: at(3), servers: counted(9) });
         await store.saveTraffic(n1.id, { at: at(4), servers: counted(12) });
         const [row] = (await store.traffic(cluster, [4294967295, 300])).filter(({ nodeId }) => nodeId === n1.id);
-        expect(row).toEqual({ nodeId: n1.id, latest: { at: at(4), servers: counted(12) }, before: { at: at(3), servers: counted(9) } });
+        const inAnyOrder = (servers: readonly object[]) => expect.arrayContaining([...servers]);
+        expect(row).toEqual({ nodeId: n1.id, latest: { at: at(4), servers: inAnyOrder(counted(12)) }, before: { at: at(3), servers: inAnyOrder(counted(9)) } });
+        expect([row?.latest.servers.length, row?.before?.servers.length]).toEqual([2, 2]);
         expect((await store.traffic(cluster, []))[0]?.latest.servers).toEqual([]);
         expect([await store.progress(cluster), (await store.snapshot('a')).cluster.revision]).toEqual(before);
         await expect(store.saveTraffic(idOf('gone'), { at: at(5), servers: [] })).rejects.toMatchObject({ code: 'not-found' });
