@@ -34,6 +34,30 @@ const schedulers = async (): Promise<string[]> => {
   return services.map(({ scheduler }) => scheduler);
 };
 
+/** Part of a second in which the page had something to do: all of it when it is drawn without end. */
+async function busyShare(page: Visit['page']): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable');
+  const read = async (name: string): Promise<number> => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find((metric) => metric.name === name)?.value ?? Number.NaN;
+  };
+  const [start, busy] = [await read('Timestamp'), await read('TaskDuration')];
+  await page.waitForTimeout(1000);
+  const share = ((await read('TaskDuration')) - busy) / ((await read('Timestamp')) - start);
+  await session.detach();
+  return share;
+}
+
+/** What somebody does by hand who takes our marks for left over, with the tool that the node's agent uses. */
+async function flushMarks(node: string, space: string, chain: string): Promise<void> {
+  const { nodes } = await call<{ nodes: { name: string; facts: Record<string, string> }[] }>('/status');
+  const iptables = nodes.find(({ name }) => name === node)?.facts['iptables-restore']?.replace('-restore', '') ?? 'iptables';
+  const netns = `/run/portolan-lab/${node}/netns/${space}`;
+  const { exitCode } = await lab.machineOf(node).run(['nsenter', `--net=${netns}`, '--', iptables, '-t', 'mangle', '-F', chain]);
+  expect(exitCode).toBe(0);
+}
+
 describe('the chart', () => {
   it('shows ports, services, networks and hosts; choosing one shows what it is joined to, in the address', async () => {
     const { page } = visit;
@@ -57,6 +81,9 @@ describe('a node', () => {
     await visit.open('nodes');
     await page.getByRole('link', { name: 'node1', exact: true }).waitFor();
     await visit.picture('nodes');
+    await page.getByRole('button', { name: 'Node', exact: true }).click();
+    await page.waitForURL(/nodes\?sort=name$/);
+    expect(await busyShare(page)).toBeLessThan(0.7);
     await page.getByRole('link', { name: 'node1', exact: true }).click();
     const drawing = page.getByRole('region', { name: 'Drawing of the namespaces' });
     for (const box of ['bjdt_bjdt-dzwl.1', 'bjdt_bjdt-dzwl-web.1', 'Overlay bjdt_overlay', 'Overlay ingress', 'Ingress sandbox', 'Host']) {
@@ -113,6 +140,8 @@ describe('an explanation', () => {
     for (let presses = 0; presses < 2; presses += 1) await page.keyboard.press('ArrowRight');
     await page.waitForURL(/hop=2$/);
     await page.getByText('192.168.240.2:8000').first().waitFor();
+    await page.getByText('As it was seen in the kernels: the same.').waitFor();
+    expect(await page.getByText('parts here').count()).toBe(0);
     await visit.picture('explain');
     const web = { 'bjdt_bjdt-dzwl-web.1': 10, 'bjdt_bjdt-dzwl-web.2': 10 };
     expect(shares(await lab.request('machine', 'http://172.16.130.170:8000/', 20))).toEqual(web);
@@ -160,16 +189,31 @@ describe('a plan', () => {
   });
 });
 
+describe('what a plan does to flows', () => {
+  it('is told when it is opened, with the way to the explanation of each', async () => {
+    const { page } = visit;
+    const manifest = await call<{ endpoints?: { name: string; weight?: number }[] }>('/manifest');
+    const endpoints = manifest.endpoints?.map((own) => (own.name === 'bjdt_bjdt-dzwl-web.2' ? { ...own, weight: 0 } : own));
+    const { id } = await call<{ id: string }>('/changesets', 'POST', { manifest: { ...manifest, endpoints }, summary: 'one endpoint rests' });
+    await visit.open(`plans/${id}`);
+    await page.getByRole('button', { name: 'Flows that end, begin or move' }).click();
+    await page.getByText(/^\d+ flows move$/).waitFor();
+    expect(await page.getByText(/flows? (end|begin)s?$/).count()).toBe(0);
+    const flow = page.getByRole('row', { name: /outside → bjdt_bjdt-dzwl-web:8000\/tcp through node3/ });
+    expect(await flow.textContent()).toContain('loses bjdt_bjdt-dzwl-web.2');
+    await visit.picture('plan-flows');
+    await flow.getByRole('link').click();
+    await page.getByText(/^delivered to endpoint bjdt_bjdt-dzwl-web/).waitFor();
+    await call(`/changesets/${id}/discard`, 'POST');
+  });
+});
+
 describe('drift', () => {
   it('made by hand in a kernel appears and is mended before the eyes of whoever looks', async () => {
     const { page } = visit;
     await visit.open('drift');
     await page.getByText('Every kernel is as it was applied').waitFor();
-    const { nodes } = await call<{ nodes: { name: string; facts: Record<string, string> }[] }>('/status');
-    const iptables = nodes.find(({ name }) => name === 'node2')?.facts['iptables-restore']?.replace('-restore', '') ?? 'iptables';
-    const netns = '/run/portolan-lab/node2/netns/lb_5mckih8b5';
-    const { exitCode } = await lab.machineOf('node2').run(['nsenter', `--net=${netns}`, '--', iptables, '-t', 'mangle', '-F', 'INPUT']);
-    expect(exitCode).toBe(0);
+    await flushMarks('node2', 'lb_5mckih8b5', 'INPUT');
     await page.getByRole('article', { name: /^missing mark\/own:lb_5mckih8b5\/input\/10\.0\.0\.20 on node2/ }).waitFor();
     await page
       .getByText(/^repaired after \d+ ms$/)
@@ -177,6 +221,37 @@ describe('drift', () => {
       .waitFor();
     await visit.picture('drift');
     expect(Object.values(shares(await lab.request('bjdt_bjdt-dzwl-web.2', 'http://10.0.0.20:8080/', 6)))).toEqual([2, 2, 2]);
+  });
+});
+
+describe('an explanation of what nobody mends', () => {
+  const policy = (driftPolicy: 'report' | 'repair'): Promise<unknown> => call('?wait=applied', 'PATCH', { settings: { driftPolicy } });
+
+  it('parts from what should be at the rule that was deleted by hand, until the agents may mend it', async () => {
+    const { page } = visit;
+    await policy('report');
+    try {
+      await visit.open('explain?from=outside&to=bjdt_bjdt-dzwl-web:8000/tcp&node=node3');
+      await page.getByText('As it was seen in the kernels: the same.').waitFor();
+      await flushMarks('node3', 'ingress_sbox', 'PREROUTING');
+      const parting = page.getByRole('region', { name: 'Where they part' });
+      await parting.getByRole('heading', { name: 'They part in ingress sandbox on node3' }).waitFor();
+      const [decisive] = await parting.getByText('mark/own:ingress_sbox/').allTextContents();
+      expect(decisive).toBe('mark/own:ingress_sbox/prerouting/tcp/8000');
+      const request = page.getByRole('region', { name: 'The request' });
+      const hopBehind = (lane: string) => request.getByRole('region', { name: lane }).locator('div:has(> div:text("parts here")) > button').textContent();
+      expect(await hopBehind('As it should be')).toBe('rule');
+      expect(await hopBehind('As it was seen')).toBe('drop');
+      // Of both: the mark is on one packet, and not on the other.
+      await page.getByRole('row', { name: /^As it should be .* 0x[0-9a-f]+ = \d+/ }).waitFor();
+      expect(await page.getByRole('row', { name: /^As it was seen .* 0x/ }).count()).toBe(0);
+      await visit.picture('explain-parted');
+      expect((await lab.request('machine', 'http://172.16.130.170:8000/', 1)).answers).toEqual([]);
+    } finally {
+      await policy('repair');
+    }
+    await page.getByText('As it was seen in the kernels: the same.').waitFor();
+    expect(shares(await lab.request('machine', 'http://172.16.130.170:8000/', 2))).toEqual({ 'bjdt_bjdt-dzwl-web.1': 1, 'bjdt_bjdt-dzwl-web.2': 1 });
   });
 });
 

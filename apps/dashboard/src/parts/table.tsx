@@ -1,4 +1,4 @@
-import { ScrollArea, Table, Text, TextInput, UnstyledButton } from '@mantine/core';
+import { Group, ScrollArea, Table, Text, TextInput, UnstyledButton } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconSearch } from '@tabler/icons-react';
 import { type ColumnDef, flexRender, getCoreRowModel, getFilteredRowModel, getSortedRowModel, type SortingState, useReactTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
@@ -43,7 +43,8 @@ export function DataTable<Row>({ rows, columns, keyOf, empty, search, height = 6
     );
   };
   const sort = params.get('sort') ?? '';
-  const sorting: SortingState = sort === '' ? [] : [{ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }];
+  // The same array for the same order: with a new one the table would sort, and be drawn, without end.
+  const sorting = useMemo((): SortingState => (sort === '' ? [] : [{ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }]), [sort]);
   const definitions = useMemo(
     () =>
       columns.map(
@@ -62,6 +63,7 @@ export function DataTable<Row>({ rows, columns, keyOf, empty, search, height = 6
     columns: definitions,
     state: { sorting, globalFilter: params.get('q') ?? '' },
     globalFilterFn: 'includesString',
+    autoResetAll: false,
     getRowId: keyOf,
     getCoreRowModel: getCoreRowModel(),
     getSortedRowModel: getSortedRowModel(),
@@ -75,16 +77,22 @@ export function DataTable<Row>({ rows, columns, keyOf, empty, search, height = 6
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
     <>
-      <TextInput
-        aria-label={search}
-        placeholder={search}
-        leftSection={<IconSearch size={16} />}
-        value={params.get('q') ?? ''}
-        onChange={(event) => set('q', event.currentTarget.value)}
-        maw={420}
-      />
+      <Group gap="sm">
+        <TextInput
+          aria-label={search}
+          placeholder={search}
+          leftSection={<IconSearch size={16} />}
+          value={params.get('q') ?? ''}
+          onChange={(event) => set('q', event.currentTarget.value)}
+          w={420}
+          maw="100%"
+        />
+        <Text size="xs" c="dimmed" role="status">
+          {shown.length === rows.length ? rows.length : `${shown.length} of ${rows.length}`}
+        </Text>
+      </Group>
       <ScrollArea.Autosize mah={height} viewportRef={scroller} type="auto">
-        <Table highlightOnHover stickyHeader verticalSpacing={6} miw={720}>
+        <Table highlightOnHover stickyHeader verticalSpacing={6} miw={720} aria-rowcount={shown.length + 1}>
           <Table.Thead>
             <Table.Tr>
               {table.getFlatHeaders().map(({ id, column }) => {
@@ -109,7 +117,7 @@ export function DataTable<Row>({ rows, columns, keyOf, empty, search, height = 6
             {items.map(({ index }) => {
               const row = shown[index];
               return row === undefined ? null : (
-                <Table.Tr key={row.id}>
+                <Table.Tr key={row.id} aria-rowindex={index + 2}>
                   {row.getVisibleCells().map(({ id, column, getContext }) => (
                     <Table.Td key={id}>{flexRender(column.columnDef.cell, getContext())}</Table.Td>
                   ))}
