@@ -35,7 +35,9 @@ export function NamespaceBox({ data: { placed, isChosen, choose, show } }: NodeP
         data-comparison={box.comparison}
         data-chosen={isChosen || undefined}
       >
-        {inner !== null && <span className={classes.inner} style={{ left: inner.x, top: inner.from, height: inner.to - inner.from }} />}
+        {inner !== null && (
+          <span className={classes.inner} data-comparison={inner.comparison} style={{ left: inner.x, top: inner.from, height: inner.to - inner.from }} />
+        )}
         {devices.map((device) => (
           <DeviceChip key={device.name} device={device} />
         ))}

@@ -31,7 +31,7 @@ export interface PlacedBox {
   readonly counts: readonly (readonly Count[])[];
   readonly ports: readonly Port[];
   /** From a VTEP of the host to the underlay, inside of the box. */
-  readonly inner: { readonly x: number; readonly from: number; readonly to: number } | null;
+  readonly inner: { readonly x: number; readonly from: number; readonly to: number; readonly comparison: Device['comparison'] } | null;
 }
 
 const PADDING = 10;
@@ -149,7 +149,10 @@ export function placedBox(box: Box): PlacedBox {
     ...{ box, width, height, devices, counts },
     text: { x: PADDING, y: textY, ...text },
     ports: portsOf(devices, height),
-    inner: tunnel === undefined || lowest[0] === undefined ? null : { x: tunnel.x + tunnel.width / 2, from: tunnel.y + tunnel.height, to: lowest[0].y },
+    inner:
+      tunnel === undefined || lowest[0] === undefined
+        ? null
+        : { x: tunnel.x + tunnel.width / 2, from: tunnel.y + tunnel.height, to: lowest[0].y, comparison: tunnel.comparison },
   };
 }
 
