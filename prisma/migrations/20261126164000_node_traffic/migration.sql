@@ -3,9 +3,9 @@ CREATE TABLE "node_traffic" (
     "node_id" TEXT NOT NULL,
     "cluster_id" TEXT NOT NULL,
     "read_at" TIMESTAMPTZ(3) NOT NULL,
-    "servers" JSONB NOT NULL,
+    "servers" JSON NOT NULL,
     "before_at" TIMESTAMPTZ(3),
-    "before" JSONB,
+    "before" JSON,
 
     CONSTRAINT "node_traffic_pkey" PRIMARY KEY ("node_id")
 );
