@@ -1,4 +1,4 @@
-import { Anchor, Badge, Button, Checkbox, Group, Stack, Table, Text } from '@mantine/core';
+import { Anchor, Badge, Button, Checkbox, Group, SegmentedControl, Stack, Table, Text } from '@mantine/core';
 import { IconArrowBackUp } from '@tabler/icons-react';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { useMutation } from 'urql';
@@ -11,10 +11,10 @@ import { PlanBackDocument } from '../plans/documents.js';
 import { Difference } from './difference.js';
 
 const HistoryDocument = graphql(`
-  query History($cluster: String!, $before: Int) {
+  query History($cluster: String!, $before: Int, $wishes: Boolean) {
     cluster(name: $cluster) {
       revision
-      revisions(limit: 50, before: $before) {
+      revisions(limit: 50, before: $before, wishes: $wishes) {
         revision
         actor
         from
@@ -35,16 +35,32 @@ export default function HistoryPage() {
   const { cluster = '' } = useParams();
   const [search, setSearch] = useSearchParams();
   const before = search.get('before');
-  const live = useLive(HistoryDocument, { cluster, before: before === null ? null : Number(before) });
+  const isEverything = search.get('show') === 'everything';
+  const live = useLive(HistoryDocument, { cluster, before: before === null ? null : Number(before), wishes: !isEverything });
+  const set = (changes: Readonly<Record<string, string | undefined>>): void => setSearch(withChanges(search, changes), { replace: true });
   const chosen = [search.get('from'), search.get('to')].filter((text) => text !== null).map(Number);
   const [low, high] = [...chosen].sort((a, b) => a - b);
   const choose = (revision: number): void => {
     const next = chosen.includes(revision) ? chosen.filter((own) => own !== revision) : [...chosen.slice(-1), revision];
     const [from, to] = [...next].sort((a, b) => a - b);
-    setSearch({ ...(from === undefined ? {} : { from: String(from) }), ...(to === undefined ? {} : { to: String(to) }) }, { replace: true });
+    set({ from: from?.toString(), to: to?.toString() });
   };
   return (
-    <Page title="History" about="Every revision of the intent, with who made it. Choose two to see what differs.">
+    <Page
+      title="History"
+      about="Every revision of the intent, with who made it. Choose two to see what differs."
+      actions={
+        <SegmentedControl
+          aria-label="Which revisions"
+          value={isEverything ? 'everything' : 'wishes'}
+          onChange={(value) => set({ show: value === 'everything' ? value : undefined, before: undefined })}
+          data={[
+            { value: 'wishes', label: 'Changes of people' },
+            { value: 'everything', label: 'Everything' },
+          ]}
+        />
+      }
+    >
       {low !== undefined && high !== undefined && <Difference cluster={cluster} from={low} to={high} />}
       <Answer live={live}>
         {({ cluster: shown }) => (
@@ -95,8 +111,14 @@ export default function HistoryPage() {
                 </Table.Tbody>
               </Table>
             </Table.ScrollContainer>
+            {shown?.revisions.length === 0 && (
+              <Text size="sm" c="dimmed">
+                {isEverything ? 'Nothing was changed' : 'Nobody has changed anything'}
+                {before === null ? ' yet.' : ' before.'}
+              </Text>
+            )}
             {shown?.revisions.length === 50 && (
-              <Anchor size="sm" component={Link} to={`?before=${shown.revisions.at(-1)?.revision}`}>
+              <Anchor size="sm" component={Link} to={`?${withChanges(search, { before: String(shown.revisions.at(-1)?.revision) })}`}>
                 Older revisions
               </Anchor>
             )}
@@ -105,6 +127,16 @@ export default function HistoryPage() {
       </Answer>
     </Page>
   );
+}
+
+/** The query of the address with parts of it changed, or taken away by undefined. */
+function withChanges(search: URLSearchParams, changes: Readonly<Record<string, string | undefined>>): URLSearchParams {
+  const next = new URLSearchParams(search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) next.delete(name);
+    else next.set(name, value);
+  }
+  return next;
 }
 
 /** A plan that leads back, which is looked at before it is applied. */

@@ -93,6 +93,24 @@ export const PlanDocument = graphql(`
   }
 `);
 
+/** Every flow of the cluster is walked for it, before and after. */
+export const PlanFlowsDocument = graphql(`
+  query PlanFlows($cluster: String!, $id: ID!) {
+    cluster(name: $cluster) {
+      changesetFlows(id: $id) {
+        from
+        to
+        node
+        before
+        after
+        gained
+        lost
+        text
+      }
+    }
+  }
+`);
+
 export const CreatePlanDocument = graphql(`
   mutation CreatePlan($cluster: String!, $manifest: JSON!, $summary: String) {
     createChangeset(cluster: $cluster, manifest: $manifest, summary: $summary) {

@@ -22,7 +22,10 @@ export function NodePlans({ nodes }: { readonly nodes: Plan['nodes'] }) {
         multiple
         variant="separated"
         value={opened}
-        onChange={(next) => setSearch(new URLSearchParams(next.map((name): [string, string] => ['node', name])), { replace: true })}
+        onChange={(next) => {
+          const others = [...search].filter(([name]) => name !== 'node');
+          setSearch(new URLSearchParams([...others, ...next.map((name): [string, string] => ['node', name])]), { replace: true });
+        }}
       >
         {nodes.map(({ node, risk, steps, more }) => (
           <Accordion.Item key={node} value={node}>

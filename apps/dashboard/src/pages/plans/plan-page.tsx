@@ -6,6 +6,7 @@ import { Answer, Page } from '../../parts/page.js';
 import { NotFoundPage } from '../not-found-page.js';
 import { PlanActions } from './actions.js';
 import { PlanDocument } from './documents.js';
+import { Flows } from './flows.js';
 import { NodePlans } from './node-plans.js';
 import { Rollout } from './rollout.js';
 import { PlanStatus } from './status.js';
@@ -51,6 +52,7 @@ export default function PlanPage() {
                 ))}
               </Group>
             </Stack>
+            {plan.status === 'planned' && <Flows cluster={cluster} plan={plan.id} revision={data.cluster?.revision ?? 0} />}
             <NodePlans nodes={plan.nodes} />
           </Page>
         );

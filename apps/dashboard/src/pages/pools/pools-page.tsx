@@ -1,4 +1,4 @@
-import { Group, Progress, Table, Text } from '@mantine/core';
+import { Progress, Table, Text } from '@mantine/core';
 import { useParams } from 'react-router';
 import { graphql } from '../../api/generated/index.js';
 import { useLive } from '../../api/live.js';
@@ -43,7 +43,7 @@ export default function PoolsPage() {
                   <Table.Th>Pool</Table.Th>
                   <Table.Th>Of</Table.Th>
                   <Table.Th>Range</Table.Th>
-                  <Table.Th w={240}>Used</Table.Th>
+                  <Table.Th w={190}>Used</Table.Th>
                   <Table.Th ta="right">Free</Table.Th>
                   <Table.Th>By</Table.Th>
                 </Table.Tr>
@@ -53,23 +53,25 @@ export default function PoolsPage() {
                   const share = size === 0 ? 0 : used / size;
                   return (
                     <Table.Tr key={`${pool} ${name} ${range}`}>
-                      <Table.Td fw={560}>{titles[pool]}</Table.Td>
-                      <Table.Td>{name}</Table.Td>
-                      <Table.Td className="mono">{range}</Table.Td>
-                      <Table.Td>
-                        <Group gap="xs" wrap="nowrap">
-                          <Progress
-                            flex={1}
-                            value={Math.max(share * 100, used > 0 ? 1 : 0)}
-                            color={tones[toneOf(share)]}
-                            aria-label={`${used} of ${size} used`}
-                          />
-                          <Text size="xs" w={96} ta="right" className="mono">
-                            {used.toLocaleString('en')} / {size.toLocaleString('en')}
-                          </Text>
-                        </Group>
+                      <Table.Td fw={560} style={{ whiteSpace: 'nowrap' }}>
+                        {titles[pool]}
                       </Table.Td>
-                      <Table.Td ta="right" className="mono">
+                      <Table.Td>{name}</Table.Td>
+                      <Table.Td className="mono" style={{ whiteSpace: 'nowrap' }}>
+                        {range}
+                      </Table.Td>
+                      <Table.Td>
+                        <Text size="xs" className="mono">
+                          {used.toLocaleString('en')} / {size.toLocaleString('en')}
+                        </Text>
+                        <Progress
+                          size={5}
+                          value={Math.max(share * 100, used > 0 ? 1 : 0)}
+                          color={tones[toneOf(share)]}
+                          aria-label={`${used} of ${size} used`}
+                        />
+                      </Table.Td>
+                      <Table.Td ta="right" className="mono" style={{ whiteSpace: 'nowrap' }}>
                         {free.toLocaleString('en')}
                       </Table.Td>
                       <Table.Td>
