@@ -21,6 +21,8 @@ export interface AgentSettings {
   readonly apiUrl: string;
   readonly redisUrl: string;
   readonly etcdEndpoints: readonly string[];
+  /** Seconds; see LabOptions. */
+  readonly resync: number | undefined;
 }
 
 /** Told of each process on this machine as soon as it runs; never called for those of a guest. */
@@ -59,6 +61,7 @@ export class LabProcesses {
       ETCD_ENDPOINTS: settings.etcdEndpoints.join(','),
       PORTOLAN_CLUSTER: settings.cluster,
       PORTOLAN_NODE: host.name,
+      ...(settings.resync !== undefined && { PORTOLAN_RESYNC_SECONDS: String(settings.resync) }),
       PORTOLAN_RUN_DIR: folder,
       // It goes with the lab: a ledger that outlives its cluster would refuse the generations of the next one.
       PORTOLAN_STATE_DIR: join(folder, 'state'),

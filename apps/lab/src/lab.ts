@@ -38,6 +38,8 @@ export interface LabOptions {
   readonly kind?: LabMachine['kind'];
   /** Guests at most; as many as there are processors when left out. On one machine all hosts have one clock. */
   readonly machines?: number;
+  /** Seconds between two looks of an agent at its kernel that nothing called for, 1 to 86400; the agents' own unless given. */
+  readonly resync?: number;
   /** Servers that exist already. Their cluster of the lab's name is kept, and made what the manifest says. */
   readonly use?: { readonly databaseUrl?: string; readonly redisUrl?: string; readonly etcdEndpoints?: readonly string[] };
   /** Told of each stage when it is done. */
@@ -195,6 +197,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       apiUrl: urlAt(apiUrl, gateway),
       redisUrl: urlAt(redisUrl, gateway),
       etcdEndpoints: etcdEndpoints.map((endpoint) => urlAt(endpoint, gateway)),
+      resync: options.resync,
     };
     const own = new LabProcesses(machineOf, directory, logs, (name, pid) => journal.addProcess(name, pid));
     processes = own;

@@ -1,13 +1,14 @@
 import { canonicalJson } from '@portolan/node-state';
 import type { Divergence, ObjectRef, Path, Verdict } from './explanation.js';
-import type { Thing, World } from './world.js';
+import { refOfObstruction, type Thing, type World } from './world.js';
 
 /** Kinds that lie in no packet's way by themselves. */
 const besideTheWay: ReadonlySet<string> = new Set(['file', 'ipvs-timeouts', 'dns-server', 'dns-name', 'dns-client', 'dns-redirect']);
 
 /**
  * Where the kernels on the desired way are not as they should be: of the namespaces that it passes, what its hops used first, then the rest.
- * What the observed verdict blames, or the first of what was used where it blames nothing, is decisive.
+ * What the observed verdict blames is decisive; where that is as it should be, the first of what was used, and where nothing is blamed the first
+ * of all.
  */
 export function divergencesOf(desired: World, observed: World, paths: readonly Path[], verdict: Verdict): readonly Divergence[] {
   const hops = paths.flatMap(({ forward, reply }) => [...forward, ...reply]);
@@ -18,7 +19,7 @@ export function divergencesOf(desired: World, observed: World, paths: readonly P
   if (verdict.outcome === 'delivered') return found.map((own) => ({ ...own, decisive: false }));
   const nameOf = ({ object }: Divergence): string => `${object.node} ${object.key}`;
   const blamed = verdict.object === null ? undefined : found.find((own) => own.object.key === verdict.object?.key && own.object.node === verdict.object.node);
-  const decisive = blamed ?? found.find((own) => used.has(nameOf(own))) ?? found[0];
+  const decisive = blamed ?? found.find((own) => used.has(nameOf(own))) ?? (verdict.object === null ? found[0] : undefined);
   const rank = (own: Divergence): number => (own === decisive ? 0 : used.has(nameOf(own)) ? 1 : 2);
   return found
     .map((own) => ({ ...own, decisive: own === decisive, rank: rank(own) }))
@@ -48,9 +49,9 @@ function differencesOn(desired: World, observed: World, node: string, spaces: Re
       divergences.push({ object: refOf(thing), difference: 'unexpected', text: `${thing.key} is there, and nobody wants it`, decisive: false });
     }
   }
-  for (const { space, chain, text } of kernel.obstructions.filter((own) => spaces.has(own.space))) {
-    const object: ObjectRef = { node, key: `obstructed/${space}/${chain}`, kind: 'rule-entry', origin: null };
-    divergences.push({ object, difference: 'obstructed', text: `a rule that is not ours stands before ours in ${chain}: ${text}`, decisive: false });
+  for (const obstruction of kernel.obstructions.filter((own) => spaces.has(own.space))) {
+    const text = `a rule that is not ours stands before ours in ${obstruction.chain}: ${obstruction.text}`;
+    divergences.push({ object: refOfObstruction(node, obstruction), difference: 'obstructed', text, decisive: false });
   }
   return divergences;
 }

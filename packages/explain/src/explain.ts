@@ -1,6 +1,6 @@
 import type { Space } from '@portolan/node-state';
 import { divergencesOf } from './divergence.js';
-import { type Explanation, type ObjectRef, outcomes, type Path, type Question, type Verdict } from './explanation.js';
+import { type Divergence, type Explanation, outcomes, type Path, type Question, type Verdict } from './explanation.js';
 import { type Client, clientOf, endpointNamed, targetOf } from './question.js';
 import { type Resolved, resolvedTarget } from './resolve.js';
 import { trailsOf } from './trails.js';
@@ -29,7 +29,7 @@ export function explanationOf(world: World, question: Question, desired?: World)
   return {
     ...{ cluster: snapshot.cluster.name, revision: snapshot.cluster.revision, view: world.view, from: question.from, to: question.to },
     ...{ transport: target.transport, resolution: resolved.resolution, paths, divergences, trails: trailsOf(world, paths) },
-    verdict: desired === undefined ? verdict : blamed(verdict, desired, divergences.find(({ decisive }) => decisive)?.object),
+    verdict: desired === undefined ? verdict : blamed(verdict, desired, divergences),
   };
 }
 
@@ -80,10 +80,18 @@ function verdictOver(paths: readonly Path[], { resolution }: Resolved): Verdict 
   return { ...worst.verdict, reason: `${alike} of ${paths.length} paths: ${worst.verdict.reason}` };
 }
 
-/** What is to blame with its origin, which the desired world knows; the decisive divergence where the walk itself names nothing. */
-function blamed(verdict: Verdict, desired: World, decisive: ObjectRef | undefined): Verdict {
-  const object = verdict.object ?? decisive ?? null;
-  if (object === null || object.origin !== null) return { ...verdict, object };
+/**
+ * What is to blame with its origin, which the desired world knows. Where the walk itself names nothing, or what is as it should be or nobody wants,
+ * it is the decisive divergence: a wrong neighbour leads to a forwarding entry that is missing, and rightly so.
+ */
+function blamed(verdict: Verdict, desired: World, divergences: readonly Divergence[]): Verdict {
+  const decisive = divergences.find((own) => own.decisive);
+  const isDivergent = divergences.some(({ object: { node, key } }) => node === verdict.object?.node && key === verdict.object.key);
+  const { object, reason } =
+    decisive === undefined || isDivergent
+      ? verdict
+      : { object: decisive.object, reason: verdict.object === null ? verdict.reason : `${verdict.reason}; ${decisive.text}` };
+  if (object === null || object.origin !== null) return { ...verdict, object, reason };
   const origin = desired.host(object.node)?.things.find(({ key }) => key === object.key)?.origin ?? null;
-  return { ...verdict, object: { ...object, origin } };
+  return { ...verdict, reason, object: { ...object, origin } };
 }

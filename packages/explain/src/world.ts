@@ -1,6 +1,6 @@
 import { type Cidr, type Id, type Ipv4, type Node, portolanError, type Snapshot } from '@portolan/model';
 import type { NodeState, ObjectBody, ObservedObject, Origin, Space } from '@portolan/node-state';
-import type { View } from './explanation.js';
+import type { ObjectRef, View } from './explanation.js';
 
 /** One thing in a kernel, as the walk reads it. */
 export interface Thing {
@@ -19,6 +19,11 @@ export interface Obstruction {
   /** As iptables calls it, with its table: `filter/FORWARD`. */
   readonly chain: string;
   readonly text: string;
+}
+
+/** Such a rule as an object, though no state has it. */
+export function refOfObstruction(node: string, { space, chain }: Obstruction): ObjectRef {
+  return { node, key: `obstructed/${space}/${chain}`, kind: 'rule-entry', origin: null };
 }
 
 export interface HostKernel {
@@ -88,7 +93,9 @@ export function observedWorld(
     return {
       things: sight.objects.map(({ key, space, kind, hash, body }): Thing => {
         const known = wanted.get(key);
-        return { key, space, kind, body: body ?? (known?.hash === hash ? known.body : null), origin: known?.origin ?? null };
+        // Without a hash it is damaged, whatever was read of it: a link that is down.
+        const seen = hash === '' ? null : body;
+        return { key, space, kind, body: seen ?? (known?.hash === hash ? known.body : null), origin: known?.origin ?? null };
       }),
       absentEndpoints: absentOn(snapshot, node),
       obstructions: sight.obstructions,

@@ -1,7 +1,8 @@
 import type { PacketHeaders } from '../explanation.js';
+import { refOfObstruction } from '../world.js';
 import { holds } from './range.js';
 import type { SpaceView } from './space.js';
-import { soughtRef, type Trace } from './trace.js';
+import type { Trace } from './trace.js';
 
 export type Stage = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
@@ -20,14 +21,13 @@ export function pastForeignRules(trace: Trace, view: SpaceView, stage: Stage, de
     return mayMatch(text, trace.packet, devices);
   });
   if (found === undefined) return;
-  const entry = `${found.chain.startsWith('nat/') ? 'nat' : 'filter'}/${stage}`;
   throw trace.ended(
     view,
     {
       outcome: 'dropped',
       reason: `a rule that is not ours takes it in ${found.chain}: ${found.text}`,
       fix: 'Remove that rule, or let it pass what is ours.',
-      object: soughtRef(view, 'rule-entry', entry),
+      object: refOfObstruction(view.kernel.node, found),
     },
     { effect: 'drop' },
   );
