@@ -39,7 +39,7 @@ export function isAsWanted({ wanted, seen, isShared }: Step): boolean {
 }
 
 /** All of them, as they are compared. */
-export function headersText(headers: Headers): string {
+function headersText(headers: Headers): string {
   return JSON.stringify(headers);
 }
 
