@@ -41,7 +41,6 @@ export default function PoolsPage() {
               <Table.Thead>
                 <Table.Tr>
                   <Table.Th>Pool</Table.Th>
-                  <Table.Th>Of</Table.Th>
                   <Table.Th>Range</Table.Th>
                   <Table.Th w={190}>Used</Table.Th>
                   <Table.Th ta="right">Free</Table.Th>
@@ -53,10 +52,16 @@ export default function PoolsPage() {
                   const share = size === 0 ? 0 : used / size;
                   return (
                     <Table.Tr key={`${pool} ${name} ${range}`}>
-                      <Table.Td fw={560} style={{ whiteSpace: 'nowrap' }}>
-                        {titles[pool]}
+                      <Table.Td>
+                        <Text size="sm" fw={560}>
+                          {titles[pool]}
+                        </Text>
+                        {name !== '' && (
+                          <Text size="xs" c="dimmed">
+                            {name}
+                          </Text>
+                        )}
                       </Table.Td>
-                      <Table.Td>{name}</Table.Td>
                       <Table.Td className="mono" style={{ whiteSpace: 'nowrap' }}>
                         {range}
                       </Table.Td>
