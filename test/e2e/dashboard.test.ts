@@ -181,11 +181,16 @@ describe('a plan', () => {
     const { page } = visit;
     await visit.open('history');
     await page.getByText('weighted round robin').first().waitFor();
+    // What agents have seen is left out until it is asked for.
+    expect(await page.getByText('agent:node1').count()).toBe(0);
     const [first, second] = await page.getByRole('checkbox').all();
     await first?.click();
     await second?.click();
     await page.getByRole('heading', { name: /^Revision \d+ → \d+$/ }).waitFor();
     await visit.picture('history');
+    await page.getByText('Everything', { exact: true }).click();
+    await page.waitForURL(/show=everything/);
+    await page.getByText('agent:node1').first().waitFor();
   });
 });
 
@@ -204,7 +209,7 @@ describe('what a plan does to flows', () => {
     await visit.picture('plan-flows');
     await flow.getByRole('link').click();
     await page.getByText(/^delivered to endpoint bjdt_bjdt-dzwl-web/).waitFor();
-    await call(`/changesets/${id}/discard`, 'POST');
+    await call(`/changesets/${id}`, 'DELETE');
   });
 });
 
