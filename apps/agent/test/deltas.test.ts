@@ -47,7 +47,7 @@ describe('a job with a delta', () => {
     stage.offer(1, first);
     await stage.agent().start();
     await applied(1);
-    expect(stage.plane.requests).toEqual({ state: 1, notModified: 0 });
+    expect(stage.plane.requests).toEqual({ state: 1, notModified: 0, traffic: 0 });
     for (let i = 1; i < states.length; i++) {
       await change(i + 1, states[i - 1] ?? first, states[i] ?? first);
       await applied(i + 1);
@@ -56,7 +56,7 @@ describe('a job with a delta', () => {
       expect(kernelHashes()).toEqual((states[i]?.objects ?? []).map(({ key, hash }) => `${key} ${hash}`).sort());
       expect(stage.lastReport()).toMatchObject({ generation: i + 1, revision: i + 1, stateHash: states[i]?.hash });
     }
-    expect(stage.plane.requests).toEqual({ state: 1, notModified: 0 });
+    expect(stage.plane.requests).toEqual({ state: 1, notModified: 0, traffic: 0 });
     expect(stage.plane.reports.map(({ jobId }) => jobId)).toEqual([undefined, 'job1', 'job2', 'job3']);
     expect(await looks()).toEqual({ fetch: 1, delta: 3 });
   });
@@ -67,7 +67,7 @@ describe('a job with a delta', () => {
     await applied(1);
     await change(3, stateWith('a', 'b'), stateWith('b'));
     await applied(3);
-    expect(stage.plane.requests).toEqual({ state: 2, notModified: 0 });
+    expect(stage.plane.requests).toEqual({ state: 2, notModified: 0, traffic: 0 });
     expect(await looks()).toEqual({ fetch: 2 });
     expect(kernelHashes()).toEqual(
       stateWith('b')
@@ -134,7 +134,7 @@ describe('a job with a delta', () => {
     await change(2, stateWith('a'), stateWith('b'));
     await applied(2);
     expect(stage.logged.filter((line) => line.includes('damaged'))).toEqual([]);
-    expect(stage.plane.requests).toEqual({ state: 2, notModified: 1 });
+    expect(stage.plane.requests).toEqual({ state: 2, notModified: 1, traffic: 0 });
   });
 });
 
