@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort, startServers } from '@portolan/harness';
 import { largeManifest } from '@portolan/testkit';
+import { type Plane, startPlane } from '../plane.js';
+import { until } from '../until.js';
 import { type Bench, comparison, median, milliseconds } from './bench.js';
 import type { LoadFigures, LoadRequest } from './graphql-load.js';
 
@@ -61,39 +62,8 @@ function startLoad(): Load {
   };
 }
 
-interface Plane {
-  /** The answer's text; fails for a status of 400 or above. */
-  call(path: string, method?: string, body?: unknown): Promise<string>;
-  readonly url: string;
-}
-
-function planeAt(url: string): Plane {
-  return {
-    url,
-    async call(path, method = 'GET', body) {
-      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-      const answer = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-      return text;
-    },
-  };
-}
-
-async function until(works: () => Promise<unknown>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await works();
-      return;
-    } catch (error) {
-      if (attempt === 1200) throw error;
-      await sleep(50);
-    }
-  }
-}
-
 /** The same facts by REST: as few requests as it takes. */
-async function byRest({ call }: Plane): Promise<void> {
+async function byRest({ call }: Pick<Plane, 'call'>): Promise<void> {
   const all = async (path: string): Promise<void> => {
     for (let cursor: string | null = ''; cursor !== null; ) {
       const page = JSON.parse(await call(`/v1/clusters/bench/${path}?limit=1000${cursor === '' ? '' : `&cursor=${cursor}`}`)) as { nextCursor: string | null };
@@ -116,21 +86,16 @@ async function medianOf(each: () => Promise<unknown>, before: () => Promise<unkn
 /** The whole of a cluster by one query: at a steady rate, on real servers, and alone. */
 export const graphql: Bench = async (report) => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bench-'));
-  const servers = await startServers({ directory });
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const controlPlane = startControlPlane(url, servers);
-  const ended = new Promise((resolve) => controlPlane.once('exit', resolve));
+  const plane = await startPlane(directory);
   const load = startLoad();
   try {
-    const plane = planeAt(url);
-    const { call } = plane;
-    await until(() => call('/readyz'));
+    const { call, url } = plane;
     await call('/v1/clusters', 'POST', { name: 'bench' });
     report(`making a cluster of ${SIZE.nodes} nodes and ${SIZE.services} services x ${SIZE.endpointsPerService} endpoints`);
     await call('/v1/clusters/bench/manifest', 'PUT', largeManifest(SIZE));
-    await until(async () => {
+    await until('it is computed', 60, async () => {
       const { computedRevision } = JSON.parse(await call('/v1/clusters/bench/status')) as { computedRevision: number };
-      if (computedRevision < 1) throw new Error('not computed yet');
+      return computedRevision >= 1;
     });
     const ask = (query: string): Promise<string> => call('/graphql', 'POST', { query, variables: { name: 'bench' } });
     let weight = 1;
@@ -184,23 +149,7 @@ export const graphql: Bench = async (report) => {
     ];
   } finally {
     load.stop();
-    controlPlane.kill('SIGTERM');
-    await ended;
-    await servers.stop();
+    await plane.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 };
-
-function startControlPlane(url: string, servers: Awaited<ReturnType<typeof startServers>>): ChildProcess {
-  return spawn(process.execPath, [fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
-    env: {
-      ...process.env,
-      PORTOLAN_LISTEN: url.slice('http://'.length),
-      DATABASE_URL: servers.databaseUrl,
-      REDIS_URL: servers.redisUrl,
-      ETCD_ENDPOINTS: servers.etcdEndpoints.join(','),
-      LOG_LEVEL: 'warn',
-    },
-    stdio: ['ignore', 2, 2],
-  });
-}

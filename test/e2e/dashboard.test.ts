@@ -100,6 +100,13 @@ describe('a node', () => {
     await page.waitForURL(/space=own%3Alb_5mckih8b5$/);
     await page.getByRole('cell', { name: 'eth0/10.0.0.20', exact: true }).waitFor();
     await page.getByRole('cell', { name: '329/10.0.0.6', exact: true }).waitFor();
+    // Lines between namespaces are seen, in both schemes: their colour is there after the build.
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme });
+      const strokes = await page.locator('.react-flow__edge-path').evaluateAll((paths) => paths.map((path) => getComputedStyle(path).stroke));
+      expect(strokes.length).toBeGreaterThan(4);
+      expect(strokes.filter((stroke) => stroke === 'none' || stroke === '')).toEqual([]);
+    }
     await visit.picture('node');
     expect(await page.getByText('Differences (0 on this node)').count()).toBe(1);
   });

@@ -1,12 +1,12 @@
 import { Group, Text } from '@mantine/core';
-import { IconAffiliate, IconFlag, IconServer2, IconStack2 } from '@tabler/icons-react';
+import { IconAffiliate, IconFlag, IconServer2, IconStack2, IconSubtask } from '@tabler/icons-react';
 import { Handle, type NodeProps, Position } from '@xyflow/react';
 import { StateBadge } from '../../parts/state-badge.js';
 import { tones } from '../../shell/theme.js';
 import classes from './card.module.css';
-import type { Card } from './graph.js';
+import { type Card, CELLS_IN_ROW } from './graph.js';
 
-const icons = { host: IconServer2, hosts: IconServer2, network: IconAffiliate, service: IconStack2, port: IconFlag } as const;
+const icons = { host: IconServer2, network: IconAffiliate, service: IconStack2, port: IconFlag, subnet: IconSubtask } as const;
 
 export function ChartCard({ data, selected }: NodeProps<Card>) {
   const Icon = icons[data.kind];
@@ -15,6 +15,7 @@ export function ChartCard({ data, selected }: NodeProps<Card>) {
       className={classes.card}
       data-kind={data.kind}
       data-selected={selected || undefined}
+      data-group={data.cells.length > 0 || undefined}
       style={{ borderLeftColor: `var(--mantine-color-${tones[data.tone]}-6)` }}
     >
       <Handle type="target" position={Position.Left} className={classes.handle ?? ''} />
@@ -25,15 +26,23 @@ export function ChartCard({ data, selected }: NodeProps<Card>) {
             {data.title}
           </Text>
         </Group>
-        {data.kind !== 'port' && <StateBadge tone={data.tone}>{data.word}</StateBadge>}
+        {data.kind !== 'port' && data.cells.length === 0 && <StateBadge tone={data.tone}>{data.word}</StateBadge>}
       </Group>
-      {data.lines.map((line) => (
+      {data.cells.length > 0 && (
+        <Group justify="space-between" wrap="nowrap" gap={6}>
+          <Text size="xs" c="dimmed">
+            {data.lines[0]}
+          </Text>
+          <StateBadge tone={data.tone}>{data.word}</StateBadge>
+        </Group>
+      )}
+      {(data.cells.length > 0 ? [] : data.lines).map((line) => (
         <Text key={line} className="mono" size="xs" c="dimmed" truncate title={line}>
           {line}
         </Text>
       ))}
       {data.cells.length > 0 && (
-        <div className={classes.cells}>
+        <div className={classes.cells} style={{ gridTemplateColumns: `repeat(${CELLS_IN_ROW}, 1fr)` }}>
           {data.cells.map(({ name, tone }) => (
             <span key={name} title={name} style={{ background: `var(--mantine-color-${tones[tone]}-6)` }} />
           ))}

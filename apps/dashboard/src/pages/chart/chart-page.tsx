@@ -1,6 +1,7 @@
 import '@xyflow/react/dist/style.css';
-import { Alert, Button, Card, Stack, Text, useComputedColorScheme } from '@mantine/core';
-import { Background, BackgroundVariant, Controls, type NodeTypes, ReactFlow } from '@xyflow/react';
+import { Alert, Button, Card, Group, SegmentedControl, Stack, Text, useComputedColorScheme } from '@mantine/core';
+import { useWindowEvent } from '@mantine/hooks';
+import { Background, BackgroundVariant, Controls, type NodeTypes, Panel, ReactFlow } from '@xyflow/react';
 import { useEffect, useMemo, useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { useLive } from '../../api/live.js';
@@ -9,8 +10,11 @@ import { Answer, Page } from '../../parts/page.js';
 import { ChartCard } from './card.js';
 import classes from './card.module.css';
 import { ChartDocument, type Cluster } from './documents.js';
-import { type Card as ChartNode, type Graph, graphOf } from './graph.js';
+import { type Card as ChartNode, type Graph, graphOf, type Pivot, pivots } from './graph.js';
+import { grouped } from './groups.js';
 import { placesOf, type Shape, shapeOf } from './layout.js';
+import { Legend } from './legend.js';
+import { thingsOf } from './things.js';
 
 const nodeTypes: NodeTypes = { card: ChartCard };
 
@@ -19,32 +23,64 @@ export default function ChartPage() {
   const { cluster = '' } = useParams();
   const [search, setSearch] = useSearchParams();
   const about = search.get('about');
+  const pivot = pivots.find((own) => own === search.get('by')) ?? 'service';
   const live = useLive(ChartDocument, { cluster });
-  const choose = (id: string | null): void => setSearch(id === null ? {} : { about: id });
+  const set = (name: 'about' | 'by', value: string | null): void => {
+    const next = new URLSearchParams(search);
+    if (value === null) next.delete(name);
+    else next.set(name, value);
+    setSearch(next);
+  };
+  const choose = (id: string | null): void => set('about', id);
+  useWindowEvent('keydown', ({ key }) => {
+    if (key === 'Escape' && about !== null) choose(null);
+  });
   return (
     <Page
       title="Chart"
-      about="Published ports lead to services, services to networks and hosts; the colour at the edge is how each is. Choose a card to see only what it is joined to."
+      about="What is published, what answers, on which network and on which host. Choose a card to see only what it is joined to."
       actions={
-        about !== null && (
-          <Button variant="default" onClick={() => choose(null)}>
-            Whole chart
-          </Button>
-        )
+        <Group gap="sm">
+          {about !== null && (
+            <Button variant="default" onClick={() => choose(null)}>
+              Whole chart
+            </Button>
+          )}
+          <SegmentedControl
+            aria-label="Begin with"
+            value={pivot}
+            onChange={(value) => set('by', value === 'service' ? null : value)}
+            data={[
+              { value: 'service', label: 'By service' },
+              { value: 'node', label: 'By node' },
+              { value: 'network', label: 'By network' },
+            ]}
+          />
+        </Group>
       }
     >
       <Answer live={live}>
-        {({ cluster: shown }) => (shown == null || shown.nodes.length === 0 ? <EmptyCluster /> : <Drawing cluster={shown} about={about} choose={choose} />)}
+        {({ cluster: shown }) =>
+          shown == null || shown.nodes.length === 0 ? <EmptyCluster /> : <Drawing cluster={shown} about={about} pivot={pivot} choose={choose} />
+        }
       </Answer>
     </Page>
   );
 }
 
-function Drawing({ cluster, about, choose }: { readonly cluster: Cluster; readonly about: string | null; readonly choose: (id: string | null) => void }) {
+interface Drawn {
+  readonly cluster: Cluster;
+  readonly about: string | null;
+  readonly pivot: Pivot;
+  readonly choose: (id: string | null) => void;
+}
+
+function Drawing({ cluster, about, pivot, choose }: Drawn) {
   const scheme = useComputedColorScheme('light');
   const { cluster: name = '' } = useParams();
-  const graph = useMemo(() => graphOf(cluster, about), [cluster, about]);
-  const cards = usePlaced(graph);
+  const things = useMemo(() => thingsOf(cluster), [cluster]);
+  const graph = useMemo(() => graphOf(grouped(things, about), pivot), [things, about, pivot]);
+  const cards = usePlaced(graph, pivot);
   const chosen = cards?.find(({ id }) => id === about)?.data;
   if (cards === undefined) return null;
   return (
@@ -58,9 +94,9 @@ function Drawing({ cluster, about, choose }: { readonly cluster: Cluster; readon
       )}
       <div className={classes.flow}>
         <ReactFlow
-          key={about ?? 'whole'}
+          key={`${about ?? ''} ${pivot}`}
           nodes={cards.map((card) => ({ ...card, selected: card.id === about, ariaLabel: `${card.data.kind} ${card.data.title}, ${card.data.word}` }))}
-          edges={[...graph.edges]}
+          edges={graph.isCrowded && about === null ? [] : [...graph.edges]}
           nodeTypes={nodeTypes}
           colorMode={scheme}
           onNodeClick={(_event, { id }) => choose(id === about ? null : id)}
@@ -77,6 +113,9 @@ function Drawing({ cluster, about, choose }: { readonly cluster: Cluster; readon
         >
           <Background variant={BackgroundVariant.Lines} gap={90} lineWidth={0.4} />
           <Controls showInteractive={false} />
+          <Panel position="top-right">
+            <Legend />
+          </Panel>
         </ReactFlow>
       </div>
     </Stack>
@@ -84,9 +123,9 @@ function Drawing({ cluster, about, choose }: { readonly cluster: Cluster; readon
 }
 
 /** The cards where they belong; they stay where they are while only what they say changes. */
-function usePlaced(graph: Graph): readonly ChartNode[] | undefined {
+function usePlaced(graph: Graph, pivot: Pivot): readonly ChartNode[] | undefined {
   const [places, setPlaces] = useState<ReadonlyMap<string, ChartNode['position']>>();
-  const shape = JSON.stringify(shapeOf(graph));
+  const shape = JSON.stringify(shapeOf(graph, pivot));
   useEffect(() => {
     let isOld = false;
     const drawn: Shape = JSON.parse(shape);

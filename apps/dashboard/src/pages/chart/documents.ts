@@ -20,6 +20,12 @@ export const ChartDocument = graphql(`
           }
         }
       }
+      flannel {
+        network
+        backend {
+          type
+        }
+      }
       networks {
         name
         vni
@@ -33,6 +39,7 @@ export const ChartDocument = graphql(`
           mark
           network {
             name
+            ingress
           }
         }
         ports {
