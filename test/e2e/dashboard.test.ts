@@ -103,7 +103,7 @@ describe('a node', () => {
     // Lines between namespaces are seen, in both schemes: their colour is there after the build.
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
-      const strokes = await page.locator('.react-flow__edge-path').evaluateAll((paths) => paths.map((path) => getComputedStyle(path).stroke));
+      const strokes = await page.evaluate<string[]>("[...document.querySelectorAll('.react-flow__edge-path')].map((path) => getComputedStyle(path).stroke)");
       expect(strokes.length).toBeGreaterThan(4);
       expect(strokes.filter((stroke) => stroke === 'none' || stroke === '')).toEqual([]);
     }
@@ -284,8 +284,11 @@ describe('a service', () => {
     await lab.request('bjdt_bjdt-dzwl-web.1', 'http://10.0.0.20:8080/', 30);
     const hasGrown = ({ backends }: Counted) => backends.every(({ connections }, i) => connections >= (before.backends[i]?.connections ?? 0) + 10);
     await until('the requests are counted by backend', 30, async () => hasGrown(await counted()));
-    const { connections } = await counted();
-    await page.getByText(new RegExp(`^${connections} requests`)).waitFor({ timeout: 20_000 });
+    // The page asks now and then, and probes of rollouts are still being counted.
+    await until('the page shows what is counted', 40, async () => {
+      const { connections } = await counted();
+      return (await page.getByText(new RegExp(`^${connections} requests`)).count()) === 1;
+    });
     expect(await page.getByLabel('33 % of new connections by weight').count()).toBe(3);
     for (const node of ['node1', 'node2', 'node3'])
       await page.getByRole('row', { name: new RegExp(`^${node} as wanted lb_5mckih8b5 0x149.* 6 of 6`) }).waitFor();
