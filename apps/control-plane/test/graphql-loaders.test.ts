@@ -30,6 +30,26 @@ const query = `{ cluster(name: "lab") { nodes {
   endpoints { service { name networks { network { name } } } }
 } } }`;
 
+const seen = `{ cluster(name: "lab") { nodes {
+  name state { objects { key } } observed { hash objects { key } } drift { steps { key } } open: driftEvents(outcome: open) { key } some: driftEvents(limit: 3) { key }
+} } }`;
+
+it.each([2, 20])('what %i nodes should hold, hold, and held otherwise costs the same few calls of the store', async (nodes) => {
+  const calls: string[] = [];
+  const plane = await planeOf(nodes, calls);
+  await runAgents(plane, 'lab', ['node1']);
+  await eventually(async () => {
+    calls.length = 0;
+    const { body } = await plane.send('POST', '/graphql', { query: seen });
+    expect(body.errors).toBeUndefined();
+    const found = body.data?.cluster?.nodes as unknown as { name: string; observed: { hash: string } | null; drift: { steps: unknown[] } }[];
+    expect(found).toHaveLength(nodes);
+    expect(found.filter(({ observed }) => observed !== null).map(({ name }) => name)).toEqual(['node1']);
+    expect(found.map(({ drift }) => drift.steps.length > 0)).toEqual(found.map(({ name }) => name !== 'node1'));
+    expect([...calls].sort()).toEqual(['newestDrift', 'newestDrift', 'newestStates', 'observedOf', 'progress', 'snapshot']);
+  });
+});
+
 it.each([2, 20])('state and jobs of %i nodes cost the same few calls of the store', async (nodes) => {
   const calls: string[] = [];
   const plane = await planeOf(nodes, calls);

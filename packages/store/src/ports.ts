@@ -212,6 +212,8 @@ export interface IntentStore {
    */
   saveComputed(cluster: Id, revision: number, states: readonly ComputedState[]): Promise<void>;
   nodeState(nodeId: Id, generation?: number): Promise<NodeStateRow | null>;
+  /** The newest of each of these nodes that has one, in no order. */
+  newestStates(nodeIds: readonly Id[]): Promise<readonly NodeStateRow[]>;
   /** Progress of every node of the cluster that has any, or of one node alone. */
   progress(cluster: Id, nodeId?: Id): Promise<readonly NodeProgress[]>;
   /**
@@ -226,12 +228,16 @@ export interface IntentStore {
    */
   saveReport(nodeId: Id, report: Report): Promise<NodeProgress>;
   observed(nodeId: Id): Promise<ObservedRow | null>;
+  /** The same of many nodes, in no order; those that have never reported have none. */
+  observedOf(nodeIds: readonly Id[]): Promise<readonly ObservedRow[]>;
   /** The newest reading of a node, in place of the one before the last: whoever comes later counts. No revision and no progress moves. Fails with `not-found`. */
   saveTraffic(nodeId: Id, reading: Pick<TrafficReading, 'at' | 'servers'>): Promise<void>;
   /** The readings of all nodes of a cluster, of virtual servers with these marks only, in no order; by node. */
   traffic(cluster: Id, marks: readonly number[]): Promise<readonly TrafficRow[]>;
   /** Newest first, by `since`. A node keeps its open rows and the newest thousand others. */
   drift(cluster: Id, filter: DriftFilter): Promise<readonly DriftRow[]>;
+  /** The newest `limit` of each node; newest first. */
+  newestDrift(nodeIds: readonly Id[], filter: Pick<DriftFilter, 'outcome' | 'limit'>): Promise<readonly DriftRow[]>;
   jobs(
     cluster: Id,
     filter: { readonly nodeId?: Id; readonly status?: JobRow['status']; readonly limit: number; readonly before?: string },

@@ -213,6 +213,12 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         expect(await store.observed(n1.id)).toMatchObject({ hash: wholeHash(first), objects: foundObjects(first) });
         await found(second, 2);
         expect(await store.observed(n1.id)).toMatchObject({ hash: wholeHash(second), objects: foundObjects(second) });
+        await store.saveReport(n2.id, reportOn(first, 1, { observed: { hash: 'other', objects: [], foreign: [] } }));
+        expect((await store.observedOf([n1.id, n2.id, n1.id])).toSorted((a, b) => (a.nodeId === n1.id ? -1 : b.nodeId === n1.id ? 1 : 0))).toEqual([
+          await store.observed(n1.id),
+          await store.observed(n2.id),
+        ]);
+        expect(await store.newestStates([n1.id, idOf('gone')])).toEqual([await store.nodeState(n1.id)]);
         // Not of that generation: unknown.
         expect(await found(first, 2)).toMatchObject({ observedHash: wholeHash(second) });
         await store.saveReport(n1.id, reportOn(second, 2, { observed: { hash: 'drifted', objects: [], foreign: [] } }));

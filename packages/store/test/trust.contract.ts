@@ -201,6 +201,11 @@ export function describeTrust(name: string, subject: () => Promise<StoreUnderTes
         expect([first, ...rest].map((row) => `${row?.since} ${row?.nodeId} ${row?.key}`)).toHaveLength(3);
         expect(new Set([first, ...rest].map((row) => `${row?.nodeId} ${row?.key}`)).size).toBe(3);
         expect(await store.drift(cluster, { limit: 9, nodeId: n2.id })).toHaveLength(1);
+        expect(await store.newestDrift([n2.id, n1.id, n2.id], { limit: 1 })).toEqual(
+          (await store.drift(cluster, { limit: 9 })).filter(({ nodeId, key }) => nodeId === n2.id || key === 'b'),
+        );
+        expect(await store.newestDrift([n1.id, n2.id], { limit: 9, outcome: 'repaired' })).toEqual([]);
+        expect(await store.newestDrift([], { limit: 9 })).toEqual([]);
         expect(await store.drift(await newCluster(store, 'b'), { limit: 9 })).toEqual([]);
       });
 

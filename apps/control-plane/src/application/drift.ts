@@ -40,6 +40,18 @@ export async function listDrift(ctx: Context, snapshot: Snapshot, query: DriftQu
   return { items: shown.map((row) => eventFrom(snapshot, row)), nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null };
 }
 
+/** The newest `limit` of each node, by the node's id; newest first. */
+export async function newestDrift(
+  ctx: Context,
+  snapshot: Snapshot,
+  nodeIds: readonly Id[],
+  filter: Pick<DriftFilter, 'outcome' | 'limit'>,
+): Promise<ReadonlyMap<Id, readonly DriftEvent[]>> {
+  const events = new Map<Id, DriftEvent[]>(nodeIds.map((id) => [id, []]));
+  for (const row of await ctx.store.newestDrift(nodeIds, filter)) events.get(row.nodeId)?.push(eventFrom(snapshot, row));
+  return events;
+}
+
 /** Everything that is not as it was applied at the moment, over all nodes. */
 export async function openDrift(ctx: Context, snapshot: Snapshot): Promise<readonly DriftRow[]> {
   const rows: DriftRow[] = [];

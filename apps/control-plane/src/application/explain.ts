@@ -23,10 +23,7 @@ import { changesetWithId } from './changesets.js';
 import { dryRunOn } from './commit.js';
 import type { Context } from './context.js';
 import { openDrift } from './drift.js';
-import { inParallel } from './in-parallel.js';
-
-/** Observations that are read at the same time. */
-const READS_AT_ONCE = 8;
+import { observationsOf } from './observations.js';
 
 const desiredWorlds = new WeakMap<Snapshot, World>();
 const states = new WeakMap<Snapshot, Map<Id, NodeState>>();
@@ -65,20 +62,16 @@ export async function explainFlow(ctx: Context, snapshot: Snapshot, question: Qu
 
 /** The kernels as the agents last saw them. */
 async function observedOf(ctx: Context, snapshot: Snapshot): Promise<World> {
-  const nodes = [...snapshot.nodes.values()];
-  const [rows, drift, traits] = await Promise.all([
-    inParallel(nodes, READS_AT_ONCE, ({ id }) => ctx.store.observed(id)),
-    openDrift(ctx, snapshot),
-    traitsIn(ctx, snapshot),
-  ]);
+  const [drift, traits] = await Promise.all([openDrift(ctx, snapshot), traitsIn(ctx, snapshot)]);
   const obstructions = new Map<Id, Obstruction[]>();
   for (const { nodeId, kind, key, found, reason } of drift) {
     const obstruction = kind === 'obstructed' ? obstructionFrom(key, typeof found === 'string' ? found : reason) : undefined;
     if (obstruction !== undefined) obstructions.set(nodeId, [...(obstructions.get(nodeId) ?? []), obstruction]);
   }
-  const sights = new Map(
-    rows.flatMap((row): [Id, Sight][] => (row === null ? [] : [[row.nodeId, { objects: row.objects, obstructions: obstructions.get(row.nodeId) ?? [] }]])),
-  );
+  const sights = new Map<Id, Sight>();
+  for await (const { nodeId, objects } of observationsOf(ctx, [...snapshot.nodes.keys()])) {
+    sights.set(nodeId, { objects, obstructions: obstructions.get(nodeId) ?? [] });
+  }
   return observedWorld(snapshot, stateOf(snapshot), ({ id }) => sights.get(id), traits);
 }
 

@@ -2,17 +2,19 @@ import type { ForeignMark } from '@portolan/check';
 import type { Id, Snapshot } from '@portolan/model';
 import { foreignMarksOf } from '@portolan/render';
 import type { Context } from './context.js';
-import { inParallel } from './in-parallel.js';
-
-/** What nodes saw is large: so many are read at a time. */
-const READS = 4;
+import { observationsOf } from './observations.js';
 
 /** Marks that rules of other programs match or set, by node, as the agents saw them last. Not read where the change brings no marks. */
 export async function foreignMarksFor(ctx: Context, before: Snapshot, after: Snapshot): Promise<ReadonlyMap<Id, readonly ForeignMark[]>> {
   if (!bringsMarks(before, after)) return new Map();
-  const nodes = [...after.nodes.keys()];
-  const seen = await inParallel(nodes, READS, async (id) => (await ctx.store.observed(id))?.foreign ?? []);
-  return new Map(nodes.map((id, at) => [id, (seen[at] ?? []).flatMap(({ text }) => foreignMarksOf(text))]));
+  const marks = new Map<Id, readonly ForeignMark[]>([...after.nodes.keys()].map((id) => [id, []]));
+  for await (const { nodeId, foreign } of observationsOf(ctx, [...marks.keys()])) {
+    marks.set(
+      nodeId,
+      foreign.flatMap(({ text }) => foreignMarksOf(text)),
+    );
+  }
+  return marks;
 }
 
 function bringsMarks(before: Snapshot, after: Snapshot): boolean {

@@ -42,14 +42,23 @@ export async function observedNodeState(ctx: Context, snapshot: Snapshot, name: 
 /** What differs between the last report and the newest state, as the plan that mends it. */
 export async function nodeDrift(ctx: Context, snapshot: Snapshot, name: string): Promise<Plan> {
   const { state } = await desiredNodeState(ctx, snapshot, name);
-  return diffNodeState(await lastObservation(ctx, snapshot, objectNamed(snapshot, 'node', name)), state);
+  const { id } = objectNamed(snapshot, 'node', name);
+  return driftFrom(snapshot, id, state, await ctx.store.observed(id));
+}
+
+/** The same of what has been read. `row`: null before the first report. */
+export function driftFrom(snapshot: Snapshot, nodeId: Id, state: NodeState, row: ObservedRow | null): Plan {
+  return diffNodeState(observationFrom(snapshot, nodeId, row), state);
 }
 
 /** The last report of the node as an observed state; an empty one before the first. `found`: its objects, where they are known; nothing is read then, and foreign things are left out. */
 export async function lastObservation(ctx: Context, snapshot: Snapshot, node: Node, found?: ObservedState['objects']): Promise<ObservedState> {
   if (found !== undefined) return observedState(found, presenceOn(snapshot, node.id), []);
-  const row = await ctx.store.observed(node.id);
-  return observedState(row?.objects ?? [], presenceOn(snapshot, node.id), (row?.foreign ?? []) as ObservedState['foreign']);
+  return observationFrom(snapshot, node.id, await ctx.store.observed(node.id));
+}
+
+function observationFrom(snapshot: Snapshot, nodeId: Id, row: ObservedRow | null): ObservedState {
+  return observedState(row?.objects ?? [], presenceOn(snapshot, nodeId), (row?.foreign ?? []) as ObservedState['foreign']);
 }
 
 /** `unknown` counts as present. */

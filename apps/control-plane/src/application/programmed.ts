@@ -4,11 +4,8 @@ import type { KernelObject } from '@portolan/node-state';
 import type { NodeProgress, ObservedRow } from '@portolan/store';
 import type { Context } from './context.js';
 import { openDrift } from './drift.js';
-import { inParallel } from './in-parallel.js';
 import { objectNamed } from './objects.js';
-
-/** Observations that are read at the same time. */
-const READS_AT_ONCE = 8;
+import { observationsOf } from './observations.js';
 
 export const programmedStates = ['present', 'missing', 'different', 'unknown'] as const;
 
@@ -49,8 +46,8 @@ export async function programmedServices(ctx: Context, snapshot: Snapshot, ids: 
 
   const isSettled = ({ id }: Node): boolean => hasApplied(progress.get(id), cluster.revision) && !drifted.has(id);
   const doubted = new Set([...places.values()].flatMap((of) => of.map(({ node }) => node)).filter((node) => !isSettled(node)));
-  const seen = new Map<Id, ObservedRow | null>();
-  await inParallel([...doubted], READS_AT_ONCE, async ({ id }) => seen.set(id, await ctx.store.observed(id)));
+  const seen = new Map<Id, ObservedRow | null>([...doubted].map(({ id }) => [id, null]));
+  for await (const row of observationsOf(ctx, [...seen.keys()])) seen.set(row.nodeId, row);
 
   const placed = (place: BalancedPlace): ProgrammedPlace => {
     const { id } = place.node;

@@ -1,3 +1,4 @@
+import type { DriftFilter } from '@portolan/store';
 import { type DriftEvent, driftKinds, driftOutcomes, listDrift } from '../application/drift.js';
 import type { Page } from '../application/objects.js';
 import type { Builder } from './builder.js';
@@ -49,10 +50,14 @@ export interface DriftArguments {
   readonly cursor?: string | null | undefined;
 }
 
-/** A page of drift by arguments as GraphQL has them. */
-export function driftOf({ ctx, snapshot }: Pick<ClusterView, 'ctx' | 'snapshot'>, args: DriftArguments): Promise<Page<DriftEvent>> {
+/** Which drift, and how much of it, by arguments as GraphQL has them. */
+export function driftFilter(args: Pick<DriftArguments, 'outcome' | 'limit'>): Pick<DriftFilter, 'outcome' | 'limit'> {
   const outcome = driftOutcomes.find((word) => word === args.outcome);
-  const query = { ...(args.node == null ? {} : { node: args.node }), ...(outcome === undefined ? {} : { outcome }) };
-  const limit = Math.min(Math.max(args.limit ?? DRIFT_SHOWN, 1), MOST_DRIFT);
-  return listDrift(ctx, snapshot, query, limit, args.cursor ?? undefined);
+  return { ...(outcome === undefined ? {} : { outcome }), limit: Math.min(Math.max(args.limit ?? DRIFT_SHOWN, 1), MOST_DRIFT) };
+}
+
+/** A page of drift. */
+export function driftOf({ ctx, snapshot }: Pick<ClusterView, 'ctx' | 'snapshot'>, args: DriftArguments): Promise<Page<DriftEvent>> {
+  const { limit, ...filter } = driftFilter(args);
+  return listDrift(ctx, snapshot, { ...filter, ...(args.node == null ? {} : { node: args.node }) }, limit, args.cursor ?? undefined);
 }

@@ -1,9 +1,9 @@
 import { specOf } from '@portolan/intent';
 import { effectiveMtu, traffics, trafficTo } from '@portolan/model';
-import { desiredNodeState, nodeDrift, observedNodeState, planLines } from '../application/nodes.js';
+import { desiredNodeState, planLines } from '../application/nodes.js';
 import { objectNamed } from '../application/objects.js';
 import type { Builder } from './builder.js';
-import { DRIFT_SHOWN, driftOf } from './drift-types.js';
+import { DRIFT_SHOWN, driftFilter } from './drift-types.js';
 import { flannelParts } from './flannel-lease-type.js';
 import type { InputTypes } from './inputs.js';
 import type { ProgressTypes } from './progress-types.js';
@@ -61,17 +61,22 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
         resolve: async ({ view, noun }, { generation }) =>
           generation == null ? view.state(noun) : stateView(await desiredNodeState(view.ctx, view.snapshot, noun.name, generation)),
       }),
-      observed: t.field({ type: progress.observedState, nullable: true, resolve: ({ view, noun }) => observedNodeState(view.ctx, view.snapshot, noun.name) }),
+      observed: t.field({
+        type: progress.observedState,
+        nullable: true,
+        description: 'Null before its first report.',
+        resolve: ({ view, noun }) => view.observed(noun.id),
+      }),
       drift: t.field({
         type: progress.plan,
         nullable: true,
-        resolve: async ({ view, noun }) => planLines(await nodeDrift(view.ctx, view.snapshot, noun.name)),
+        resolve: async ({ view, noun }) => planLines(await view.drift(noun)),
       }),
       driftEvents: t.field({
         type: [progress.drift.event],
         description: 'What was found that was not as it was applied, newest first.',
         args: { outcome: t.arg({ type: progress.drift.outcome }), limit: t.arg.int({ defaultValue: DRIFT_SHOWN }) },
-        resolve: async ({ view, noun }, { outcome, limit }) => [...(await driftOf(view, { node: noun.name, outcome, limit })).items],
+        resolve: async ({ view, noun }, args) => [...(await view.driftEvents(noun.id, driftFilter(args)))],
       }),
       jobs: t.field({
         type: [progress.job],

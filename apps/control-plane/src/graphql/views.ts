@@ -2,11 +2,14 @@ import type { Nouns } from '@portolan/intent';
 import type { PoolUsage } from '@portolan/ipam';
 import { type Endpoint, type Id, type Network, type Node, type NounKind, portolanError, type Snapshot } from '@portolan/model';
 import type { NodeState } from '@portolan/node-state';
+import type { Plan } from '@portolan/plan';
+import type { DriftFilter, ObservedRow } from '@portolan/store';
 import type { Context } from '../application/context.js';
 import { type ProgressByNode, progressByNode } from '../application/drains.js';
+import { type DriftEvent, newestDrift } from '../application/drift.js';
 import { leasesByNode } from '../application/flannel-progress.js';
 import { type JobLine, newestJobs } from '../application/history.js';
-import { type DesiredNodeState, desiredNodeState } from '../application/nodes.js';
+import { type DesiredNodeState, desiredNodeState, driftFrom } from '../application/nodes.js';
 import { type ObjectFilter, objectsOf, pageOf } from '../application/objects.js';
 import { networkUsages } from '../application/pools.js';
 import { type DrainStatus, endpointStatus, usageOf } from '../application/representations.js';
@@ -19,6 +22,9 @@ export class ClusterView {
   #status: Promise<ClusterStatus> | undefined;
   #nodeStatus: Promise<ReadonlyMap<Id, NodeStatus>> | undefined;
   readonly #jobs = new Map<number, (nodeId: Id) => Promise<readonly JobLine[] | undefined>>();
+  readonly #driftEvents = new Map<string, (nodeId: Id) => Promise<readonly DriftEvent[] | undefined>>();
+  readonly #states = together(async (nodeIds: readonly Id[]) => byNode(await this.ctx.store.newestStates(nodeIds)));
+  readonly #observed = together(async (nodeIds: readonly Id[]) => byNode(await this.ctx.store.observedOf(nodeIds)));
   #usages: ReturnType<typeof networkUsages> | undefined;
   #progress: Promise<ProgressByNode> | undefined;
 
@@ -70,6 +76,26 @@ export class ClusterView {
     return (await read(nodeId)) ?? [];
   }
 
+  /** What was found on a node that was not as it was applied, newest first. That of all nodes that a query shows is read together. */
+  async driftEvents(nodeId: Id, filter: Pick<DriftFilter, 'outcome' | 'limit'>): Promise<readonly DriftEvent[]> {
+    const key = `${filter.limit} ${filter.outcome ?? ''}`;
+    const read = this.#driftEvents.get(key) ?? together((nodeIds: readonly Id[]) => newestDrift(this.ctx, this.snapshot, nodeIds, filter));
+    this.#driftEvents.set(key, read);
+    return (await read(nodeId)) ?? [];
+  }
+
+  /** What a node has observed last; null before its first report. Read together. */
+  async observed(nodeId: Id): Promise<ObservedRow | null> {
+    return (await this.#observed(nodeId)) ?? null;
+  }
+
+  /** What differs on a node between its newest state and what it has observed last. Throws `not-found` for one without a state. */
+  async drift({ id, name }: Node): Promise<Plan> {
+    const [row, observed] = await Promise.all([this.#states(id), this.observed(id)]);
+    const state = row?.state ?? (await desiredNodeState(this.ctx, this.snapshot, name)).state;
+    return driftFrom(this.snapshot, id, state, observed);
+  }
+
   /** The newest state of a node. How old it is and its hash are in the status; the state itself is read when it is looked at. */
   async state({ id, name }: Node): Promise<StateView> {
     const { generation, computedRevision, stateHash } = await this.nodeStatus(id);
@@ -78,7 +104,10 @@ export class ClusterView {
       generation,
       revision: computedRevision,
       hash: stateHash,
-      state: async () => (await desiredNodeState(this.ctx, this.snapshot, name, generation)).state,
+      state: async () => {
+        const row = await this.#states(id);
+        return row?.generation === generation ? row.state : (await desiredNodeState(this.ctx, this.snapshot, name, generation)).state;
+      },
     };
   }
 
@@ -109,6 +138,10 @@ export interface StateView {
   readonly revision: number;
   readonly hash: string;
   state(): Promise<NodeState>;
+}
+
+function byNode<T extends { readonly nodeId: Id }>(rows: readonly T[]): ReadonlyMap<Id, T> {
+  return new Map(rows.map((row) => [row.nodeId, row]));
 }
 
 export function stateView({ generation, revision, state }: DesiredNodeState): StateView {

@@ -159,6 +159,9 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
       const states = histories.get(nodeId)?.states ?? [];
       return (generation === undefined ? states.at(-1) : states.find((row) => row.generation === generation)) ?? null;
     },
+    async newestStates(nodeIds) {
+      return [...new Set(nodeIds)].flatMap((id) => histories.get(id)?.states.at(-1) ?? []);
+    },
     async progress(cluster, nodeId) {
       const nodes = [...(withId(cluster)?.snapshot.nodes.keys() ?? [])].sort();
       return nodes.filter((id) => nodeId === undefined || id === nodeId).flatMap((id) => histories.get(id)?.progress ?? []);
@@ -177,6 +180,9 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
     async observed(nodeId) {
       return histories.get(nodeId)?.observed ?? null;
     },
+    async observedOf(nodeIds) {
+      return [...new Set(nodeIds)].flatMap((id) => histories.get(id)?.observed ?? []);
+    },
     async saveTraffic(nodeId, { at, servers }) {
       withNode(nodeId);
       traffic.set(nodeId, { nodeId, latest: { at: new Date(at).toISOString(), servers }, before: traffic.get(nodeId)?.latest ?? null });
@@ -191,6 +197,12 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
         nodes.flatMap((id) => histories.get(id)?.drift ?? []),
         filter,
       );
+    },
+    async newestDrift(nodeIds, { outcome, limit }) {
+      const newest = [...new Set(nodeIds)].flatMap((nodeId) =>
+        driftPage(histories.get(nodeId)?.drift ?? [], { nodeId, limit, ...(outcome !== undefined && { outcome }) }),
+      );
+      return driftPage(newest, { limit: newest.length });
     },
     async jobs(cluster, filter) {
       const nodes = withId(cluster)?.snapshot.nodes;

@@ -67,6 +67,16 @@ export async function driftRows({ prisma }: Connections, cluster: Id, { nodeId, 
   return rows.map(driftRow);
 }
 
+const newestSql = `SELECT d.node_id AS "nodeId", d.key, d.since, d.kind, d.reason, d.expected, d.found, d.seen_at AS "seenAt", d.outcome, d.ended_at AS "endedAt"
+  FROM unnest($1::text[]) AS n(id) CROSS JOIN LATERAL (
+    SELECT * FROM drift WHERE node_id = n.id AND ($2::text IS NULL OR outcome::text = $2) ORDER BY since DESC, key DESC LIMIT $3) d
+  ORDER BY d.since DESC, d.node_id DESC, d.key DESC`;
+
+/** The newest of each node, newest first. */
+export async function newestDriftRows({ prisma }: Connections, nodeIds: readonly Id[], { outcome, limit }: DriftFilter): Promise<readonly DriftRow[]> {
+  return (await prisma.$queryRawUnsafe<Row[]>(newestSql, [...new Set(nodeIds)], outcome ?? null, limit)).map(driftRow);
+}
+
 function olderThan({ since, nodeId, key }: NonNullable<DriftFilter['before']>): Prisma.DriftWhereInput[] {
   return [{ since: { lt: since } }, { since, nodeId: { lt: nodeId } }, { since, nodeId, key: { lt: key } }];
 }

@@ -7,16 +7,16 @@ import { allClusters, insertedCluster, removeCluster, revisionRows } from './clu
 import { commitEdit } from './commit.js';
 import { progressRows, saveComputedStates } from './computed.js';
 import { openConnections } from './connections.js';
-import { driftRows } from './drift.js';
+import { driftRows, newestDriftRows } from './drift.js';
 import { isOutage } from './failures.js';
 import { gathered } from './gathered.js';
 import { jobRows, newestJobRows, oneJobRow, publishOutbox, storeCounts } from './jobs.js';
 import { applyMigrations } from './migrate.js';
 import { snapshotAt } from './past.js';
-import { noteHandedState, observedRow } from './reports.js';
+import { noteHandedState, observedRows } from './reports.js';
 import { type NodeReport, saveReportsOfNodes } from './save-reports.js';
 import { openSnapshots } from './snapshots.js';
-import { nodeStateRow } from './states.js';
+import { newestStateRows, nodeStateRow } from './states.js';
 import { saveNodeTraffic, trafficRows } from './traffic.js';
 
 export { openPostgresCredentials } from './credentials.js';
@@ -104,6 +104,7 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
     updateChangeset: (id, version, change) => run(() => updatedChangeset(connections, id, version, change)),
 
     saveComputed: (cluster, revision, states) => run(() => saveComputedStates(connections, cluster, revision, states)),
+    newestStates: (nodeIds) => run(() => newestStateRows(connections.prisma, nodeIds)),
     nodeState: (nodeId, generation) => run(() => nodeStateRow(connections.prisma, nodeId, generation)),
     progress: (cluster, nodeId) => run(() => progressRows(connections, cluster, nodeId)),
     noteHanded: (nodeId) => run(() => noteHandedState(connections, nodeId)),
@@ -112,10 +113,12 @@ export function openPostgresStore(options: PostgresOptions): IntentStore {
       if (progress === undefined) throw portolanError('not-found', '', `there is no node with the id ${nodeId}`);
       return progress;
     },
-    observed: (nodeId) => run(() => observedRow(connections, nodeId)),
+    observed: (nodeId) => run(async () => (await observedRows(connections, [nodeId]))[0] ?? null),
+    observedOf: (nodeIds) => run(() => observedRows(connections, nodeIds)),
     saveTraffic: (nodeId, reading) => run(() => saveNodeTraffic(connections, nodeId, reading)),
     traffic: (cluster, marks) => run(() => trafficRows(connections, cluster, marks)),
     drift: (cluster, filter) => run(() => driftRows(connections, cluster, filter)),
+    newestDrift: (nodeIds, filter) => run(() => newestDriftRows(connections, nodeIds, filter)),
     jobs: (cluster, filter) => run(() => jobRows(connections, cluster, filter)),
     newestJobs: (nodeIds, limit) => run(() => newestJobRows(connections, nodeIds, limit)),
     job: (id) => run(() => oneJobRow(connections, id)),
