@@ -1,6 +1,6 @@
 import { Group, Tabs } from '@mantine/core';
 import { useParams, useSearchParams } from 'react-router';
-import { type Live, useLive } from '../../api/live.js';
+import { useLive } from '../../api/live.js';
 import { Answer, Page } from '../../parts/page.js';
 import { StateBadge } from '../../parts/state-badge.js';
 import { NotFoundPage } from '../not-found-page.js';
@@ -19,7 +19,7 @@ export default function NodePage() {
   const live = useLive(NodeDocument, { cluster, node: name });
   const tab = tabs.find((own) => own === search.get('tab')) ?? 'namespaces';
   return (
-    <Answer live={withoutUnseen(live)}>
+    <Answer live={live}>
       {(data) => {
         const node = data.cluster?.node;
         if (data.cluster == null || node == null) return <NotFoundPage />;
@@ -63,11 +63,4 @@ export default function NodePage() {
       }}
     </Answer>
   );
-}
-
-/** Of a node that has never reported there is nothing observed; the page says so itself, and it is no fault. */
-function withoutUnseen<Data>(live: Live<Data>): Live<Data> {
-  const faults = live.error?.graphQLErrors ?? [];
-  const isOnlyUnseen = faults.length > 0 && faults.every(({ path, extensions }) => path?.at(-1) === 'observed' && extensions.code === 'not-found');
-  return isOnlyUnseen ? { ...live, error: undefined } : live;
 }
