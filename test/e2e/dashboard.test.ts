@@ -198,6 +198,8 @@ describe('a plan', () => {
     await page.getByText('Everything', { exact: true }).click();
     await page.waitForURL(/show=everything/);
     await page.getByText('agent:node1').first().waitFor();
+    await page.getByText('Refused', { exact: true }).click();
+    await page.getByText('Nobody has been turned away.').waitFor();
   });
 });
 

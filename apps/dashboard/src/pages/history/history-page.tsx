@@ -9,6 +9,7 @@ import { Fault } from '../../parts/fault.js';
 import { Answer, Page } from '../../parts/page.js';
 import { PlanBackDocument } from '../plans/documents.js';
 import { Difference } from './difference.js';
+import { Refusals } from './refusals.js';
 
 const HistoryDocument = graphql(`
   query History($cluster: String!, $before: Int, $wishes: Boolean) {
@@ -30,12 +31,32 @@ const HistoryDocument = graphql(`
   }
 `);
 
-/** Who wanted what otherwise, when, from where; two revisions beside each other, and the way back. */
+/** Who wanted what otherwise, when, from where, and who was turned away. */
 export default function HistoryPage() {
+  const [search, setSearch] = useSearchParams();
+  const shown = shows.find(({ value }) => value === search.get('show'))?.value ?? 'wishes';
+  const show = (value: string): void => setSearch(value === 'wishes' ? {} : { show: value }, { replace: true });
+  return (
+    <Page
+      title="History"
+      about="Every revision of the intent, with who made it, and every request that was refused. Choose two revisions to see what differs."
+      actions={<SegmentedControl aria-label="What is shown" value={shown} onChange={show} data={[...shows]} />}
+    >
+      {shown === 'refused' ? <Refusals /> : <Revisions isEverything={shown === 'everything'} />}
+    </Page>
+  );
+}
+const shows = [
+  { value: 'wishes', label: 'Changes of people' },
+  { value: 'everything', label: 'Everything' },
+  { value: 'refused', label: 'Refused' },
+] as const;
+
+/** Two of them beside each other, and the way back. */
+function Revisions({ isEverything }: { readonly isEverything: boolean }) {
   const { cluster = '' } = useParams();
   const [search, setSearch] = useSearchParams();
   const before = search.get('before');
-  const isEverything = search.get('show') === 'everything';
   const live = useLive(HistoryDocument, { cluster, before: before === null ? null : Number(before), wishes: !isEverything });
   const set = (changes: Readonly<Record<string, string | undefined>>): void => setSearch(withChanges(search, changes), { replace: true });
   const chosen = [search.get('from'), search.get('to')].filter((text) => text !== null).map(Number);
@@ -46,21 +67,7 @@ export default function HistoryPage() {
     set({ from: from?.toString(), to: to?.toString() });
   };
   return (
-    <Page
-      title="History"
-      about="Every revision of the intent, with who made it. Choose two to see what differs."
-      actions={
-        <SegmentedControl
-          aria-label="Which revisions"
-          value={isEverything ? 'everything' : 'wishes'}
-          onChange={(value) => set({ show: value === 'everything' ? value : undefined, before: undefined })}
-          data={[
-            { value: 'wishes', label: 'Changes of people' },
-            { value: 'everything', label: 'Everything' },
-          ]}
-        />
-      }
-    >
+    <>
       {low !== undefined && high !== undefined && <Difference cluster={cluster} from={low} to={high} />}
       <Answer live={live}>
         {({ cluster: shown }) => (
@@ -125,7 +132,7 @@ export default function HistoryPage() {
           </Stack>
         )}
       </Answer>
-    </Page>
+    </>
   );
 }
 
