@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { wholeHash } from '@portolan/node-state';
+import { agentPaths, type DesiredState, noSignals, PROTOCOL_VERSION, type Report } from '@portolan/protocol';
 import { largeManifest } from '@portolan/testkit';
 import { type Plane, startPlane } from '../plane.js';
 import { until } from '../until.js';
@@ -16,6 +18,8 @@ const RATE = 300;
 const SECONDS = 10;
 /** Single queries of each kind; their median counts. */
 const SINGLES = 9;
+/** Milliseconds between two reports of a node, as of agents with nothing to do that look at their kernels every ten seconds. */
+const REPORT_EVERY = 10_000;
 /** Milliseconds between two commits, where the cluster changes under the load. */
 const COMMIT_EVERY = 1000;
 
@@ -74,6 +78,40 @@ async function byRest({ call }: Pick<Plane, 'call'>): Promise<void> {
   for (const path of ['nodes', 'networks', 'services', 'endpoints']) await all(path);
 }
 
+/** Everything is there as it should be, says the node; the objects are left out, as they are all those of the state. */
+function reportFor({ state, generation, revision }: DesiredState): Report {
+  const now = new Date().toISOString();
+  return {
+    ...{ protocol: PROTOCOL_VERSION, agentVersion: 'bench', generation, revision, stateHash: state.hash, status: 'applied', startedAt: now, finishedAt: now },
+    ...{ steps: [], commands: [], errors: [], waiting: [], signals: noSignals, facts: {} },
+    endpoints: Object.fromEntries(Object.keys(state.endpoints).map((id) => [id, 'present'])),
+    observed: { hash: wholeHash(state), foreign: [] },
+  };
+}
+
+/** Every node reports, one after another, until it is stopped; resolves with how many reports there were. */
+function reporting({ call }: Pick<Plane, 'call'>, states: ReadonlyMap<string, DesiredState>): { stop(): Promise<number> } {
+  const stopped = new AbortController();
+  let reports = 0;
+  const all = Promise.all(
+    [...states].map(async ([node, state], i) => {
+      await sleep((i * REPORT_EVERY) / states.size, undefined, { signal: stopped.signal }).catch(() => undefined);
+      while (!stopped.signal.aborted) {
+        await call(agentPaths.reports('bench', node), 'POST', reportFor(state));
+        reports += 1;
+        await sleep(REPORT_EVERY, undefined, { signal: stopped.signal }).catch(() => undefined);
+      }
+    }),
+  );
+  return {
+    async stop() {
+      stopped.abort();
+      await all;
+      return reports;
+    },
+  };
+}
+
 async function medianOf(each: () => Promise<unknown>, before: () => Promise<unknown> = async () => undefined): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < SINGLES; i++) {
@@ -113,6 +151,14 @@ export const graphql: Bench = async (report) => {
     await steady(2);
     const still = await steady(SECONDS);
 
+    report(`${RATE} a second, each node reports every ${REPORT_EVERY / 1000} s`);
+    const states = new Map<string, DesiredState>();
+    for (const { name } of largeManifest(SIZE).nodes ?? []) states.set(name, JSON.parse(await call(agentPaths.state('bench', name))) as DesiredState);
+    for (const [node, state] of states) await call(agentPaths.reports('bench', node), 'POST', reportFor(state));
+    const agents = reporting(plane, states);
+    const told = await steady(SECONDS);
+    const reports = await agents.stop();
+
     report(`${RATE} a second, a commit each ${COMMIT_EVERY} ms`);
     const stop = new AbortController();
     let commits = 0;
@@ -131,6 +177,14 @@ export const graphql: Bench = async (report) => {
     const against = 'the same facts by REST, six requests one after another, with nobody else asking';
     return [
       comparison({ case: `topology of ${size}, p99 at ${RATE} a second`, unit: 'ms', ours: still.p99, baseline: rest, against, detail: { ...still } }),
+      comparison({
+        case: `the same while each node reports every ${REPORT_EVERY / 1000} s, p99`,
+        unit: 'ms',
+        ours: told.p99,
+        baseline: rest,
+        against,
+        detail: { ...told, reports },
+      }),
       comparison({
         case: `the same while the cluster changes each ${COMMIT_EVERY} ms, p99`,
         unit: 'ms',

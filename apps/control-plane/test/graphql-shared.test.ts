@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bjdtManifest } from '@portolan/testkit';
 import { beforeEach, expect, it } from 'vitest';
 import { BOOTSTRAP, bootstrap } from './secure-plane.js';
@@ -59,6 +60,28 @@ it('are what a query that nobody asked before is answered, after each commit, re
     });
     before = JSON.stringify((await ask()).body);
   }
+});
+
+it('outlive a report that says what was known, unless they tell when it came', async () => {
+  const agent = new SimulatedAgent({ send: (method, url, body, headers) => plane.send(method, url, body, { ...bootstrap, ...headers }) }, 'lab', 'node1');
+  const timeless = topology.replace('lastReportAt', '');
+  await agent.sync();
+  // Until what tasks do of the first report has come.
+  await eventually(async () => {
+    await ask(timeless);
+    await ask();
+    expect([(await ask(timeless)).isAgain, (await ask()).isAgain]).toEqual([true, true]);
+  });
+  const before = await ask();
+  // Times have milliseconds.
+  await sleep(5);
+  await agent.sync();
+  expect((await ask(timeless)).isAgain).toBe(true);
+  const after = await ask();
+  expect(after.isAgain).toBe(false);
+  expect(after.body).not.toEqual(before.body);
+  await agent.sync({ status: 'failed' });
+  expect((await ask(timeless)).isAgain).toBe(false);
 });
 
 it('are made once for many who ask together after a change', async () => {

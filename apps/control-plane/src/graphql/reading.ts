@@ -11,6 +11,8 @@ export interface Source {
   readonly revision: number;
   /** Undefined: nobody looked at the status of its nodes. */
   status: ClusterStatus | undefined;
+  /** Somebody looked at when nodes last reported, which changes with each report. */
+  showsTimes: boolean;
 }
 
 /**
@@ -39,11 +41,11 @@ export class Reading {
 
   async cluster(name: string): Promise<ClusterView> {
     const snapshot = await this.untold.store.snapshot(name);
-    const source: Source = { cluster: name, clusterId: snapshot.cluster.id, revision: snapshot.cluster.revision, status: undefined };
+    const source: Source = { cluster: name, clusterId: snapshot.cluster.id, revision: snapshot.cluster.revision, status: undefined, showsTimes: false };
     this.sources.push(source);
     return new ClusterView(this, snapshot, async () => {
       source.status = await this.statuses.of(snapshot);
-      return source.status;
+      return watched(source.status, source);
     });
   }
 
@@ -53,12 +55,27 @@ export class Reading {
   }
 }
 
+/** The status, which notes when somebody looks at a time in it. */
+function watched(status: ClusterStatus, source: Source): ClusterStatus {
+  const nodes = status.nodes.map((node) => ({
+    ...node,
+    get lastReportAt() {
+      source.showsTimes = true;
+      return node.lastReportAt;
+    },
+  }));
+  return { ...status, nodes };
+}
+
 /** Whether everything that an answer was made of is still so. */
 export async function isCurrent(ctx: Context, statuses: StatusReads, sources: readonly Source[]): Promise<boolean> {
   for (const source of sources) {
     const snapshot: Snapshot = await ctx.store.snapshot(source.cluster);
     if (snapshot.cluster.id !== source.clusterId || snapshot.cluster.revision !== source.revision) return false;
-    if (source.status !== undefined && (await statuses.of(snapshot)) !== source.status) return false;
+    if (source.status === undefined) continue;
+    const status = await statuses.of(snapshot);
+    if (status === source.status) continue;
+    if (source.showsTimes || statuses.timeless(status) === undefined || statuses.timeless(status) !== statuses.timeless(source.status)) return false;
   }
   return true;
 }

@@ -6,7 +6,11 @@ interface Reads {
   current: Promise<ClusterStatus>;
   next: Promise<ClusterStatus> | undefined;
   /** The last one that was read, and its text. */
-  last: { readonly status: ClusterStatus; readonly text: string } | undefined;
+  last: { readonly status: ClusterStatus; readonly text: string; readonly timeless: TimelessStatus } | undefined;
+}
+
+interface TimelessStatus {
+  readonly text: string;
 }
 
 /**
@@ -15,6 +19,8 @@ interface Reads {
  */
 export class StatusReads {
   readonly #reads = new WeakMap<Snapshot, Reads>();
+  /** By status: what stands for everything in it but the times of the last reports. */
+  readonly #timeless = new WeakMap<ClusterStatus, TimelessStatus>();
 
   constructor(private readonly ctx: Context) {}
 
@@ -37,10 +43,20 @@ export class StatusReads {
     return next;
   }
 
+  /** The same object for two that differ in nothing but when the nodes last reported. */
+  timeless(status: ClusterStatus): TimelessStatus | undefined {
+    return this.#timeless.get(status);
+  }
+
   async #kept(reads: Reads, reading: Promise<ClusterStatus>): Promise<ClusterStatus> {
     const status = await reading;
     const text = JSON.stringify(status);
-    if (reads.last?.text !== text) reads.last = { status, text };
-    return reads.last.status;
+    const { last } = reads;
+    if (last?.text === text) return last.status;
+    const timelessText = text.replaceAll(/"lastReportAt":"[^"]*"/g, '');
+    const timeless = last?.timeless.text === timelessText ? last.timeless : { text: timelessText };
+    reads.last = { status, text, timeless };
+    this.#timeless.set(status, timeless);
+    return status;
   }
 }
