@@ -89,17 +89,51 @@ function reportFor({ state, generation, revision }: DesiredState): Report {
   };
 }
 
+interface ReportingNode {
+  /** Asks for the newest state, and says that it is there. */
+  sync(): Promise<void>;
+}
+
+function reportingNode({ call }: Pick<Plane, 'call'>, node: string): ReportingNode {
+  return {
+    async sync() {
+      const state = await call(agentPaths.state('bench', node)).catch((error: Error) => {
+        // What others said has changed the cluster, and it is not computed yet: next time.
+        if (error.message.includes(': 404 ')) return undefined;
+        throw error;
+      });
+      if (state !== undefined) await call(agentPaths.reports('bench', node), 'POST', reportFor(JSON.parse(state) as DesiredState));
+    },
+  };
+}
+
+/** Every node applies what it is given, until nothing follows from that any more: endpoints that are seen are sent traffic. */
+async function appliedStates({ call }: Pick<Plane, 'call'>): Promise<ReadonlyMap<string, DesiredState>> {
+  const states = new Map<string, DesiredState>();
+  await until('every node has applied what it is given', 120, async () => {
+    for (const { name } of largeManifest(SIZE).nodes ?? []) {
+      const state = JSON.parse(await call(agentPaths.state('bench', name))) as DesiredState;
+      if (states.get(name)?.generation !== state.generation) await call(agentPaths.reports('bench', name), 'POST', reportFor(state));
+      states.set(name, state);
+    }
+    const { intentRevision, appliedRevision } = JSON.parse(await call('/v1/clusters/bench/status')) as Readonly<Record<string, number>>;
+    return appliedRevision === intentRevision;
+  });
+  return states;
+}
+
 /** Every node reports, one after another, until it is stopped; resolves with how many reports there were. */
-function reporting({ call }: Pick<Plane, 'call'>, states: ReadonlyMap<string, DesiredState>): { stop(): Promise<number> } {
+function reporting(nodes: readonly ReportingNode[]): { stop(): Promise<number> } {
   const stopped = new AbortController();
   let reports = 0;
+  const pause = (milliseconds: number): Promise<void> => sleep(milliseconds, undefined, { signal: stopped.signal }).catch(() => undefined);
   const all = Promise.all(
-    [...states].map(async ([node, state], i) => {
-      await sleep((i * REPORT_EVERY) / states.size, undefined, { signal: stopped.signal }).catch(() => undefined);
+    nodes.map(async (node, i) => {
+      await pause((i * REPORT_EVERY) / nodes.length);
       while (!stopped.signal.aborted) {
-        await call(agentPaths.reports('bench', node), 'POST', reportFor(state));
+        await node.sync();
         reports += 1;
-        await sleep(REPORT_EVERY, undefined, { signal: stopped.signal }).catch(() => undefined);
+        await pause(REPORT_EVERY);
       }
     }),
   );
@@ -151,14 +185,6 @@ export const graphql: Bench = async (report) => {
     await steady(2);
     const still = await steady(SECONDS);
 
-    report(`${RATE} a second, each node reports every ${REPORT_EVERY / 1000} s`);
-    const states = new Map<string, DesiredState>();
-    for (const { name } of largeManifest(SIZE).nodes ?? []) states.set(name, JSON.parse(await call(agentPaths.state('bench', name))) as DesiredState);
-    for (const [node, state] of states) await call(agentPaths.reports('bench', node), 'POST', reportFor(state));
-    const agents = reporting(plane, states);
-    const told = await steady(SECONDS);
-    const reports = await agents.stop();
-
     report(`${RATE} a second, a commit each ${COMMIT_EVERY} ms`);
     const stop = new AbortController();
     let commits = 0;
@@ -172,6 +198,19 @@ export const graphql: Bench = async (report) => {
     const moving = await steady(SECONDS);
     stop.abort();
     await committing;
+
+    report(`${RATE} a second, each node reports every ${REPORT_EVERY / 1000} s`);
+    const nodes = (largeManifest(SIZE).nodes ?? []).map(({ name }) => reportingNode(plane, name));
+    // What was said of endpoints changes states, and those what is said.
+    await until('every node has applied everything', 120, async () => {
+      const { intentRevision, computedRevision, appliedRevision } = JSON.parse(await call('/v1/clusters/bench/status')) as Readonly<Record<string, number>>;
+      if (appliedRevision === intentRevision) return true;
+      if (computedRevision === intentRevision) for (const node of nodes) await node.sync();
+      return false;
+    });
+    const agents = reporting(nodes);
+    const told = await steady(SECONDS);
+    const reports = await agents.stop();
 
     const size = `${SIZE.nodes} nodes, ${SIZE.services} services x ${SIZE.endpointsPerService}`;
     const against = 'the same facts by REST, six requests one after another, with nobody else asking';
