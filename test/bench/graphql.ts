@@ -107,21 +107,6 @@ function reportingNode({ call }: Pick<Plane, 'call'>, node: string): ReportingNo
   };
 }
 
-/** Every node applies what it is given, until nothing follows from that any more: endpoints that are seen are sent traffic. */
-async function appliedStates({ call }: Pick<Plane, 'call'>): Promise<ReadonlyMap<string, DesiredState>> {
-  const states = new Map<string, DesiredState>();
-  await until('every node has applied what it is given', 120, async () => {
-    for (const { name } of largeManifest(SIZE).nodes ?? []) {
-      const state = JSON.parse(await call(agentPaths.state('bench', name))) as DesiredState;
-      if (states.get(name)?.generation !== state.generation) await call(agentPaths.reports('bench', name), 'POST', reportFor(state));
-      states.set(name, state);
-    }
-    const { intentRevision, appliedRevision } = JSON.parse(await call('/v1/clusters/bench/status')) as Readonly<Record<string, number>>;
-    return appliedRevision === intentRevision;
-  });
-  return states;
-}
-
 /** Every node reports, one after another, until it is stopped; resolves with how many reports there were. */
 function reporting(nodes: readonly ReportingNode[]): { stop(): Promise<number> } {
   const stopped = new AbortController();
