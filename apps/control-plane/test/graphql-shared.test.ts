@@ -62,26 +62,47 @@ it('are what a query that nobody asked before is answered, after each commit, re
   }
 });
 
-it('outlive a report that says what was known, unless they tell when it came', async () => {
+it('outlive a report that says what was known, with the time when it came', async () => {
   const agent = new SimulatedAgent({ send: (method, url, body, headers) => plane.send(method, url, body, { ...bootstrap, ...headers }) }, 'lab', 'node1');
-  const timeless = topology.replace('lastReportAt', '');
+  const timeOf = ({ body }: Awaited<ReturnType<typeof ask>>): unknown => [0, 1, 2].map((i) => body.data?.cluster?.nodes?.[i]?.status?.lastReportAt);
+  await ask();
+  expect(timeOf(await ask())).toEqual([null, null, null]);
   await agent.sync();
   // Until what tasks do of the first report has come.
   await eventually(async () => {
-    await ask(timeless);
     await ask();
-    expect([(await ask(timeless)).isAgain, (await ask()).isAgain]).toEqual([true, true]);
+    expect((await ask()).isAgain).toBe(true);
   });
   const before = await ask();
+  expect(timeOf(before)).toEqual([expect.stringMatching(/^2.*Z$/), null, null]);
   // Times have milliseconds.
   await sleep(5);
   await agent.sync();
-  expect((await ask(timeless)).isAgain).toBe(true);
   const after = await ask();
-  expect(after.isAgain).toBe(false);
-  expect(after.body).not.toEqual(before.body);
+  expect(after.isAgain).toBe(true);
+  expect(timeOf(after)).not.toEqual(timeOf(before));
+  expect(after.body).toEqual((await unseen()).body);
   await agent.sync({ status: 'failed' });
-  expect((await ask(timeless)).isAgain).toBe(false);
+  expect((await ask()).isAgain).toBe(false);
+});
+
+it('tell the time of the last report however they are asked for, given again or not', async () => {
+  const agent = new SimulatedAgent({ send: (method, url, body, headers) => plane.send(method, url, body, { ...bootstrap, ...headers }) }, 'lab', 'node1');
+  await agent.sync();
+  const asked = (more: string) => `query ($name: String!) { cluster(name: $name) { node(name: "node1") { status { lastReportAt } } ${more} } }`;
+  const search = new URLSearchParams({ query: asked(''), variables: JSON.stringify({ name: 'lab' }) });
+  const { body } = await plane.send('GET', '/v1/clusters/lab/status', undefined, bootstrap);
+  const lastReportAt = body.nodes?.[0]?.lastReportAt;
+  expect(lastReportAt).toEqual(expect.any(String));
+  for (const answer of [
+    await plane.send('GET', `/graphql?${search}`, undefined, bootstrap),
+    await ask(asked('')),
+    await ask(asked('jobs { id }')),
+    await ask(asked('job(id: "none") { id }')),
+    await ask(asked(`# ${'x'.repeat(64 * 1024)}\n`)),
+  ]) {
+    expect(answer.body).toMatchObject({ data: { cluster: { node: { status: { lastReportAt } } } } });
+  }
 });
 
 it('are made once for many who ask together after a change', async () => {

@@ -1,8 +1,9 @@
+import type { GappedBody } from './gaps.js';
 import type { Source } from './reading.js';
 
-/** An answer as bytes, and what it was made of. */
+/** An answer, and what it was made of. */
 export interface Answer {
-  readonly body: Buffer;
+  readonly body: GappedBody;
   readonly sources: readonly Source[];
 }
 
@@ -50,5 +51,5 @@ export class Answers {
 
 function sizeOf(query: string, { body }: Answer): number {
   // Two bytes a character at most.
-  return query.length * 2 + body.length;
+  return query.length * 2 + body.size;
 }

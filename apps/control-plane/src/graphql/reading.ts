@@ -1,6 +1,6 @@
-import type { Snapshot } from '@portolan/model';
 import type { Context } from '../application/context.js';
 import type { ClusterStatus } from '../application/status.js';
+import { gapForNode } from './gaps.js';
 import type { StatusReads } from './status-reads.js';
 import { ClusterView } from './views.js';
 
@@ -11,8 +11,6 @@ export interface Source {
   readonly revision: number;
   /** Undefined: nobody looked at the status of its nodes. */
   status: ClusterStatus | undefined;
-  /** Somebody looked at when nodes last reported, which changes with each report. */
-  showsTimes: boolean;
 }
 
 /**
@@ -23,9 +21,11 @@ export class Reading {
   readonly sources: Source[] = [];
   #isRepeatable = true;
 
+  /** `leavesGaps`: when nodes last reported is filled into the answer later (see `GappedBody`). */
   constructor(
     readonly untold: Context,
     private readonly statuses: StatusReads,
+    private readonly leavesGaps: boolean,
   ) {}
 
   /** Whether the same query would be answered alike as long as its sources are the same. */
@@ -41,11 +41,11 @@ export class Reading {
 
   async cluster(name: string): Promise<ClusterView> {
     const snapshot = await this.untold.store.snapshot(name);
-    const source: Source = { cluster: name, clusterId: snapshot.cluster.id, revision: snapshot.cluster.revision, status: undefined, showsTimes: false };
+    const source: Source = { cluster: name, clusterId: snapshot.cluster.id, revision: snapshot.cluster.revision, status: undefined };
     this.sources.push(source);
     return new ClusterView(this, snapshot, async () => {
       source.status = await this.statuses.of(snapshot);
-      return watched(source.status, source);
+      return this.leavesGaps ? withGaps(source.status) : source.status;
     });
   }
 
@@ -55,27 +55,24 @@ export class Reading {
   }
 }
 
-/** The status, which notes when somebody looks at a time in it. */
-function watched(status: ClusterStatus, source: Source): ClusterStatus {
-  const nodes = status.nodes.map((node) => ({
-    ...node,
-    get lastReportAt() {
-      source.showsTimes = true;
-      return node.lastReportAt;
-    },
-  }));
-  return { ...status, nodes };
+function withGaps(status: ClusterStatus): ClusterStatus {
+  return { ...status, nodes: status.nodes.map((node) => ({ ...node, lastReportAt: gapForNode(node.id) })) };
 }
 
-/** Whether everything that an answer was made of is still so. */
-export async function isCurrent(ctx: Context, statuses: StatusReads, sources: readonly Source[]): Promise<boolean> {
+/** The status that was looked at of each source. */
+export function statusesOf(sources: readonly Source[]): ClusterStatus[] {
+  return sources.flatMap(({ status }) => status ?? []);
+}
+
+/** The sources as they are now; undefined where something of them differs, other than when nodes last reported. */
+export async function readAgain(ctx: Context, statuses: StatusReads, sources: readonly Source[]): Promise<readonly Source[] | undefined> {
+  const now: Source[] = [];
   for (const source of sources) {
-    const snapshot: Snapshot = await ctx.store.snapshot(source.cluster);
-    if (snapshot.cluster.id !== source.clusterId || snapshot.cluster.revision !== source.revision) return false;
-    if (source.status === undefined) continue;
-    const status = await statuses.of(snapshot);
-    if (status === source.status) continue;
-    if (source.showsTimes || statuses.timeless(status) === undefined || statuses.timeless(status) !== statuses.timeless(source.status)) return false;
+    const snapshot = await ctx.store.snapshot(source.cluster);
+    if (snapshot.cluster.id !== source.clusterId || snapshot.cluster.revision !== source.revision) return undefined;
+    const status = source.status === undefined ? undefined : await statuses.of(snapshot);
+    if (status !== undefined && source.status !== undefined && !statuses.areAlike(status, source.status)) return undefined;
+    now.push({ ...source, status });
   }
-  return true;
+  return now;
 }

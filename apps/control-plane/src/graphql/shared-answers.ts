@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Context } from '../application/context.js';
 import { refusalOf } from '../application/credentials/principal.js';
 import { type Answer, Answers } from './answers.js';
-import { isCurrent, Reading } from './reading.js';
+import { GappedBody } from './gaps.js';
+import { Reading, readAgain, type Source, statusesOf } from './reading.js';
 import { StatusReads } from './status-reads.js';
 
 /** Characters; a longer query is answered for itself. */
@@ -23,8 +24,8 @@ interface Making {
 
 /**
  * Many ask the same of the same: an answer is given again as long as the revision of each of its clusters and the status of their nodes are
- * what they were when it was made, which is asked of the store for each request. So nobody is told what was true only before they asked. Of
- * requests that come together one is executed. What reads anything else than snapshots and status (see `Reading`) is never given again.
+ * what they were when it was made, which is asked of the store for each request; when nodes last reported is filled in anew. So nobody is told
+ * what was true only before they asked. Of requests that come together one is executed. What reads anything else than snapshots and status (see `Reading`) is never given again.
  */
 export class SharedAnswers {
   readonly #answers = new Answers();
@@ -41,8 +42,8 @@ export class SharedAnswers {
 
   /** Of the query of a request. */
   readingOf(request: FastifyRequest): Reading {
-    const reading = new Reading(this.ctx, this.#statuses);
     const noted = this.#requests.get(request);
+    const reading = new Reading(this.ctx, this.#statuses, noted !== undefined);
     if (noted !== undefined) noted.reading = reading;
     return reading;
   }
@@ -58,13 +59,12 @@ export class SharedAnswers {
         const noted = this.#requests.get(request);
         this.#requests.delete(request);
         if (noted === undefined) return payload;
-        if (noted.reading?.isRepeatable === true && reply.statusCode === 200 && typeof payload === 'string') {
-          this.#answers.keep(noted.query, { body: Buffer.from(payload), sources: noted.reading.sources });
-        } else {
-          this.#answers.forget(noted.query);
-        }
-        noted.making?.end();
-        return payload;
+        const { query, reading, making } = noted;
+        const body = reading !== undefined && typeof payload === 'string' ? new GappedBody(payload) : undefined;
+        if (reading?.isRepeatable === true && reply.statusCode === 200 && body !== undefined) this.#answers.keep(query, { body, sources: reading.sources });
+        else this.#answers.forget(query);
+        making?.end();
+        return body?.filled(statusesOf(reading?.sources ?? [])) ?? payload;
       },
       onResponse: async (request) => this.#requests.get(request)?.making?.end(),
     };
@@ -76,8 +76,9 @@ export class SharedAnswers {
       const answer = this.#answers.get(query);
       if (answer === undefined) break;
       if (!mayRead(request, answer)) return undefined;
-      if (await this.#isCurrent(answer)) {
-        return reply.headers({ 'content-type': 'application/json; charset=utf-8', [ANSWER]: 'again' }).send(answer.body);
+      const sources = await this.#readAgain(answer);
+      if (sources !== undefined) {
+        return reply.headers({ 'content-type': 'application/json; charset=utf-8', [ANSWER]: 'again' }).send(answer.body.filled(statusesOf(sources)));
       }
       const making = this.#makings.get(query);
       if (making === undefined) {
@@ -103,12 +104,13 @@ export class SharedAnswers {
     return making;
   }
 
-  async #isCurrent(answer: Answer): Promise<boolean> {
+  /** Undefined: the answer no longer holds. */
+  async #readAgain(answer: Answer): Promise<readonly Source[] | undefined> {
     try {
-      return await isCurrent(this.ctx, this.#statuses, answer.sources);
+      return await readAgain(this.ctx, this.#statuses, answer.sources);
     } catch (error) {
       // The cluster is gone, or the store is: the query itself will say so.
-      if (error instanceof PortolanError) return false;
+      if (error instanceof PortolanError) return undefined;
       throw error;
     }
   }

@@ -9,6 +9,7 @@ interface Reads {
   last: { readonly status: ClusterStatus; readonly text: string; readonly timeless: TimelessStatus } | undefined;
 }
 
+/** One object for all that were read one after another and differ in nothing but when the nodes last reported. */
 interface TimelessStatus {
   readonly text: string;
 }
@@ -19,7 +20,6 @@ interface TimelessStatus {
  */
 export class StatusReads {
   readonly #reads = new WeakMap<Snapshot, Reads>();
-  /** By status: what stands for everything in it but the times of the last reports. */
   readonly #timeless = new WeakMap<ClusterStatus, TimelessStatus>();
 
   constructor(private readonly ctx: Context) {}
@@ -43,9 +43,10 @@ export class StatusReads {
     return next;
   }
 
-  /** The same object for two that differ in nothing but when the nodes last reported. */
-  timeless(status: ClusterStatus): TimelessStatus | undefined {
-    return this.#timeless.get(status);
+  /** Whether two that were given out differ in nothing, or only in when the nodes last reported. */
+  areAlike(one: ClusterStatus, other: ClusterStatus): boolean {
+    const timeless = this.#timeless.get(one);
+    return one === other || (timeless !== undefined && timeless === this.#timeless.get(other));
   }
 
   async #kept(reads: Reads, reading: Promise<ClusterStatus>): Promise<ClusterStatus> {
