@@ -1,3 +1,5 @@
+import type { Explanation, Question, View } from '@portolan/explain';
+import { type Argv, type Executed, runProcess } from '@portolan/harness';
 import type { Answers, Lab } from '@portolan/lab';
 import { expect } from 'vitest';
 
@@ -12,6 +14,10 @@ export interface LabClient {
   asked(path: string, method?: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;
   /** Calls the API below the lab's cluster; fails with the answer when it is a refusal. */
   call<T>(path: string, method?: string, body?: unknown): Promise<T>;
+  /** Asks where a packet goes, by what should be there unless `view` says otherwise. */
+  explain(question: Question, view?: View): Promise<Explanation>;
+  /** Runs a program where packets of such a client begin: `node:NAME`, `endpoint:NAME`, and for others this machine, which is none of the hosts. */
+  runAt(client: string, ...argv: Argv): Promise<Executed>;
   /** Output of a command in a namespace of a node's agent. */
   inSpace(node: string, name: string, ...argv: string[]): Promise<string>;
 }
@@ -24,16 +30,31 @@ export function labClient(lab: () => Lab): LabClient {
       ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     });
 
+  const call = async <T>(path: string, method = 'GET', body?: unknown): Promise<T> => {
+    const answer = await send(path, method, body);
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  };
+
   return {
     async asked(path, method, body, signal) {
       const answer = await send(path, method, body, signal);
       return { status: answer.status, body: (await answer.json()) as Answer['body'] };
     },
-    async call<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
-      const answer = await send(path, method, body);
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-      return (text === '' ? undefined : JSON.parse(text)) as T;
+    call,
+    explain(question, view = 'desired') {
+      const query = Object.entries({ ...question, observed: view === 'observed' }).map(([name, value]) => `${name}=${encodeURIComponent(value ?? '')}`);
+      return call<Explanation>(`/explain?${query.join('&')}`);
+    },
+    runAt(client, ...argv) {
+      const [, kind = '', name = ''] = /^(endpoint|node):(.*)$/.exec(client) ?? [];
+      if (kind === '') return runProcess(argv);
+      const node = kind === 'node' ? name : (lab().manifest.endpoints?.find((own) => own.name === name)?.node ?? '');
+      const netns = kind === 'node' ? lab().hosts.get(name)?.netns : `/run/netns/${name}`;
+      return lab()
+        .machineOf(node)
+        .run(['nsenter', `--net=${netns}`, '--', ...argv]);
     },
     async inSpace(node, name, ...argv) {
       const { exitCode, stdout, stderr } = await lab()

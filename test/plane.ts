@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { freePort, startServers } from '@portolan/harness';
+import { freePort, type RunningServers, startServers } from '@portolan/harness';
 import { until } from './until.js';
 
 /** A control plane on servers of its own, without hosts. */
 export interface Plane {
   readonly url: string;
+  readonly servers: RunningServers;
   /** The answer's text; fails for a status of 400 or above. */
   call(path: string, method?: string, body?: unknown): Promise<string>;
   stop(): Promise<void>;
@@ -19,6 +20,7 @@ export async function startPlane(directory: string): Promise<Plane> {
   const ended = new Promise((resolve) => process_.once('exit', resolve));
   const plane: Plane = {
     url,
+    servers,
     async call(path, method = 'GET', body) {
       const headers = body === undefined ? {} : { 'content-type': 'application/json' };
       const answer = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
@@ -50,7 +52,7 @@ export async function startPlane(directory: string): Promise<Plane> {
   return plane;
 }
 
-function controlPlane(url: string, servers: Awaited<ReturnType<typeof startServers>>): ChildProcess {
+function controlPlane(url: string, servers: RunningServers): ChildProcess {
   return spawn(process.execPath, [fileURLToPath(new URL('../apps/control-plane/dist/main.js', import.meta.url))], {
     env: {
       ...process.env,

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { freePort, startServers } from '@portolan/harness';
 import { largeManifest } from '@portolan/testkit';
 import pg from 'pg';
+import { startPlane } from '../plane.js';
 import { type Bench, comparison, medianPair } from './bench.js';
 
 const SERVICES = 200;
@@ -43,17 +40,6 @@ function callOnce(url: string, method = 'GET', body?: unknown): Promise<void> {
   });
 }
 
-async function until(works: () => Promise<void>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await works();
-    } catch (error) {
-      if (attempt === 200) throw error;
-      await sleep(50);
-    }
-  }
-}
-
 const readSql = {
   revision: 'SELECT id, revision FROM clusters WHERE name = $1',
   service: 'SELECT * FROM services WHERE cluster_id = $1 AND name = $2',
@@ -74,24 +60,11 @@ const writeSql = {
 /** Requests a second over HTTP, on real servers, beside raw `pg` doing the same SQL on the same database. */
 export const api: Bench = async (report) => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bench-'));
-  const servers = await startServers({ directory });
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const controlPlane = spawn(process.execPath, [fileURLToPath(new URL('../../apps/control-plane/dist/main.js', import.meta.url))], {
-    env: {
-      ...process.env,
-      PORTOLAN_LISTEN: url.slice('http://'.length),
-      DATABASE_URL: servers.databaseUrl,
-      REDIS_URL: servers.redisUrl,
-      ETCD_ENDPOINTS: servers.etcdEndpoints.join(','),
-      LOG_LEVEL: 'warn',
-    },
-    stdio: ['ignore', 2, 2],
-  });
-  const ended = new Promise((resolve) => controlPlane.once('exit', resolve));
+  const plane = await startPlane(directory);
+  const { url, servers } = plane;
   const pool = new pg.Pool({ connectionString: servers.databaseUrl, max: CONCURRENCY });
   try {
     const call = (path: string, method = 'GET', body?: unknown): Promise<void> => callOnce(`${url}/v1/clusters${path}`, method, body);
-    await until(() => callOnce(`${url}/readyz`));
     await call('', 'POST', { name: 'bench' });
     await call('/bench/manifest', 'PUT', largeManifest({ nodes: 3, networks: 10, services: SERVICES, endpointsPerService: 3, publishedServices: 20 }));
     const { rows: clusters } = await pool.query<{ id: string }>(readSql.revision, ['bench']);
@@ -166,9 +139,7 @@ export const api: Bench = async (report) => {
     ];
   } finally {
     await pool.end();
-    controlPlane.kill('SIGTERM');
-    await ended;
-    await servers.stop();
+    await plane.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 };

@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Explanation, Outcome, PacketHeaders, Question, View } from '@portolan/explain';
-import { runProcess } from '@portolan/harness';
 import { type Lab, programs, startLab } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Capture, captureEverywhere, type Watched } from '../capture/everywhere.js';
@@ -20,7 +19,7 @@ let directory: string;
 let lab: Lab;
 let capture: Capture;
 const client = labClient(() => lab);
-const { call } = client;
+const { call, explain, runAt } = client;
 
 /** On one machine, whose clock tells what came before what. */
 async function start(manifestPath: string): Promise<void> {
@@ -52,24 +51,6 @@ async function namespaces(): Promise<readonly Watched[]> {
   return found;
 }
 
-function explained(question: Question, view: View): Promise<Explanation> {
-  const asked = { ...question, ...(view === 'observed' && { observed: true }) };
-  const query = Object.entries(asked).map(([name, value]) => `${name}=${encodeURIComponent(value ?? '')}`);
-  return call<Explanation>(`/explain?${query.join('&')}`);
-}
-
-/** Runs a program where packets of the client begin: this machine is the one outside. */
-async function runAt(from: string, ...argv: readonly [string, ...string[]]): Promise<void> {
-  const [, kind = '', name = ''] = /^(endpoint|node):(.*)$/.exec(from) ?? [];
-  if (kind === '') {
-    await runProcess(argv);
-    return;
-  }
-  const node = kind === 'node' ? name : (lab.manifest.endpoints?.find((own) => own.name === name)?.node ?? '');
-  const netns = kind === 'node' ? lab.hosts.get(name)?.netns : `/run/netns/${name}`;
-  await lab.machineOf(node).run(['nsenter', `--net=${netns}`, '--', ...argv]);
-}
-
 /** One packet as the flow begins with, and what the answer needs. All of it is over before TCP sends again, after a second. */
 function sender({ destination, destinationPort, transport, size }: PacketHeaders): string {
   if (transport === 'icmp') return `ping -n -c 1 -W 0.5 -M do -s ${size - IP_AND_ICMP} ${destination}`;
@@ -85,13 +66,13 @@ function serverPorts(): ReadonlySet<number> {
 
 /** Sends as many packets to each address as there are paths, which are taken in turn; fails where what was seen is not what was predicted. */
 async function proves(question: Question, outcome: Outcome, view: View = 'desired'): Promise<Explanation> {
-  const explanation = await explained(question, view);
+  const explanation = await explain(question, view);
   const { paths, transport, from, verdict } = explanation;
   expect(verdict, verdict.reason).toMatchObject({ outcome });
   const flow = { transport, sourcePort: paths[0]?.forward[0]?.before.sourcePort ?? null, ports: udpPorts(), others: serverPorts() };
   const sent = paths.map(({ forward: [begin] }) => {
     if (begin === undefined) throw new Error(`a path without hops: ${verdict.reason}`);
-    return (): Promise<void> => runAt(from, 'timeout', '0.8', 'bash', '-c', sender(begin.before));
+    return (): Promise<unknown> => runAt(from, 'timeout', '0.8', 'bash', '-c', sender(begin.before));
   });
   // A bridge that has not heard of an address yet sends to all ports: once, so it is not in the prediction.
   for (const send of sent) await send();
@@ -152,7 +133,7 @@ describe('on overlays', () => {
     expect(paths.map(({ backend }) => backend)).toEqual(['shop.1']);
     // It finishes what it has begun first.
     const former: Question = { from: 'endpoint:search.1', to: `${address}:80` };
-    await until('nobody has its address', 30, async () => (await explained(former, 'desired')).verdict.outcome === 'unreachable');
+    await until('nobody has its address', 30, async () => (await explain(former)).verdict.outcome === 'unreachable');
     await call(`/wait?revision=${(await call<{ intentRevision: number }>('/status')).intentRevision}&timeout=30`);
     await proves(former, 'unreachable');
   });
@@ -163,7 +144,7 @@ describe('on overlays', () => {
 
     /** Until what has been done to a kernel is known to the control plane. */
     const seenAs = (question: Question, outcome: Outcome): Promise<number> =>
-      until(`it is ${outcome}`, 30, async () => (await explained(question, 'observed')).verdict.outcome === outcome);
+      until(`it is ${outcome}`, 30, async () => (await explain(question, 'observed')).verdict.outcome === outcome);
 
     it('a mark that is taken away', async () => {
       const question: Question = { from: outside, to: 'shop:8001', node: 'node3' };

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Explanation, ObjectRef, Question } from '@portolan/explain';
-import { runProcess } from '@portolan/harness';
 import { type Lab, programs, startLab } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labClient } from '../lab-client.js';
@@ -21,7 +20,7 @@ let directory: string;
 let lab: Lab;
 /** Variant of the tool that the agents use. */
 let iptables: string;
-const { call } = labClient(() => lab);
+const { call, explain, runAt } = labClient(() => lab);
 
 interface Fault {
   readonly what: string;
@@ -51,10 +50,7 @@ async function stop(): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
 }
 
-function observed(question: Question): Promise<Explanation> {
-  const query = Object.entries({ ...question, observed: true }).map(([name, value]) => `${name}=${encodeURIComponent(value ?? '')}`);
-  return call<Explanation>(`/explain?${query.join('&')}`);
-}
+const observed = (question: Question): Promise<Explanation> => explain(question, 'observed');
 
 const part = (faults: readonly Fault[]): readonly Fault[] => faults.filter((_, i) => IS_LONG || i % 3 === 0);
 
@@ -77,10 +73,7 @@ async function failures({ paths, from }: Explanation): Promise<number> {
   let failed = 0;
   for (const { forward } of paths) {
     const { destination = '', destinationPort = 0 } = forward[0]?.before ?? {};
-    const argv = ['timeout', '2', 'bash', '-c', `exec 3<>/dev/tcp/${destination}/${destinationPort}`] as const;
-    const [, name = ''] = /^endpoint:(.*)$/.exec(from) ?? [];
-    const node = lab.manifest.endpoints?.find((own) => own.name === name)?.node ?? '';
-    const { exitCode } = await (name === '' ? runProcess(argv) : lab.machineOf(node).run(['nsenter', `--net=/run/netns/${name}`, '--', ...argv]));
+    const { exitCode } = await runAt(from, 'timeout', '2', 'bash', '-c', `exec 3<>/dev/tcp/${destination}/${destinationPort}`);
     if (exitCode !== 0) failed += 1;
   }
   return failed;
