@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { getIntrospectionQuery } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
@@ -50,10 +51,25 @@ describe('how much a query may ask for', () => {
     expect((await ask({ query: endless })).body).toMatchObject({ errors: [{ extensions: { code: 'invalid-document' } }] });
   });
 
-  it('lets introspection through', async () => {
-    const type = `type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }`;
-    const query = `{ __schema { types { kind name fields { name args { name defaultValue ${type} } ${type} } inputFields { name ${type} } enumValues { name } } } }`;
-    expect((await ask({ query })).body).toMatchObject({ data: { __schema: { types: expect.any(Array) } } });
+  it('counts a limit that is a variable by its value, each time', async () => {
+    const query = `query ($n: Int) { cluster(name: "lab") { ${wide('$n', 7)} } }`;
+    for (let again = 0; again < 3; again++) {
+      expect((await ask({ query, variables: { n: 1000 } })).body.errors).toBeUndefined();
+      expect(await ask({ query, variables: { n: 2000 } })).toMatchObject(tooComplex);
+      expect((await ask({ query })).body.errors).toBeUndefined();
+    }
+    const search = new URLSearchParams({ query, variables: JSON.stringify({ n: 2000 }) });
+    expect(await plane.send('GET', `/graphql?${search}`)).toMatchObject(tooComplex);
+  });
+
+  it('lets all of introspection through that tools ask for, but not many times that', async () => {
+    const introspection = getIntrospectionQuery({ schemaDescription: true, specifiedByUrl: true, directiveIsRepeatable: true, inputValueDeprecation: true });
+    expect((await ask({ query: introspection })).body).toMatchObject({ data: { __schema: { types: expect.any(Array) } } });
+    const aliases = Array.from({ length: 300 }, (_, i) => `a${i}: fields { type { fields { name } } }`).join(' ');
+    expect(await ask({ query: `{ __schema { types { ${aliases} } } }` })).toMatchObject(tooComplex);
+    // Types of types of types are refused by GraphQL itself.
+    const nested = 'fields { type { fields { type { fields { name } } } } }';
+    expect((await ask({ query: `{ __schema { types { ${nested} } } }` })).body).toMatchObject({ errors: [{ extensions: { code: 'invalid-document' } }] });
   });
 
   it('and what a subscription asks for, is judged before it begins', async () => {
@@ -61,11 +77,11 @@ describe('how much a query may ask for', () => {
     const client = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket, retryAttempts: 0 });
     onTestFinished(async () => void (await client.dispose()));
     const failed: unknown[] = [];
-    client.subscribe(
-      { query: 'subscription { moved(cluster: "lab") { count nothing } }' },
-      { next: () => undefined, error: (error) => failed.push(error), complete: () => undefined },
-    );
+    const refused = (query: string) => client.subscribe({ query }, { next: () => undefined, error: (error) => failed.push(error), complete: () => undefined });
+    refused('subscription { moved(cluster: "lab") { count nothing } }');
     await eventually(() => expect(JSON.stringify(failed)).toContain('nothing'));
+    refused('subscription { jobMoved(cluster: "lab", limit: 100000) { id } }');
+    await eventually(() => expect(JSON.stringify(failed)).toContain('asks for 200001 fields'));
   });
 });
 

@@ -1,6 +1,6 @@
 import { portolanError } from '@portolan/model';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type DocumentNode, type GraphQLSchema, Kind, specifiedRules, validate } from 'graphql';
+import { type DocumentNode, type GraphQLSchema, Kind, validate } from 'graphql';
 import mercurius from 'mercurius';
 import type { Context } from '../application/context.js';
 import type { Authenticate, Shown } from '../application/credentials/authentication.js';
@@ -10,7 +10,7 @@ import { actorOf } from '../rest/caller.js';
 import { hungUp } from '../rest/requests.js';
 import { authorised } from './authorisation.js';
 import type { GraphqlContext } from './builder.js';
-import { complexityRule } from './complexity.js';
+import { complexityLimit } from './complexity.js';
 import { formatted } from './errors.js';
 import { persistedQueries } from './persisted-queries.js';
 import { Reading } from './reading.js';
@@ -40,12 +40,13 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, authen
     return 'refused' in authentication ? { kind: 'nobody' } : authentication.principal;
   };
   const shared = new SharedAnswers(ctx, () => unready() === null);
+  const schema = authorised(graphqlSchema());
+  const refuseTooComplex = complexityLimit(schema);
   await app.register(mercurius, {
-    schema: authorised(graphqlSchema()),
+    schema,
     path: '/graphql',
     graphiql: false,
     queryDepth: DEEPEST_QUERY,
-    validationRules: [complexityRule],
     persistedQueryProvider: persistedQueries(),
     jit: COMPILED_AFTER,
     additionalRouteOptions: shared.hooks(),
@@ -95,17 +96,22 @@ export async function registerGraphql(app: FastifyInstance, ctx: Context, authen
       return formatted(execution, ctx.log);
     },
   });
-  app.graphql.addHook('preExecution', async (_schema, document) => {
+  app.graphql.addHook('preExecution', async (_schema, document, _context, variables) => {
+    refuseTooComplex(document, variables ?? {});
     // What is compiled is kept by the text alone, so one with several operations would always answer with the same one.
     const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
     return operations.length > 1 ? { document } : undefined;
   });
-  app.graphql.addHook('preSubscriptionExecution', async (schema, document) => refuseInvalid(schema, document));
+  app.graphql.addHook('preSubscriptionExecution', async (_schema, document) => {
+    refuseInvalid(schema, document);
+    // Its variables are not told here.
+    refuseTooComplex(document, null);
+  });
 }
 
 /** Of queries mercurius sees to it, but not of subscriptions. */
 function refuseInvalid(schema: GraphQLSchema, document: DocumentNode): void {
-  const [fault] = validate(schema, document, [...specifiedRules, complexityRule]);
+  const [fault] = validate(schema, document);
   if (fault !== undefined) throw fault;
 }
 
