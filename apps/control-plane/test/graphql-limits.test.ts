@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { bjdtManifest } from '@portolan/testkit';
 import { getIntrospectionQuery } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -60,6 +61,28 @@ describe('how much a query may ask for', () => {
     }
     const search = new URLSearchParams({ query, variables: JSON.stringify({ n: 2000 }) });
     expect(await plane.send('GET', `/graphql?${search}`)).toMatchObject(tooComplex);
+  });
+
+  it('is a list of nothing by a limit of nothing or less, and of what there is by a large one', async () => {
+    await plane.send('PUT', '/v1/clusters/lab/manifest', bjdtManifest);
+    const lists = ['nodes', 'networks', 'services', 'endpoints', 'jobs', 'revisions', 'wishes: revisions', 'reach'];
+    const selected = (list: string): string => (list === 'jobs' ? 'id' : list.endsWith('revisions') ? 'revision' : list === 'reach' ? 'to' : 'name');
+    const asked = (limit: number): string =>
+      lists.map((list) => `${list}(limit: ${limit}${list.startsWith('wishes') ? ', wishes: true' : ''}) { ${selected(list)} }`).join(' ');
+    const query = (limit: number): string =>
+      `{ clusters(limit: ${limit}) { name } cluster(name: "lab") { ${asked(limit)} drift(limit: ${limit}) { items { key } } one: nodes { jobs(limit: ${limit}) { id } driftEvents(limit: ${limit}) { key } } } }`;
+    // Too much at once.
+    expect(await ask({ query: query(10_000) })).toMatchObject(tooComplex);
+    await eventually(async () => {
+      const { data } = (await ask({ query: query(500) })).body;
+      for (const list of lists) expect([list, data?.cluster?.[list.split(':')[0] ?? '']]).toEqual([list, expect.arrayContaining([expect.anything()])]);
+    });
+    for (const limit of [0, -3]) {
+      const { data, errors } = (await ask({ query: query(limit) })).body;
+      expect(errors).toBeUndefined();
+      expect(data).toMatchObject({ clusters: [], cluster: { ...Object.fromEntries(lists.map((list) => [list.split(':')[0], []])), drift: { items: [] } } });
+      expect(data?.cluster?.one).toEqual(Array.from({ length: 3 }, () => ({ jobs: [], driftEvents: [] })));
+    }
   });
 
   it('lets all of introspection through that tools ask for, but not many times that', async () => {

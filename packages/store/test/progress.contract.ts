@@ -342,6 +342,7 @@ export function describeNodeProgress(name: string, subject: () => Promise<StoreU
         expect(newest.filter(({ nodeId }) => nodeId === n2.id)).toEqual(await store.jobs(cluster, { limit: 2, nodeId: n2.id }));
         expect(newest.filter(({ nodeId }) => nodeId === n1.id)).toEqual(await store.jobs(cluster, { limit: 2, nodeId: n1.id }));
         expect(await store.newestJobs([], 2)).toEqual([]);
+        expect(await store.newestJobs([n1.id, n2.id], 0)).toEqual([]);
         expect((await store.jobs(cluster, { limit: 100, status: 'superseded' })).map(({ generation }) => generation)).toEqual([2, 1]);
         const page = await store.jobs(cluster, { limit: 4 });
         const rest = await store.jobs(cluster, { limit: 4, before: page.at(-1)?.id ?? '' });

@@ -84,6 +84,7 @@ function obstructionFrom(key: string, text: string): Obstruction | undefined {
 /** What reaches what, as `reachOf` tells it; the first `limit` flows. */
 export async function reachedFlows(ctx: Context, snapshot: Snapshot, filter: ReachFilter, view: View, limit: number): Promise<readonly Reached[]> {
   const flows: Reached[] = [];
+  if (limit === 0) return flows;
   for (const flow of reachOf(await (view === 'desired' ? desiredOf(ctx, snapshot) : observedOf(ctx, snapshot)), filter)) {
     flows.push(flow);
     if (flows.length >= limit) break;

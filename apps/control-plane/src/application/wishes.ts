@@ -19,9 +19,8 @@ export async function wishesSince(ctx: Context, cluster: string, since: number):
 export async function newestWishes(ctx: Context, cluster: string, limit: number, before?: number): Promise<readonly RevisionRow[]> {
   const found: RevisionRow[] = [];
   for await (const row of newestFirst(ctx, cluster, before)) {
-    if (isObservation(row)) continue;
-    found.push(row);
     if (found.length >= limit) break;
+    if (!isObservation(row)) found.push(row);
   }
   return found;
 }

@@ -11,6 +11,7 @@ import type { Builder } from './builder.js';
 import { DRIFT_SHOWN, driftOf } from './drift-types.js';
 import { flannelType } from './flannel-types.js';
 import type { InputTypes } from './inputs.js';
+import { JOBS_SHOWN, lengthAsked } from './lengths.js';
 import type { ObjectTypes } from './object-types.js';
 import type { ProgressTypes } from './progress-types.js';
 import type { PoolUsageType } from './value-types.js';
@@ -124,7 +125,7 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
             wishes: t.arg.boolean({ description: 'Only what somebody wants, without what agents and tasks have seen.' }),
           },
           resolve: async ({ ctx, snapshot: { cluster } }, { limit, before, wishes }) => {
-            const page = [limit ?? REVISIONS_SHOWN, before ?? undefined] as const;
+            const page = [lengthAsked(limit, REVISIONS_SHOWN), before ?? undefined] as const;
             return wishes === true ? [...(await newestWishes(ctx, cluster.name, ...page))] : [...(await listRevisions(ctx, cluster.name, ...page)).items];
           },
         }),
@@ -134,13 +135,13 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
           args: {
             node,
             status: t.arg({ type: inputs.enumOf('JobStatus', jobStatuses) }),
-            limit: t.arg.int({ defaultValue: 20 }),
+            limit: t.arg.int({ defaultValue: JOBS_SHOWN }),
             before: t.arg.id({ description: 'Id of the last job of the page before.' }),
           },
           resolve: async ({ ctx, snapshot }, args) => {
             const status = jobStatuses.find((word) => word === args.status);
             const filter = { ...(args.node == null ? {} : { node: args.node }), ...(status === undefined ? {} : { status }) };
-            return [...(await listJobs(ctx, snapshot, filter, args.limit ?? 20, args.before ?? undefined)).items];
+            return [...(await listJobs(ctx, snapshot, filter, lengthAsked(args.limit, JOBS_SHOWN), args.before ?? undefined)).items];
           },
         }),
         job: t.field({
@@ -166,7 +167,7 @@ export function clusterType(builder: Builder, inputs: InputTypes, objects: Objec
           const all = (await ctx.store.listClusters())
             .filter(({ name }) => isInScope(principal, name) && name.startsWith(prefix ?? ''))
             .sort((a, b) => (a.name < b.name ? -1 : 1));
-          const { items } = pageOf(all, limit ?? all.length, after ?? undefined);
+          const { items } = pageOf(all, lengthAsked(limit, all.length), after ?? undefined);
           return Promise.all(items.map(async ({ name }) => new ClusterView({ ctx }, await ctx.store.snapshot(name))));
         },
       }),

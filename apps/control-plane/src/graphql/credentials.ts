@@ -4,6 +4,7 @@ import { listNodeCredentials, revokeNode } from '../application/credentials/node
 import type { Builder } from './builder.js';
 import { credentialTypes } from './credential-types.js';
 import type { InputTypes } from './inputs.js';
+import { lengthAsked } from './lengths.js';
 
 const REFUSALS_SHOWN = 100;
 const MOST_REFUSALS = 1000;
@@ -24,7 +25,7 @@ export function registerCredentials(builder: Builder, inputs: InputTypes): void 
         type: [types.refusal],
         description: 'Requests that were refused for want of credentials, newest first.',
         args: { limit: t.arg.int({ defaultValue: REFUSALS_SHOWN }) },
-        resolve: async (_root, { limit }, { ctx }) => [...(await ctx.credentials.refusals(Math.min(Math.max(limit ?? REFUSALS_SHOWN, 1), MOST_REFUSALS)))],
+        resolve: async (_root, { limit }, { ctx }) => [...(await ctx.credentials.refusals(lengthAsked(limit, REFUSALS_SHOWN, MOST_REFUSALS)))],
       }),
       joinTokens: t.field({
         type: [types.joinToken],

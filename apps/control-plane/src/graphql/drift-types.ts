@@ -3,6 +3,7 @@ import { type DriftEvent, driftKinds, driftOutcomes, listDrift } from '../applic
 import type { Page } from '../application/objects.js';
 import type { Builder } from './builder.js';
 import type { InputTypes } from './inputs.js';
+import { lengthAsked } from './lengths.js';
 import type { ClusterView } from './views.js';
 
 /** Events of a list, unless more are asked for. */
@@ -53,7 +54,7 @@ export interface DriftArguments {
 /** Which drift, and how much of it, by arguments as GraphQL has them. */
 export function driftFilter(args: Pick<DriftArguments, 'outcome' | 'limit'>): Pick<DriftFilter, 'outcome' | 'limit'> {
   const outcome = driftOutcomes.find((word) => word === args.outcome);
-  return { ...(outcome === undefined ? {} : { outcome }), limit: Math.min(Math.max(args.limit ?? DRIFT_SHOWN, 1), MOST_DRIFT) };
+  return { ...(outcome === undefined ? {} : { outcome }), limit: lengthAsked(args.limit, DRIFT_SHOWN, MOST_DRIFT) };
 }
 
 /** A page of drift. */

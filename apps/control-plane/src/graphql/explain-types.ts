@@ -21,6 +21,7 @@ import { changesetFlows, explainFlow, reachedFlows } from '../application/explai
 import type { Builder } from './builder.js';
 import type { ClusterType } from './cluster-type.js';
 import type { InputTypes } from './inputs.js';
+import { lengthAsked } from './lengths.js';
 
 /** Names of GraphQL's enumerations have no hyphen. */
 const wordOf = (text: string): string => text.replaceAll('-', '_');
@@ -189,7 +190,7 @@ export function registerExplain(builder: Builder, inputs: InputTypes, cluster: C
       description: 'What reaches what: every client and every VIP and published port.',
       args: { from: t.arg.string(), to: t.arg.string(), observed: t.arg.boolean(), limit: t.arg.int({ defaultValue: FLOWS }) },
       resolve: async ({ ctx, snapshot }, { from, to, observed, limit }) => {
-        const most = Math.min(Math.max(limit ?? FLOWS, 1), MOST_FLOWS);
+        const most = lengthAsked(limit, FLOWS, MOST_FLOWS);
         return [...(await reachedFlows(ctx, snapshot, { from: from ?? undefined, to: to ?? undefined }, observed === true ? 'observed' : 'desired', most))];
       },
     }),

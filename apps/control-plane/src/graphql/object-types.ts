@@ -6,12 +6,10 @@ import type { Builder } from './builder.js';
 import { DRIFT_SHOWN, driftFilter } from './drift-types.js';
 import { flannelParts } from './flannel-lease-type.js';
 import type { InputTypes } from './inputs.js';
+import { JOBS_SHOWN, lengthAsked } from './lengths.js';
 import type { ProgressTypes } from './progress-types.js';
 import { type AddressView, nounRefs, type PoolUsageType, type PortView, type ServiceNetworkView, valueTypes } from './value-types.js';
 import { type ClusterView, type NounView, stateView } from './views.js';
-
-/** Jobs of a list, unless more are asked for. */
-const JOBS_SHOWN = 20;
 
 /** The nouns, each related to the others. What a spec shows is read from the spec, so REST and GraphQL show the same. */
 export function objectTypes(builder: Builder, inputs: InputTypes, progress: ProgressTypes, poolUsage: PoolUsageType) {
@@ -81,7 +79,7 @@ export function objectTypes(builder: Builder, inputs: InputTypes, progress: Prog
       jobs: t.field({
         type: [progress.job],
         args: { limit: t.arg.int({ defaultValue: JOBS_SHOWN }) },
-        resolve: async ({ view, noun }, { limit }) => [...(await view.jobs(noun.id, Math.max(limit ?? JOBS_SHOWN, 0)))],
+        resolve: async ({ view, noun }, { limit }) => [...(await view.jobs(noun.id, lengthAsked(limit, JOBS_SHOWN)))],
       }),
     }),
   });

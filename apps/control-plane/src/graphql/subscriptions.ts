@@ -4,11 +4,11 @@ import { type ClusterStatus, clusterStatus, type NodeStatus } from '../applicati
 import type { Builder } from './builder.js';
 import { driftOf } from './drift-types.js';
 import { follow } from './follow.js';
+import { JOBS_SHOWN, lengthAsked } from './lengths.js';
 import { type Movement, movementOf } from './movement.js';
 import type { ProgressTypes } from './progress-types.js';
 
-/** Jobs of a list, unless more are asked for. */
-const JOBS_SHOWN = 20;
+/** Jobs that are told each time. */
 const MOST_JOBS = 100;
 
 type Revisions = Omit<ClusterStatus, 'nodes'>;
@@ -84,7 +84,7 @@ export function registerSubscriptions(builder: Builder, progress: ProgressTypes)
             cluster,
             async (): Promise<JobLine[]> => {
               const filter = node == null ? {} : { node };
-              return [...(await listJobs(ctx, await ctx.store.snapshot(cluster), filter, Math.min(Math.max(limit ?? JOBS_SHOWN, 1), MOST_JOBS))).items];
+              return [...(await listJobs(ctx, await ctx.store.snapshot(cluster), filter, lengthAsked(limit, JOBS_SHOWN, MOST_JOBS))).items];
             },
             (jobs) => jobs.map(({ id, status }) => [id, status]),
           ),

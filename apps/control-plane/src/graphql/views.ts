@@ -15,6 +15,7 @@ import { networkUsages } from '../application/pools.js';
 import { type DrainStatus, endpointStatus, usageOf } from '../application/representations.js';
 import { type ClusterStatus, type NodeStatus, statusOf } from '../application/status.js';
 import type { LeaseView } from './flannel-lease-type.js';
+import { lengthAsked } from './lengths.js';
 import { together } from './together.js';
 
 /** One snapshot of a cluster, which a whole query reads: its parts agree with each other. */
@@ -117,7 +118,7 @@ export class ClusterView {
 
   list<K extends NounKind>(kind: K, filter: ObjectFilter, limit?: number | null, after?: string | null): NounView<K>[] {
     const all = objectsOf(this.snapshot, kind, filter);
-    return pageOf(all, limit ?? all.length, after ?? undefined).items.map((noun) => this.of<K>(noun));
+    return pageOf(all, lengthAsked(limit, all.length), after ?? undefined).items.map((noun) => this.of<K>(noun));
   }
 
   networkName(id: Id): string {

@@ -215,7 +215,7 @@ export function openMemoryStore({ now: timeOfDay = () => new Date(), newId = ran
         .slice(0, filter.limit);
     },
     async newestJobs(nodeIds, limit) {
-      const wanted = new Set([...new Set(nodeIds)].flatMap((nodeId) => histories.get(nodeId)?.jobs.slice(-limit) ?? []).map(({ id }) => id));
+      const wanted = new Set([...new Set(nodeIds)].flatMap((nodeId) => histories.get(nodeId)?.jobs.toReversed().slice(0, limit) ?? []).map(({ id }) => id));
       return allJobs()
         .filter(({ id }) => wanted.has(id))
         .reverse();
