@@ -101,12 +101,12 @@ function toneOf(share: number): Tone {
   return share >= BAD ? 'bad' : share >= WARN ? 'warn' : 'busy';
 }
 
-/** Such as `5 endpoint, 2 vip`; the largest first. */
+/** Such as `5 endpoints, 2 VIPs`; the largest first. */
 function holdersOf(by: unknown): string {
   if (typeof by !== 'object' || by === null) return '';
   return Object.entries(by)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number' && entry[1] > 0)
     .sort(([, a], [, b]) => b - a)
-    .map(([what, count]) => `${count} ${what}`)
+    .map(([what, count]) => `${count} ${what === 'vip' ? 'VIP' : what.replaceAll('-', ' ')}${count === 1 ? '' : 's'}`)
     .join(', ');
 }
