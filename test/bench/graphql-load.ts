@@ -19,6 +19,8 @@ export interface LoadFigures {
   readonly answers: number;
   /** Answers of another status than 200, or with errors, and requests without an answer. */
   readonly failed: number;
+  /** Answers that were made anew; the others were given again. */
+  readonly made: number;
   /** Of the shortest answer. */
   readonly bytes: number;
   readonly perSecond: number;
@@ -30,8 +32,12 @@ export interface LoadFigures {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-/** Bytes of the answer. */
-function answered(url: string, body: string): Promise<number> {
+interface Answered {
+  readonly bytes: number;
+  readonly isAgain: boolean;
+}
+
+function answered(url: string, body: string): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const call = request(
       url,
@@ -44,7 +50,9 @@ function answered(url: string, body: string): Promise<number> {
           bytes += chunk.length;
         });
         answer.once('end', () =>
-          answer.statusCode === 200 && head.startsWith('{"data":{"cluster":{') ? resolve(bytes) : reject(new Error(`${answer.statusCode} ${head}`)),
+          answer.statusCode === 200 && head.startsWith('{"data":{"cluster":{')
+            ? resolve({ bytes, isAgain: answer.headers['portolan-answer'] === 'again' })
+            : reject(new Error(`${answer.statusCode} ${head}`)),
         );
         answer.once('error', reject);
       },
@@ -58,6 +66,7 @@ async function figuresOf({ url, body, rate, seconds }: LoadRequest): Promise<Loa
   const times: number[] = [];
   const sizes: number[] = [];
   let failed = 0;
+  let made = 0;
   const start = performance.now();
   const open: Promise<void>[] = [];
   for (let i = 0; i < rate * seconds; i++) {
@@ -66,9 +75,10 @@ async function figuresOf({ url, body, rate, seconds }: LoadRequest): Promise<Loa
     if (early > 1) await sleep(early);
     open.push(
       answered(url, body).then(
-        (bytes) => {
+        ({ bytes, isAgain }) => {
           times.push(performance.now() - due);
           sizes.push(bytes);
+          if (!isAgain) made += 1;
         },
         () => {
           failed += 1;
@@ -78,7 +88,7 @@ async function figuresOf({ url, body, rate, seconds }: LoadRequest): Promise<Loa
   }
   await Promise.all(open);
   const perSecond = Math.round((times.length / (performance.now() - start)) * 1000);
-  return { answers: times.length, failed, bytes: Math.min(...sizes), perSecond, ...percentiles(times) };
+  return { answers: times.length, failed, made, bytes: Math.min(...sizes), perSecond, ...percentiles(times) };
 }
 
 for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await figuresOf(JSON.parse(line) as LoadRequest)));

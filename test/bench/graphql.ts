@@ -28,7 +28,7 @@ const topology = `query Topology($name: String!) {
     name
     revision
     status { intentRevision computedRevision appliedRevision }
-    nodes { id name role availability address condition status { alive generation computedRevision appliedRevision lastStatus failures } }
+    nodes { id name role availability address condition status { alive generation computedRevision appliedRevision lastReportAt lastStatus failures } }
     networks { id name ingress vni subnet gateway }
     services {
       id name scheduler endpointMode
