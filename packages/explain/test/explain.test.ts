@@ -1,6 +1,6 @@
 import { computeNodeState } from '@portolan/compute';
 import type { Snapshot } from '@portolan/model';
-import { type NodeState, observedObject, type Space } from '@portolan/node-state';
+import { type NodeState, type ObjectBody, observedObject, type Space } from '@portolan/node-state';
 import { dataPlaneSnapshot, sampleSnapshot } from '@portolan/testkit';
 import { describe, expect, it } from 'vitest';
 import { desiredWorld, type Explanation, explanationOf, type Obstruction, observedWorld, type Question } from '../src/index.js';
@@ -12,6 +12,10 @@ interface Damage {
   readonly gone?: readonly string[];
   /** Keys of rules that are damaged. */
   readonly damaged?: readonly string[];
+  /** Keys of what is damaged although all that it says could be read, such as a link that is down. */
+  readonly down?: readonly string[];
+  /** Keys of what says something else than it should. */
+  readonly changed?: Readonly<Record<string, (body: ObjectBody) => ObjectBody>>;
   /** A second real server of the same virtual server. */
   readonly stale?: { readonly space: Space; readonly mark: number; readonly address: string };
   readonly foreign?: Obstruction;
@@ -28,11 +32,14 @@ function explained(snapshot: Snapshot, question: Question, damage?: Damage): Exp
   const observed = observedWorld(snapshot, stateOf(snapshot), (node) => {
     const objects = stateOf(snapshot)(node).objects.map(({ space, body }) => observedObject(space, body));
     if (node.name !== damage.node) return { objects, obstructions: [] };
-    const { gone = [], damaged = [], stale, foreign } = damage;
+    const { gone = [], damaged = [], down = [], changed = {}, stale, foreign } = damage;
     const left = objects
       .filter(({ key }) => !gone.includes(key))
       .map((own) => {
-        const { body: _body, ...rest } = own;
+        const { body, ...rest } = own;
+        const change = changed[own.key];
+        if (change !== undefined && body !== undefined) return observedObject(own.space, change(body));
+        if (down.includes(own.key)) return { ...own, hash: '' };
         return damaged.includes(own.key) ? { ...rest, hash: '' } : own;
       });
     const extra =
@@ -152,6 +159,30 @@ describe('a fault in a kernel is named', () => {
     const { verdict, divergences } = explained(bjdt, question, damage);
     expect(verdict.outcome).not.toBe('delivered');
     expect(divergences[0]).toMatchObject({ decisive: true, object: { node: damage.node, key } });
+  });
+
+  it.each([
+    ['VXLAN device', { node: 'node2', down: [`vxlan/${overlay}/vxlan0`] }, `vxlan/${overlay}/vxlan0`],
+    ['bridge', { node: 'node1', down: [`bridge/${overlay}/br0`] }, `bridge/${overlay}/br0`],
+  ] satisfies readonly (readonly [string, Damage, string])[])('%s that is down, though it says what it should', (_what, damage, key) => {
+    const { verdict, divergences } = explained(bjdt, inside, damage);
+    expect(verdict).toMatchObject({ outcome: 'unreachable', object: { node: damage.node, key } });
+    expect(divergences).toMatchObject([{ decisive: true, difference: 'different', object: { key } }]);
+  });
+
+  it('a neighbour with a wrong address is blamed, not the forwarding entry of that address, which is rightly missing', () => {
+    const key = `neighbour/${overlay}/vxlan0/10.0.0.7`;
+    const wrong = (body: ObjectBody): ObjectBody => (body.kind === 'neighbour' ? { ...body, mac: '02:42:0a:00:00:63' } : body);
+    const { verdict } = explained(bjdt, inside, { node: 'node1', changed: { [key]: wrong } });
+    expect(verdict).toMatchObject({ outcome: 'unreachable', object: { node: 'node1', key, origin: { network: 'bjdt_overlay' } } });
+    expect(verdict.reason).toContain(`${key} is other than it should be`);
+  });
+
+  it('a foreign rule is the same object in the verdict and in the divergences', () => {
+    const foreign: Obstruction = { space: 'host', chain: 'filter/FORWARD', text: '-A FORWARD -p tcp -j DROP' };
+    const { verdict, divergences } = explained(bjdt, mesh, { node: 'node3', foreign });
+    expect(verdict).toMatchObject({ outcome: 'dropped', object: { node: 'node3', key: 'obstructed/host/filter/FORWARD' } });
+    expect(divergences.map(({ object }) => object)).toEqual([verdict.object]);
   });
 
   it('says nothing of a kernel that is as it should be', () => {
