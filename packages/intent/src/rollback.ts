@@ -28,7 +28,7 @@ export function rollbackEdit(current: Snapshot, past: Snapshot, newId: NewId, op
       restoreUnwritten(edit, former);
       return edit.result();
     } catch (error) {
-      if (!(error instanceof PortolanError) || !unpinned(manifest, error.problems)) throw error;
+      if (!(error instanceof PortolanError) || !(unpinned(manifest, error.problems) || withoutMarksOfOthers(manifest, current, error.problems))) throw error;
     }
   }
 }
@@ -53,6 +53,29 @@ function unpinned(manifest: Manifest, problems: readonly Problem[]): boolean {
   const found = [...new Set(paths)].map((path) => takingOut(manifest, path));
   for (const takeOut of found) takeOut();
   return found.length > 0;
+}
+
+/**
+ * A service keeps its mark of the mesh, which no manifest says, and another one had it then: that one gets another. Takes out of the manifest what
+ * marks other services have now; false when there are none.
+ */
+function withoutMarksOfOthers({ services = [] }: Manifest, current: Snapshot, problems: readonly Problem[]): boolean {
+  if (!problems.some(({ code }) => code === 'mark-taken')) return false;
+  const holders = new Map(
+    [...current.services.values()].flatMap(({ name, networks }) =>
+      networks.flatMap(({ mark, localMark }) => [mark, localMark].map((own) => [own, name] as const)),
+    ),
+  );
+  let found = false;
+  for (const { name, networks = [] } of services) {
+    for (const own of networks) {
+      const holder = own.mark === undefined ? undefined : holders.get(own.mark);
+      if (holder === undefined || holder === name) continue;
+      delete own.mark;
+      found = true;
+    }
+  }
+  return found;
 }
 
 /** The pin that is refused; all of its object where that is one which it keeps for want of a pin, so that another of its own is in the way. */

@@ -93,6 +93,22 @@ function valuesOf({ networks, services, endpoints }: Required<Manifest>): readon
   ];
 }
 
+/** What was given to whom, also what no manifest says: addresses of load balancers and on gateway bridges, marks of policy local. */
+function givenIn({ networks, nodes, services, endpoints }: Snapshot): ReadonlySet<string> {
+  const name = (id: Id): string | undefined => networks.get(id)?.name;
+  return new Set([
+    ...[...networks.values()].map((own) => `network ${own.name} ${own.vni} ${own.gateway} ${JSON.stringify(own.extraSubnets)}`),
+    ...[...nodes.values()].flatMap((own) => own.loadBalancers.map(({ networkId, address }) => `node ${own.name} ${name(networkId)} ${address}`)),
+    ...[...services.values()].flatMap((own) =>
+      own.networks.map(({ networkId, address, mark, localMark }) => `service ${own.name} ${name(networkId)} ${address} ${mark} ${localMark}`),
+    ),
+    ...[...endpoints.values()].flatMap((own) => [
+      `endpoint ${own.name} ${own.gatewayAddress} ${own.flannel?.address}`,
+      ...own.addresses.map(({ networkId, address }) => `endpoint ${own.name} ${name(networkId)} ${address}`),
+    ]),
+  ]);
+}
+
 describe('going back from any life', () => {
   it('by force leads to what was wanted, but for values that another has or gave up', () => {
     let [same, other] = [0, 0];
@@ -106,7 +122,9 @@ describe('going back from any life', () => {
       for (const value of lost) expect(held.has(value), value).toBe(true);
       other += lost.length;
       same += has.size;
-      if (lost.length === 0) expect(back({ past: went.past, current: after }, true)).toBe(after);
+      // What somebody else still had may be free the second time.
+      const given = givenIn(after);
+      if ([...givenIn(went.past)].every((own) => given.has(own))) expect(back({ past: went.past, current: after }, true)).toBe(after);
     }, 12);
     expect(same).toBeGreaterThan(other);
   });
