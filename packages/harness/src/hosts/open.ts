@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { portolanError } from '@portolan/model';
+import { PortolanError, portolanError } from '@portolan/model';
 import { openUmlMachines } from '../guest/uml.js';
 import type { LabMachine } from './machine.js';
 import { openNativeMachine } from './native.js';
@@ -16,7 +16,7 @@ export interface LabMachineOptions {
   readonly balances?: boolean;
   /** Bridge or tap of the lab on this machine, at most 15 characters. By the process id when left out, so that several can live side by side. */
   readonly link?: string;
-  /** Network of the underlay. When left out a /24 of 172.31.0.0/16 that goes with the process id. */
+  /** Network of the underlay. When left out a free /24 of 172.31.0.0/16. */
   readonly subnet?: string;
 }
 
@@ -45,11 +45,29 @@ export async function openLabMachines(options: LabMachineOptions, most: number):
   opened += 1;
   const kind = options.kind ?? kindFromEnvironment() ?? (options.balances === false || (await hasIpvs()) ? 'native' : 'uml');
   const link = options.link ?? `pl${process.pid}x${opened}`;
-  const subnet = options.subnet ?? `172.31.${(process.pid + opened) % 256}.0/24`;
-  await requireFreeSubnet(subnet, link);
+  const subnet = options.subnet ?? (await freeSubnet(link));
+  if (options.subnet !== undefined) await requireFreeSubnet(subnet, link);
   const subnetwork = subnetworkOf(subnet);
   if (kind === 'native') return [await openNativeMachine(link, subnetwork)];
   return openUmlMachines(resolve(options.directory, 'guest'), link, subnetwork, Math.max(1, Math.min(most, availableParallelism())));
+}
+
+/** So far are the first choices of two processes that follow one another apart, as tests beside each other do. */
+const PROCESS_STEP = 37;
+const SUBNETS = 256;
+
+/** A /24 of 172.31.0.0/16 that goes with the process, or the next one that nobody uses. */
+async function freeSubnet(link: string): Promise<string> {
+  const first = process.pid * PROCESS_STEP + opened;
+  for (let tries = 0; ; tries++) {
+    const subnet = `172.31.${(first + tries) % SUBNETS}.0/24`;
+    try {
+      await requireFreeSubnet(subnet, link);
+      return subnet;
+    } catch (error) {
+      if (!(error instanceof PortolanError) || error.code !== 'in-use' || tries + 1 >= SUBNETS) throw error;
+    }
+  }
 }
 
 /** A single machine: see `openLabMachines`. */
