@@ -35,8 +35,13 @@ function differencesOn(desired: World, observed: World, node: string, spaces: Re
     !besideTheWay.has(kind) && (spaces.has(space) || (body?.kind === 'veth' && spaces.has(body.peer.space)));
   const refOf = ({ key, kind, origin }: Thing): ObjectRef => ({ node, key, kind, origin });
   const held = new Map(kernel.things.map((thing) => [thing.key, thing]));
-  const divergences: Divergence[] = [];
-  for (const thing of wanted.things.filter(isOnTheWay)) {
+  // No state has the namespace of an endpoint. What should be in one that is not there waits for it.
+  const absent = new Set([...kernel.absentEndpoints].map((id) => `endpoint:${id}`).filter((space) => spaces.has(space)));
+  const divergences = [...absent].map((space): Divergence => {
+    const object: ObjectRef = { node, key: `namespace/${space}`, kind: 'namespace', origin: null };
+    return { object, difference: 'missing', text: `${object.key} should be there and is not`, decisive: false };
+  });
+  for (const thing of wanted.things.filter((own) => isOnTheWay(own) && !absent.has(own.space))) {
     const own = held.get(thing.key);
     held.delete(thing.key);
     if (own === undefined) divergences.push({ object: refOf(thing), difference: 'missing', text: `${thing.key} should be there and is not`, decisive: false });

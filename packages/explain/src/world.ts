@@ -97,14 +97,20 @@ export function observedWorld(
         const seen = hash === '' ? null : body;
         return { key, space, kind, body: seen ?? (known?.hash === hash ? known.body : null), origin: known?.origin ?? null };
       }),
-      absentEndpoints: absentOn(snapshot, node),
+      absentEndpoints: absentOn(snapshot, node, sight.objects),
       obstructions: sight.obstructions,
     };
   });
 }
 
-function absentOn(snapshot: Snapshot, node: Node): ReadonlySet<Id> {
-  return new Set([...snapshot.endpoints.values()].filter(({ nodeId, presence }) => nodeId === node.id && presence === 'absent').map(({ id }) => id));
+/**
+ * Agents call an endpoint absent, too, that has lost some of what it needs. The namespace is there where anything of ours was seen in it but sysctls,
+ * which every namespace has.
+ */
+function absentOn(snapshot: Snapshot, node: Node, seen: Sight['objects']): ReadonlySet<Id> {
+  const spaces = new Set<string>(seen.filter(({ kind }) => kind !== 'sysctl').map(({ space }) => space));
+  const absent = [...snapshot.endpoints.values()].filter(({ nodeId, presence }) => nodeId === node.id && presence === 'absent');
+  return new Set(absent.filter(({ id }) => !spaces.has(`endpoint:${id}`)).map(({ id }) => id));
 }
 
 type Seen = Pick<HostKernel, 'things' | 'absentEndpoints' | 'obstructions'>;

@@ -178,6 +178,33 @@ describe('a fault in a kernel is named', () => {
     expect(verdict.reason).toContain(`${key} is other than it should be`);
   });
 
+  describe('of a container that its agent calls absent', () => {
+    const whole = dataPlaneSnapshot();
+    const pod = [...whole.endpoints.values()].find(({ name }) => name === 'pod.1');
+    const node = [...whole.nodes.values()].find(({ id }) => id === pod?.nodeId);
+    if (pod === undefined || node === undefined) throw new Error('there is no pod.1');
+    const snapshot = { ...whole, endpoints: new Map(whole.endpoints).set(pod.id, { ...pod, presence: 'absent' }) };
+    const space: Space = `endpoint:${pod.id}`;
+    const objects = stateOf(snapshot)(node).objects.filter((own) => own.space === space);
+    const keys = objects.map(({ key }) => key);
+    const [route = ''] = objects.flatMap(({ key, body }) => (body.kind === 'route' && body.destination === 'default' ? [key] : []));
+
+    it('for something that it has lost: what is left of it works', () => {
+      const { verdict, divergences } = explained(snapshot, { from: 'endpoint:pod.1', to: 'endpoint:pod.2/icmp' }, { node: node.name, gone: [route] });
+      expect(verdict.outcome).toBe('delivered');
+      expect(divergences).toMatchObject([{ difference: 'missing', object: { node: node.name, key: route } }]);
+    });
+
+    it('because its namespace is gone: that is it, not what should be in there', () => {
+      for (const to of ['endpoint:pod.2/icmp', '203.0.113.5:443']) {
+        const { verdict, divergences } = explained(snapshot, { from: 'endpoint:pod.1', to }, { node: node.name, gone: keys });
+        const object = { node: node.name, key: `namespace/${space}`, kind: 'namespace' };
+        expect(verdict).toMatchObject({ outcome: 'unreachable', object });
+        expect(divergences).toMatchObject([{ decisive: true, difference: 'missing', object }]);
+      }
+    });
+  });
+
   it('a foreign rule is the same object in the verdict and in the divergences', () => {
     const foreign: Obstruction = { space: 'host', chain: 'filter/FORWARD', text: '-A FORWARD -p tcp -j DROP' };
     const { verdict, divergences } = explained(bjdt, mesh, { node: 'node3', foreign });
