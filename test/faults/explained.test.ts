@@ -271,6 +271,13 @@ describe('on the network of flannel', () => {
         run: 'ip route del default',
         named: /^route\/endpoint:[^/]+\/default/,
       },
+      {
+        what: 'no way out of the container, seen by what stays inside',
+        ...here,
+        space: 'a.1',
+        run: 'ip route del default',
+        named: /^route\/endpoint:[^/]+\/default/,
+      },
     ]),
   )('$what', isFound);
 });
