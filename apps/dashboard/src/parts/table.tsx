@@ -4,6 +4,7 @@ import { type ColumnDef, flexRender, getCoreRowModel, getFilteredRowModel, getSo
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useMemo, useRef } from 'react';
 import { useSearchParams } from 'react-router';
+import { withChanges } from './search-params.js';
 
 const ROW_HEIGHT = 40;
 
@@ -32,15 +33,7 @@ export interface DataTableProps<Row> {
 export function DataTable<Row>({ rows, columns, keyOf, empty, search, height = 620 }: DataTableProps<Row>) {
   const [params, setParams] = useSearchParams();
   const set = (name: string, value: string): void => {
-    setParams(
-      (held) => {
-        const next = new URLSearchParams(held);
-        if (value === '') next.delete(name);
-        else next.set(name, value);
-        return next;
-      },
-      { replace: true },
-    );
+    setParams((held) => withChanges(held, { [name]: value }), { replace: true });
   };
   const sort = params.get('sort') ?? '';
   // The same array for the same order: with a new one the table would sort, and be drawn, without end.

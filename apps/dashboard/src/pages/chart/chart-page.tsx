@@ -1,3 +1,4 @@
+import { withChanges } from '../../parts/search-params.js';
 import '@xyflow/react/dist/style.css';
 import { Alert, Button, Card, Group, SegmentedControl, Stack, Text, useComputedColorScheme } from '@mantine/core';
 import { useWindowEvent } from '@mantine/hooks';
@@ -25,12 +26,7 @@ export default function ChartPage() {
   const about = search.get('about');
   const pivot = pivots.find((own) => own === search.get('by')) ?? 'service';
   const live = useLive(ChartDocument, { cluster });
-  const set = (name: 'about' | 'by', value: string | null): void => {
-    const next = new URLSearchParams(search);
-    if (value === null) next.delete(name);
-    else next.set(name, value);
-    setSearch(next);
-  };
+  const set = (name: 'about' | 'by', value: string | null): void => setSearch(withChanges(search, { [name]: value }));
   const choose = (id: string | null): void => set('about', id);
   useWindowEvent('keydown', ({ key }) => {
     if (key === 'Escape' && about !== null) choose(null);

@@ -1,3 +1,4 @@
+import { inNaturalOrder } from '../../parts/natural.js';
 import { FLANNEL, type Joint, type Kind, type Thing, type Things } from './things.js';
 
 /** Many things of one kind, drawn as one. */
@@ -49,13 +50,10 @@ function around({ things, joints }: Things, about: ReadonlySet<string>): Things 
   return { things: things.filter(({ id }) => names.has(id)), joints: kept };
 }
 
-/** node2 before node10. */
-const byName = new Intl.Collator(undefined, { numeric: true });
-
 /** By what they have in common, or as they come; the ids are the same whatever is looked at. */
 function groupsOf(things: readonly Thing[]): readonly Group[] {
   const lots = new Map<string, Thing[]>();
-  for (const thing of things.toSorted((a, b) => byName.compare(a.title, b.title))) {
+  for (const thing of things.toSorted((a, b) => inNaturalOrder(a.title, b.title))) {
     const lot = `${thing.kind}s:${thing.lot}`;
     const members = lots.get(lot);
     if (members === undefined) lots.set(lot, [thing]);

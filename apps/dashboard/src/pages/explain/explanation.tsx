@@ -1,5 +1,6 @@
 import { Card, Group, Select, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useSearchParams } from 'react-router';
+import { withChanges } from '../../parts/search-params.js';
 import { pairedWays } from './alignment.js';
 import type { Explained, ShownPath } from './documents.js';
 import { words } from './lanes.js';
@@ -28,10 +29,7 @@ export function Explanation({ wanted, seen }: { readonly wanted: Explained | und
   const named = ways.find(({ backend }) => backend === search.get('path'));
   const way = named ?? ways.find(({ parting }) => parting !== undefined) ?? ways[0];
   const set = (changes: Readonly<Record<string, string>>): void => {
-    const next = new URLSearchParams(search);
-    if ('path' in changes) next.delete('hop');
-    for (const [name, value] of Object.entries(changes)) next.set(name, value);
-    setSearch(next, { replace: true });
+    setSearch(withChanges(search, { ...('path' in changes && { hop: null }), ...changes }), { replace: true });
   };
   const look = (step: number): void => set({ hop: String(step) });
   const divergences = seen?.divergences ?? [];

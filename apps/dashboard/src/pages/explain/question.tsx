@@ -1,6 +1,7 @@
 import { Autocomplete, Card, Checkbox, Group, NumberInput, SegmentedControl, Select } from '@mantine/core';
 import { useState } from 'react';
 import { useSearchParams } from 'react-router';
+import { withChanges } from '../../parts/search-params.js';
 import type { Choices } from './documents.js';
 import type { Lanes } from './stages.js';
 
@@ -30,14 +31,8 @@ export function useAsked(): readonly [Asked, (changes: Readonly<Record<string, s
     lanes: views[search.get('view') ?? ''] ?? 'both',
   };
   const ask = (changes: Readonly<Record<string, string | null>>): void => {
-    const next = new URLSearchParams(search);
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null || value === '') next.delete(name);
-      else next.set(name, value);
-    }
     // Which path and hop is looked at belongs to one question.
-    for (const name of ['path', 'hop']) if (!(name in changes)) next.delete(name);
-    setSearch(next, { replace: true });
+    setSearch(withChanges(search, { path: null, hop: null, ...changes }), { replace: true });
   };
   return [asked, ask];
 }

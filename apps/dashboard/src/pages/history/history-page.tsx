@@ -7,6 +7,7 @@ import { useLive } from '../../api/live.js';
 import { Ago } from '../../parts/ago.js';
 import { Fault } from '../../parts/fault.js';
 import { Answer, Page } from '../../parts/page.js';
+import { withChanges } from '../../parts/search-params.js';
 import { PlanBackDocument } from '../plans/documents.js';
 import { Difference } from './difference.js';
 import { Refusals } from './refusals.js';
@@ -134,16 +135,6 @@ function Revisions({ isEverything }: { readonly isEverything: boolean }) {
       </Answer>
     </>
   );
-}
-
-/** The query of the address with parts of it changed, or taken away by undefined. */
-function withChanges(search: URLSearchParams, changes: Readonly<Record<string, string | undefined>>): URLSearchParams {
-  const next = new URLSearchParams(search);
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === undefined) next.delete(name);
-    else next.set(name, value);
-  }
-  return next;
 }
 
 /** A plan that leads back, which is looked at before it is applied. */

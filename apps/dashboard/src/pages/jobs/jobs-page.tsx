@@ -4,6 +4,7 @@ import { graphql } from '../../api/generated/index.js';
 import { useLive } from '../../api/live.js';
 import { Ago } from '../../parts/ago.js';
 import { Answer, Page } from '../../parts/page.js';
+import { withChanges } from '../../parts/search-params.js';
 import { JobStatus, jobStatuses } from './status.js';
 
 const JobsDocument = graphql(`
@@ -34,11 +35,7 @@ export default function JobsPage() {
   const node = search.get('node') ?? '';
   const live = useLive(JobsDocument, { cluster, node: node === '' ? null : node, status, before: search.get('before') });
   const set = (name: string, value: string | null): void => {
-    const next = new URLSearchParams(search);
-    next.delete('before');
-    if (value === null || value === '') next.delete(name);
-    else next.set(name, value);
-    setSearch(next, { replace: true });
+    setSearch(withChanges(search, { before: null, [name]: value }), { replace: true });
   };
   return (
     <Page

@@ -1,6 +1,7 @@
 import { Alert, Group, SegmentedControl, Select, Stack, Text } from '@mantine/core';
 import { useMemo } from 'react';
 import { useSearchParams } from 'react-router';
+import { withChanges } from '../../parts/search-params.js';
 import { comparedObjects, differs, type ShownNode } from './compared.js';
 import { NodeDrawing } from './drawing/drawing.js';
 import { type Level, levelOf, levels, topologyOf } from './drawing/topology.js';
@@ -34,10 +35,7 @@ export function Namespaces({ node, networks }: NamespacesProps) {
     [compared, node, networks, chosen],
   );
   const set = (name: string, value: string, usual: string): void => {
-    const next = new URLSearchParams(search);
-    if (value === usual) next.delete(name);
-    else next.set(name, value);
-    setSearch(next, { replace: true });
+    setSearch(withChanges(search, { [name]: value === usual ? null : value }), { replace: true });
   };
   const shown = compared.filter(({ space, comparison }) => space === chosen && (!onlyDifferences || differs({ comparison })));
   const differences = compared.filter(differs).length;

@@ -1,3 +1,4 @@
+import { inNaturalOrder } from '../../parts/natural.js';
 import { type Entry, explainPage, type Kind, kinds } from './entries.js';
 
 export interface FoundGroup {
@@ -31,8 +32,6 @@ function scoreOf({ title, words, detail }: Entry, terms: readonly string[]): num
   return score;
 }
 
-const natural = new Intl.Collator('en', { numeric: true });
-
 const address = /^\d{1,3}(\.\d{1,3}){3}$/;
 /** A name or an address with a port. */
 const target = /^[^\s:]+:\d{1,5}(\/(tcp|udp|sctp))?$/;
@@ -48,7 +47,7 @@ export function foundOf(entries: readonly Entry[], query: string): readonly Foun
   });
   const groups = kinds.flatMap((kind) => {
     const own = scored.filter(({ entry }) => entry.kind === kind);
-    own.sort((one, other) => one.score - other.score || natural.compare(one.entry.title, other.entry.title));
+    own.sort((one, other) => one.score - other.score || inNaturalOrder(one.entry.title, other.entry.title));
     const [best] = own;
     if (best === undefined) return [];
     return [{ kind, best: best.score, entries: own.slice(0, MOST_OF_A_KIND).map(({ entry }) => entry), further: Math.max(0, own.length - MOST_OF_A_KIND) }];

@@ -1,3 +1,4 @@
+import { inNaturalOrder } from '../../../parts/natural.js';
 import { type Compared, type Comparison, differs } from '../compared.js';
 
 /** From top to bottom, as the study draws them: a packet to another host goes down. */
@@ -136,12 +137,10 @@ function readOf(object: Compared): Read {
 /** The namespaces of a host with their devices, and what joins them. Pure; in an order that only the objects and titles decide. */
 export function topologyOf(objects: readonly Compared[], { underlay, titleOf, chosen, most = usualMost }: TopologyOptions): Topology {
   const read = objects.map(readOf);
-  const spaces = new Map<string, Read[]>([['host', []]]);
-  for (const object of read) {
-    spaces.set(object.space, [...(spaces.get(object.space) ?? []), object]);
-    // Of an endpoint there may be nothing but the end of a pair.
-    if (object.peer !== null && !spaces.has(object.peer.space)) spaces.set(object.peer.space, []);
-  }
+  // Of an endpoint there may be nothing but the end of a pair.
+  const names = ['host', ...read.flatMap(({ space, peer }) => (peer === null ? [space] : [space, peer.space]))];
+  const spaces = new Map(names.map((space): [string, Read[]] => [space, []]));
+  for (const object of read) spaces.get(object.space)?.push(object);
   const { drawn, left } = chosenSpaces(spaces, { titleOf, chosen, most });
   const rank = new Map(drawn.map((space, index) => [space, index]));
   const lines = linesOf(read, underlay).filter(({ from, to }) => rank.has(from.space) && rank.has(to.space));
@@ -155,7 +154,7 @@ export function topologyOf(objects: readonly Compared[], { underlay, titleOf, ch
       level: levelOf(space),
       comparison: first?.comparison ?? (own.some(({ comparison }) => comparison === 'unseen') ? 'unseen' : 'same'),
       differences: own.filter(differs).length,
-      devices: devicesOf(space, { own, all: read, underlay, lines, rank }),
+      devices: devicesOf(space, { own, all: read, underlay, rank }),
       counts: countsOf(own),
     };
   });
@@ -171,7 +170,7 @@ function chosenSpaces(
     most,
   }: { readonly titleOf: TopologyOptions['titleOf']; readonly chosen: string | undefined; readonly most: typeof usualMost | Topology['left'] },
 ): { readonly drawn: readonly string[]; readonly left: Topology['left'] } {
-  const byTitle = (one: string, other: string): number => titleOf(one).localeCompare(titleOf(other), 'en', { numeric: true }) || (one < other ? -1 : 1);
+  const byTitle = (one: string, other: string): number => inNaturalOrder(titleOf(one), titleOf(other)) || (one < other ? -1 : 1);
   const ailing = (space: string): number => (spaces.get(space)?.some(differs) === true ? 0 : 1);
   const ofLevel = (level: Level): string[] => [...spaces.keys()].filter((space) => levelOf(space) === level).sort(byTitle);
   const kept = (level: 'endpoint' | 'overlay'): readonly string[] => {
@@ -218,13 +217,12 @@ interface Surroundings {
   readonly own: readonly Read[];
   readonly all: readonly Read[];
   readonly underlay: Underlay;
-  readonly lines: readonly Line[];
   /** Of each space that is drawn: which one it is from the left. */
   readonly rank: ReadonlyMap<string, number>;
 }
 
 /** Bridges first, then the others in the order of what their lines lead to, so that few lines cross. */
-function devicesOf(space: string, { own, all, underlay, lines, rank }: Surroundings): readonly Device[] {
+function devicesOf(space: string, { own, all, underlay, rank }: Surroundings): readonly Device[] {
   const devices = new Map<string, Device & { readonly order: number }>();
   const depth = levels.indexOf(levelOf(space));
   const add = (
@@ -252,7 +250,7 @@ function devicesOf(space: string, { own, all, underlay, lines, rank }: Surroundi
     if (object.kind !== 'veth' || object.peer?.space !== space) continue;
     add(object.peer.device, { mtu: object.number('mtu'), master: null, comparison: object.comparison, kind: 'pair', to: object.space });
   }
-  if (space === 'host') addHostDevices({ own, underlay, lines, devices, add });
+  if (space === 'host') addHostDevices({ own, underlay, devices, add });
   for (const { kind, text } of own.map((object) => ({ kind: object.kind, text: object.text('link') }))) {
     if (kind === 'address' && text !== null && text !== 'lo' && !devices.has(text)) add(text, { mtu: null, master: null, comparison: 'same', kind: 'other' });
   }
@@ -265,7 +263,7 @@ function addHostDevices({
   underlay,
   devices,
   add,
-}: Pick<Surroundings, 'own' | 'underlay' | 'lines'> & {
+}: Pick<Surroundings, 'own' | 'underlay'> & {
   readonly devices: ReadonlyMap<string, Device>;
   readonly add: (name: string, device: Pick<Device, 'kind' | 'mtu' | 'master' | 'comparison'> & { readonly said?: readonly string[] }) => void;
 }): void {
