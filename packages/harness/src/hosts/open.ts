@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { PortolanError, portolanError } from '@portolan/model';
+import { portolanError } from '@portolan/model';
 import { openUmlMachines } from '../guest/uml.js';
 import type { LabMachine } from './machine.js';
 import { openNativeMachine } from './native.js';
 import { runProcess } from './process.js';
-import { requireFreeSubnet, subnetworkOf } from './underlay.js';
+import { firstFreeSubnet, requireFreeSubnet, subnetworkOf } from './underlay.js';
 
 export interface LabMachineOptions {
   /** Absolute path; a guest's console, init and compiled library lie in `guest` in it. */
@@ -45,8 +45,8 @@ export async function openLabMachines(options: LabMachineOptions, most: number):
   opened += 1;
   const kind = options.kind ?? kindFromEnvironment() ?? (options.balances === false || (await hasIpvs()) ? 'native' : 'uml');
   const link = options.link ?? `pl${process.pid}x${opened}`;
-  const subnet = options.subnet ?? (await freeSubnet(link));
-  if (options.subnet !== undefined) await requireFreeSubnet(subnet, link);
+  if (options.subnet !== undefined) await requireFreeSubnet(options.subnet, link);
+  const subnet = options.subnet ?? (await firstFreeSubnet(ownSubnets(), link));
   const subnetwork = subnetworkOf(subnet);
   if (kind === 'native') return [await openNativeMachine(link, subnetwork)];
   return openUmlMachines(resolve(options.directory, 'guest'), link, subnetwork, Math.max(1, Math.min(most, availableParallelism())));
@@ -56,18 +56,9 @@ export async function openLabMachines(options: LabMachineOptions, most: number):
 const PROCESS_STEP = 37;
 const SUBNETS = 256;
 
-/** A /24 of 172.31.0.0/16 that goes with the process, or the next one that nobody uses. */
-async function freeSubnet(link: string): Promise<string> {
-  const first = process.pid * PROCESS_STEP + opened;
-  for (let tries = 0; ; tries++) {
-    const subnet = `172.31.${(first + tries) % SUBNETS}.0/24`;
-    try {
-      await requireFreeSubnet(subnet, link);
-      return subnet;
-    } catch (error) {
-      if (!(error instanceof PortolanError) || error.code !== 'in-use' || tries + 1 >= SUBNETS) throw error;
-    }
-  }
+/** The /24 networks of 172.31.0.0/16; the first goes with the process and with how often it has opened machines. */
+function ownSubnets(): readonly string[] {
+  return Array.from({ length: SUBNETS }, (_, i) => `172.31.${(process.pid * PROCESS_STEP + opened + i) % SUBNETS}.0/24`);
 }
 
 /** A single machine: see `openLabMachines`. */

@@ -38,17 +38,30 @@ interface RouteLine {
   readonly dev?: string;
 }
 
+/** What this machine reaches over other devices than `link`, but for the default route. */
+async function routesBesides(link: string): Promise<readonly RouteLine[]> {
+  const { stdout } = await runProcess(['ip', '-j', '-4', 'route', 'show', 'table', 'main']);
+  return (JSON.parse(stdout || '[]') as readonly RouteLine[]).filter(({ dst, dev }) => dst !== 'default' && dev !== link);
+}
+
+function overlapping(routes: readonly RouteLine[], cidr: string): RouteLine | undefined {
+  const wanted = parseCidr(cidr);
+  return routes.find(({ dst }) => subnetsOverlap(wanted, parseCidr(dst.includes('/') ? dst : `${dst}/32`)));
+}
+
 /** Fails with `in-use` when this machine already routes part of the subnet over another device than `link`. */
 export async function requireFreeSubnet(cidr: string, link: string): Promise<void> {
-  const { stdout } = await runProcess(['ip', '-j', '-4', 'route', 'show', 'table', 'main']);
-  const wanted = parseCidr(cidr);
-  for (const route of JSON.parse(stdout || '[]') as readonly RouteLine[]) {
-    if (route.dst === 'default' || route.dev === link) continue;
-    const destination = route.dst.includes('/') ? route.dst : `${route.dst}/32`;
-    if (subnetsOverlap(wanted, parseCidr(destination))) {
-      throw portolanError('in-use', '', `this machine already has a route to ${route.dst} over ${route.dev ?? 'nothing'}, and the lab would use ${cidr}`, {
-        fix: 'Give the nodes of the manifest addresses in another /24 network and start the lab with --manifest FILE.',
-      });
-    }
-  }
+  const route = overlapping(await routesBesides(link), cidr);
+  if (route === undefined) return;
+  throw portolanError('in-use', '', `this machine already has a route to ${route.dst} over ${route.dev ?? 'nothing'}, and the lab would use ${cidr}`, {
+    fix: 'Give the nodes of the manifest addresses in another /24 network and start the lab with --manifest FILE.',
+  });
+}
+
+/** The first that this machine does not route over another device than `link`. Fails with `in-use` when there is none. */
+export async function firstFreeSubnet(cidrs: readonly string[], link: string): Promise<string> {
+  const routes = await routesBesides(link);
+  const free = cidrs.find((cidr) => overlapping(routes, cidr) === undefined);
+  if (free === undefined) throw portolanError('in-use', '', `this machine has routes to each of ${cidrs.length} networks that the lab could use`);
+  return free;
 }
