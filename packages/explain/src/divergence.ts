@@ -5,6 +5,11 @@ import { refOfObstruction, type Thing, type World } from './world.js';
 /** Kinds that lie in no packet's way by themselves. */
 const besideTheWay: ReadonlySet<string> = new Set(['file', 'ipvs-timeouts', 'dns-server', 'dns-name', 'dns-client', 'dns-redirect']);
 
+/** An object of the whole cluster. */
+export function refText({ node, key }: ObjectRef): string {
+  return `${node} ${key}`;
+}
+
 /**
  * Where the kernels on the desired way are not as they should be: of the namespaces that it passes, what its hops used first, then the rest.
  * What the observed verdict blames is decisive; where that is as it should be, the first of what was used, and where nothing is blamed the first
@@ -12,15 +17,16 @@ const besideTheWay: ReadonlySet<string> = new Set(['file', 'ipvs-timeouts', 'dns
  */
 export function divergencesOf(desired: World, observed: World, paths: readonly Path[], verdict: Verdict): readonly Divergence[] {
   const hops = paths.flatMap(({ forward, reply }) => [...forward, ...reply]);
-  const used = new Set(hops.flatMap(({ object }) => (object === null ? [] : [`${object.node} ${object.key}`])));
+  const used = new Set(hops.flatMap(({ object }) => (object === null ? [] : [refText(object)])));
   const spaces = new Map<string, Set<string>>();
   for (const { place } of hops) if (place.node !== null) spaces.set(place.node, (spaces.get(place.node) ?? new Set()).add(place.space));
   const found = [...spaces].flatMap(([node, ofNode]) => differencesOn(desired, observed, node, ofNode));
   if (verdict.outcome === 'delivered') return found.map((own) => ({ ...own, decisive: false }));
-  const nameOf = ({ object }: Divergence): string => `${object.node} ${object.key}`;
-  const blamed = verdict.object === null ? undefined : found.find((own) => own.object.key === verdict.object?.key && own.object.node === verdict.object.node);
-  const decisive = blamed ?? found.find((own) => used.has(nameOf(own))) ?? (verdict.object === null ? found[0] : undefined);
-  const rank = (own: Divergence): number => (own === decisive ? 0 : used.has(nameOf(own)) ? 1 : 2);
+  const isUsed = ({ object }: Divergence): boolean => used.has(refText(object));
+  const accused = verdict.object === null ? undefined : refText(verdict.object);
+  const blamed = found.find(({ object }) => refText(object) === accused);
+  const decisive = blamed ?? found.find(isUsed) ?? (verdict.object === null ? found[0] : undefined);
+  const rank = (own: Divergence): number => (own === decisive ? 0 : isUsed(own) ? 1 : 2);
   return found
     .map((own) => ({ ...own, decisive: own === decisive, rank: rank(own) }))
     .sort((a, b) => a.rank - b.rank)

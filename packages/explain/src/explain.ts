@@ -1,5 +1,5 @@
 import type { Space } from '@portolan/node-state';
-import { divergencesOf } from './divergence.js';
+import { divergencesOf, refText } from './divergence.js';
 import { type Divergence, type Explanation, outcomes, type Path, type Question, type Verdict } from './explanation.js';
 import { type Client, clientOf, endpointNamed, targetOf } from './question.js';
 import { type Resolved, resolvedTarget } from './resolve.js';
@@ -86,11 +86,10 @@ function verdictOver(paths: readonly Path[], { resolution }: Resolved): Verdict 
  */
 function blamed(verdict: Verdict, desired: World, divergences: readonly Divergence[]): Verdict {
   const decisive = divergences.find((own) => own.decisive);
-  const isDivergent = divergences.some(({ object: { node, key } }) => node === verdict.object?.node && key === verdict.object.key);
-  const { object, reason } =
-    decisive === undefined || isDivergent
-      ? verdict
-      : { object: decisive.object, reason: verdict.object === null ? verdict.reason : `${verdict.reason}; ${decisive.text}` };
+  const object = decisive?.object ?? verdict.object;
+  // Of what the walk itself blames the divergence is decisive; another one says why.
+  const isElsewhere = decisive !== undefined && verdict.object !== null && refText(decisive.object) !== refText(verdict.object);
+  const reason = isElsewhere ? `${verdict.reason}; ${decisive.text}` : verdict.reason;
   if (object === null || object.origin !== null) return { ...verdict, object, reason };
   const origin = desired.host(object.node)?.things.find(({ key }) => key === object.key)?.origin ?? null;
   return { ...verdict, reason, object: { ...object, origin } };
