@@ -24,3 +24,14 @@ export function together<K, V>(read: (keys: readonly K[]) => Promise<ReadonlyMap
     return (await open.values).get(key);
   };
 }
+
+/** The same of what depends on an argument: what is asked for with the same one is read together. */
+export function togetherFor<A, K, V>(read: (argument: A, keys: readonly K[]) => Promise<ReadonlyMap<K, V>>): (argument: A, key: K) => Promise<V | undefined> {
+  const readers = new Map<string, (key: K) => Promise<V | undefined>>();
+  return (argument, key) => {
+    const name = JSON.stringify(argument);
+    const reader = readers.get(name) ?? together((keys: readonly K[]) => read(argument, keys));
+    readers.set(name, reader);
+    return reader(key);
+  };
+}

@@ -16,14 +16,16 @@ import { type DrainStatus, endpointStatus, usageOf } from '../application/repres
 import { type ClusterStatus, type NodeStatus, statusOf } from '../application/status.js';
 import type { LeaseView } from './flannel-lease-type.js';
 import { lengthAsked } from './lengths.js';
-import { together } from './together.js';
+import { together, togetherFor } from './together.js';
+
+type NewestDrift = Pick<DriftFilter, 'outcome' | 'limit'>;
 
 /** One snapshot of a cluster, which a whole query reads: its parts agree with each other. */
 export class ClusterView {
   #status: Promise<ClusterStatus> | undefined;
   #nodeStatus: Promise<ReadonlyMap<Id, NodeStatus>> | undefined;
-  readonly #jobs = new Map<number, (nodeId: Id) => Promise<readonly JobLine[] | undefined>>();
-  readonly #driftEvents = new Map<string, (nodeId: Id) => Promise<readonly DriftEvent[] | undefined>>();
+  readonly #jobs = togetherFor((limit: number, nodeIds: readonly Id[]) => newestJobs(this.ctx, this.snapshot, nodeIds, limit));
+  readonly #driftEvents = togetherFor((filter: NewestDrift, nodeIds: readonly Id[]) => newestDrift(this.ctx, this.snapshot, nodeIds, filter));
   readonly #states = together(async (nodeIds: readonly Id[]) => byNode(await this.ctx.store.newestStates(nodeIds)));
   readonly #observed = together(async (nodeIds: readonly Id[]) => byNode(await this.ctx.store.observedOf(nodeIds)));
   #usages: ReturnType<typeof networkUsages> | undefined;
@@ -72,17 +74,12 @@ export class ClusterView {
 
   /** The newest jobs of a node. Those of all nodes that a query shows are read together. */
   async jobs(nodeId: Id, limit: number): Promise<readonly JobLine[]> {
-    const read = this.#jobs.get(limit) ?? together((nodeIds: readonly Id[]) => newestJobs(this.ctx, this.snapshot, nodeIds, limit));
-    this.#jobs.set(limit, read);
-    return (await read(nodeId)) ?? [];
+    return (await this.#jobs(limit, nodeId)) ?? [];
   }
 
   /** What was found on a node that was not as it was applied, newest first. That of all nodes that a query shows is read together. */
-  async driftEvents(nodeId: Id, filter: Pick<DriftFilter, 'outcome' | 'limit'>): Promise<readonly DriftEvent[]> {
-    const key = `${filter.limit} ${filter.outcome ?? ''}`;
-    const read = this.#driftEvents.get(key) ?? together((nodeIds: readonly Id[]) => newestDrift(this.ctx, this.snapshot, nodeIds, filter));
-    this.#driftEvents.set(key, read);
-    return (await read(nodeId)) ?? [];
+  async driftEvents(nodeId: Id, filter: NewestDrift): Promise<readonly DriftEvent[]> {
+    return (await this.#driftEvents(filter, nodeId)) ?? [];
   }
 
   /** What a node has observed last; null before its first report. Read together. */
