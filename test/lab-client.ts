@@ -2,6 +2,7 @@ import type { Explanation, Question, View } from '@portolan/explain';
 import { type Argv, type Executed, runProcess } from '@portolan/harness';
 import type { Answers, Lab } from '@portolan/lab';
 import { expect } from 'vitest';
+import { netnsOf } from './netns.js';
 
 export interface Answer {
   readonly status: number;
@@ -37,6 +38,11 @@ export function labClient(lab: () => Lab): LabClient {
     return (text === '' ? undefined : JSON.parse(text)) as T;
   };
 
+  const run = (node: string, space: string, argv: readonly string[]): Promise<Executed> =>
+    lab()
+      .machineOf(node)
+      .run(['nsenter', `--net=${netnsOf(lab(), node, space)}`, '--', ...argv]);
+
   return {
     async asked(path, method, body, signal) {
       const answer = await send(path, method, body, signal);
@@ -51,15 +57,10 @@ export function labClient(lab: () => Lab): LabClient {
       const [, kind = '', name = ''] = /^(endpoint|node):(.*)$/.exec(client) ?? [];
       if (kind === '') return runProcess(argv);
       const node = kind === 'node' ? name : (lab().manifest.endpoints?.find((own) => own.name === name)?.node ?? '');
-      const netns = kind === 'node' ? lab().hosts.get(name)?.netns : `/run/netns/${name}`;
-      return lab()
-        .machineOf(node)
-        .run(['nsenter', `--net=${netns}`, '--', ...argv]);
+      return run(node, kind === 'node' ? 'host' : name, argv);
     },
     async inSpace(node, name, ...argv) {
-      const { exitCode, stdout, stderr } = await lab()
-        .machineOf(node)
-        .run(['nsenter', `--net=/run/portolan-lab/${node}/netns/${name}`, '--', ...argv]);
+      const { exitCode, stdout, stderr } = await run(node, name, argv);
       expect(stderr === '' || exitCode === 0, stderr).toBe(true);
       return stdout;
     },

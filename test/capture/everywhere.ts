@@ -49,7 +49,7 @@ export async function captureEverywhere(machine: LabMachine, spaces: readonly Wa
   return {
     async during(work) {
       await settled();
-      for (const own of watchers) own.skip();
+      for (const own of watchers) own.ignoreSoFar();
       await work();
       await settled();
       const seen = await Promise.all(watchers.map((own) => own.seen()));
@@ -68,7 +68,7 @@ export async function captureEverywhere(machine: LabMachine, spaces: readonly Wa
 interface Watcher {
   readonly file: string;
   /** What has been seen so far is not told any more. */
-  skip(): void;
+  ignoreSoFar(): void;
   seen(): Promise<readonly (Sighting & { readonly time: bigint })[]>;
   stop(): Promise<void>;
 }
@@ -105,16 +105,16 @@ async function watcher(machine: LabMachine, space: Watched, path: string): Promi
     }
     return devices.get(link) ?? `link ${link}`;
   };
-  let skipped = 0;
+  let ignored = 0;
   const packets = (): readonly CookedPacket[] => cookedPackets(readFileSync(path));
   return {
     file: path,
-    skip() {
-      skipped = packets().length;
+    ignoreSoFar() {
+      ignored = packets().length;
     },
     async seen() {
       const seen: (Sighting & { time: bigint })[] = [];
-      for (const { time, link, direction, packet } of packets().slice(skipped)) {
+      for (const { time, link, direction, packet } of packets().slice(ignored)) {
         seen.push({ ...space, time, device: await deviceOf(link), direction, packet });
       }
       return seen;

@@ -22,10 +22,10 @@ export interface VxlanFrame {
   readonly inner: Packet;
 }
 
-const PCAP_HEADER = 24;
+export const PCAP_HEADER = 24;
 const RECORD_HEADER = 16;
 const ETHERNET_HEADER = 14;
-const IPV4 = 0x0800;
+export const IPV4 = 0x0800;
 
 function addressAt(bytes: Buffer, offset: number): string {
   return [...bytes.subarray(offset, offset + 4)].join('.');
@@ -70,14 +70,25 @@ export function vxlanFrame(payload: Buffer): VxlanFrame | undefined {
   return inner && { flags: payload[0] ?? 0, vni: payload.readUIntBE(4, 3), inner };
 }
 
-/** The IPv4 packets of a capture of Ethernet, as tcpdump -w writes it on a machine with little-endian numbers. */
-export function capturedPackets(file: Buffer): readonly Packet[] {
-  const packets: Packet[] = [];
+export interface CaptureRecord {
+  readonly seconds: number;
+  /** Of a second: micro- or nanoseconds, as the file's magic number says. */
+  readonly fraction: number;
+  readonly bytes: Buffer;
+}
+
+/** What a file of `tcpdump -w` on a machine with little-endian numbers holds, in its order. A record that is being written is left for later. */
+export function* captureRecords(file: Buffer): Generator<CaptureRecord> {
   for (let offset = PCAP_HEADER; offset + RECORD_HEADER <= file.length; ) {
-    const captured = file.readUInt32LE(offset + 8);
-    const packet = framePacket(file.subarray(offset + RECORD_HEADER, offset + RECORD_HEADER + captured));
-    if (packet !== undefined) packets.push(packet);
-    offset += RECORD_HEADER + captured;
+    const start = offset + RECORD_HEADER;
+    const end = start + file.readUInt32LE(offset + 8);
+    if (end > file.length) return;
+    yield { seconds: file.readUInt32LE(offset), fraction: file.readUInt32LE(offset + 4), bytes: file.subarray(start, end) };
+    offset = end;
   }
-  return packets;
+}
+
+/** The IPv4 packets of a capture of Ethernet. */
+export function capturedPackets(file: Buffer): readonly Packet[] {
+  return [...captureRecords(file)].flatMap(({ bytes }) => framePacket(bytes) ?? []);
 }

@@ -5,6 +5,7 @@ import { largeManifest } from '@portolan/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startVisit, type Visit } from '../dashboard/browser.js';
 import { type Plane, startPlane } from '../plane.js';
+import { until } from '../until.js';
 
 /** The dashboard of a cluster of 1,000 hosts and 500 services in a real browser: everything is drawn soon, found, and followed. */
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -62,6 +63,15 @@ describe('a list of 1,000 hosts', () => {
     const { page } = visit;
     await visit.open('nodes');
     await page.getByRole('link', { name: 'node1', exact: true }).waitFor();
+    expect(await page.getByRole('row').count()).toBeLessThan(100);
+    // The heading is a row, too.
+    const last = page.locator(`tr[aria-rowindex="${SIZE.nodes + 1}"]`);
+    expect(await last.count()).toBe(0);
+    await page.getByRole('link', { name: 'node1', exact: true }).hover();
+    await until('the last row is there', 10, async () => {
+      await page.mouse.wheel(0, 20_000);
+      return (await last.count()) === 1;
+    });
     expect(await page.getByRole('row').count()).toBeLessThan(100);
   });
 

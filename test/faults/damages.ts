@@ -1,4 +1,5 @@
 import type { Lab } from '@portolan/lab';
+import { netnsOf } from '../netns.js';
 
 /** Something that is done to what is ours in a kernel behind the agent's back. */
 export interface Damage {
@@ -50,7 +51,7 @@ export interface Damaged {
 
 /** Does it on a node. An agent may have mended it before this resolves. Fails when it could not be done. */
 export async function damaged(lab: Lab, node: string, { name, space, run, reads }: Damage): Promise<Damaged> {
-  const netns = space === 'host' ? lab.hosts.get(node)?.netns : `/run/portolan-lab/${node}/netns/${space}`;
+  const netns = netnsOf(lab, node, space);
   const shell = async (command: string): Promise<string> => {
     const { stdout } = await lab.machineOf(node).run(['nsenter', `--net=${netns}`, '--', 'sh', '-c', command]);
     return stdout.split('\n').sort().join('\n');

@@ -6,6 +6,7 @@ import type { Explanation, ObjectRef, Question } from '@portolan/explain';
 import { type Lab, programs, startLab } from '@portolan/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labClient } from '../lab-client.js';
+import { netnsOf } from '../netns.js';
 import { until } from '../until.js';
 import { damagesWith } from './damages.js';
 
@@ -61,9 +62,8 @@ const part = (faults: readonly Fault[]): readonly Fault[] => faults.filter((_, i
 const policy = (driftPolicy: 'report' | 'repair'): Promise<unknown> => call('?wait=applied', 'PATCH', { settings: { driftPolicy } });
 
 async function inSpace({ what, node, space }: Fault, run: string): Promise<void> {
-  const isOurs = /^(lb_|1-|ingress_sbox)/.test(space);
-  const netns = space === 'host' ? lab.hosts.get(node)?.netns : isOurs ? `/run/portolan-lab/${node}/netns/${space}` : `/run/netns/${space}`;
-  const { exitCode, stderr } = await lab.machineOf(node).run(['nsenter', `--net=${netns}`, '--', 'sh', '-c', run.replaceAll('IPTABLES', iptables)]);
+  const argv = ['nsenter', `--net=${netnsOf(lab, node, space)}`, '--', 'sh', '-c', run.replaceAll('IPTABLES', iptables)] as const;
+  const { exitCode, stderr } = await lab.machineOf(node).run(argv);
   if (exitCode !== 0) throw new Error(`${what}: ${stderr}`);
 }
 
