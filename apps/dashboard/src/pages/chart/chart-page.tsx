@@ -1,13 +1,13 @@
 import { withChanges } from '../../parts/search-params.js';
 import '@xyflow/react/dist/style.css';
 import { Alert, Button, Card, Group, SegmentedControl, Stack, Text, useComputedColorScheme } from '@mantine/core';
-import { useWindowEvent } from '@mantine/hooks';
 import { Background, BackgroundVariant, Controls, type NodeTypes, Panel, ReactFlow } from '@xyflow/react';
 import { useEffect, useMemo, useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { useLive } from '../../api/live.js';
 import { Command } from '../../parts/command.js';
 import { Answer, Page } from '../../parts/page.js';
+import { useKey } from '../../shell/use-key.js';
 import { ChartCard } from './card.js';
 import classes from './card.module.css';
 import { ChartDocument, type Cluster } from './documents.js';
@@ -28,8 +28,8 @@ export default function ChartPage() {
   const live = useLive(ChartDocument, { cluster });
   const set = (name: 'about' | 'by', value: string | null): void => setSearch(withChanges(search, { [name]: value }));
   const choose = (id: string | null): void => set('about', id);
-  useWindowEvent('keydown', ({ key }) => {
-    if (key === 'Escape' && about !== null) choose(null);
+  useKey('Escape', () => {
+    if (about !== null) choose(null);
   });
   return (
     <Page
